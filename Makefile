@@ -1,0 +1,41 @@
+# The two commands a user needs: `make train` and `make test`. Both create .venv where it is missing.
+
+VENV   := .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+# TensorFlow for GPUs where an NVIDIA driver answers, the smaller CPU build elsewhere.
+TENSORFLOW := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: install train test test-slow lint format benchmark clean
+
+install: $(VENV)/installed
+
+$(VENV)/installed: setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(TENSORFLOW),train,test]'
+	touch $@
+
+train: install  ## Train ResNet-20 on the embedded digits, evaluate, export; ARGS adds options.
+	$(BIN)/python -m training --recipe digits --export $(ARGS)
+
+test: install lint
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: install  ## The long and data-hungry tests, left out of `make test`.
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: install  ## Training speed beside keras.applications.
+	$(BIN)/python benchmarks/train_step.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) *.egg-info build .pytest_cache .ruff_cache

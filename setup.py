@@ -1,0 +1,36 @@
+"""Packaging of keras-resnet-suite: three import packages, extras by task."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TENSORFLOW = ">=2.21,<2.22"
+
+setup(
+    name="keras-resnet-suite",
+    version="0.1.0",
+    description="Residual networks for Keras 3: every network of the papers, their training and their search",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["keras_resnet*", "training*", "tuning*"]),
+    package_data={"training": ["recipes/*.yaml"]},
+    install_requires=["keras>=3.12", "numpy", "typing_extensions"],
+    extras_require={
+        # One TensorFlow, never both: the two distributions install the same module.
+        "cpu": [f"tensorflow-cpu{TENSORFLOW}"],
+        "gpu": [f"tensorflow[and-cuda]{TENSORFLOW}"],
+        "train": [
+            "importlib_resources",  # tensorflow-datasets imports it and does not declare it
+            "matplotlib>=3.8",
+            "pillow",
+            "pydantic>=2.7",
+            "pyyaml>=6",
+            "scikit-learn>=1.4",  # the embedded data set `digits`
+            "tensorboard>=2.20",  # TensorFlow imports it and does not declare it
+            "tensorflow-datasets>=4.9.9",
+            "tyro>=0.9",
+        ],
+        "test": ["pytest>=8", "ruff>=0.6"],
+    },
+)
