@@ -1,0 +1,398 @@
+"""Time of one training step, keras_resnet beside its peers: one process, interleaved rounds, ratios paired by round.
+
+    python benchmarks/train_step.py                         every case: minutes to half an hour on two CPU cores
+    python benchmarks/train_step.py --case resnet20 --rounds 1 --steps 1 --batch 8    a look, not a measurement
+
+A round times every contender once, in turn (A B C D, A B C D, ...), so that a machine that drifts drifts for all
+of them. A ratio is taken within a round; its median and its range over the rounds are reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import gc
+import importlib
+import itertools
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+POLICIES = ("float32", "mixed_bfloat16")
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One comparison: a network, its peer, the batch they train on and the ratios that are hoped for.
+
+    Args:
+        peer: str, what the other network is called in the report.
+        ours: function that builds our network under the current dtype policy.
+        theirs: function that builds the peer under the current dtype policy.
+        batch: int, images in a step.
+        side: int, pixels along one side of an image.
+        classes: int.
+        targets: dict from (policy of the peer, policy of ours) to the least ratio that is hoped for.
+    """
+
+    peer: str
+    ours: Callable[[], keras.Model]
+    theirs: Callable[[], keras.Model]
+    batch: int
+    side: int
+    classes: int
+    targets: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """How many times faster one contender is than another.
+
+    Args:
+        slow: str, the contender whose time is divided.
+        fast: str, the contender that it is divided by.
+        values: list of floats, one for each round.
+        target: float, the least median that is hoped for, or None.
+    """
+
+    slow: str
+    fast: str
+    values: list[float]
+    target: float | None = None
+
+
+def build_ours(name: str) -> keras.Model:
+    """Build a network of keras_resnet by its name."""
+    import keras_resnet
+
+    return keras_resnet.ResNet(name)
+
+
+def build_application(name: str) -> keras.Model:
+    """Build a network of keras.applications by its name, with random weights."""
+    import keras
+
+    return getattr(keras.applications, name)(weights=None)
+
+
+def build_with_keras_norm(name: str) -> keras.Model:
+    """Build a network of keras_resnet with Keras's own BatchNormalization in the place of ours, weights alike."""
+    import keras
+
+    import keras_resnet
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        ours = isinstance(layer, keras_resnet.BatchNormalization)
+        return (keras.layers.BatchNormalization if ours else type(layer)).from_config(layer.get_config())
+
+    model = build_ours(name)
+    twin = keras.models.clone_model(model, clone_function=clone)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+CASES: dict[str, Case] = {
+    "resnet50": Case(
+        peer="keras.applications",
+        ours=lambda: build_ours("ResNet50"),
+        theirs=lambda: build_application("ResNet50"),
+        batch=16,
+        side=224,
+        classes=1000,
+        targets={
+            ("float32", "float32"): 1.5,
+            ("mixed_bfloat16", "mixed_bfloat16"): 2.0,
+            ("float32", "mixed_bfloat16"): 2.0,
+        },
+    ),
+    "resnet20": Case(
+        peer="Keras BatchNorm",
+        ours=lambda: build_ours("ResNet20"),
+        theirs=lambda: build_with_keras_norm("ResNet20"),
+        batch=128,
+        side=32,
+        classes=10,
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: list of str; default those of the process.
+
+    Returns:
+        int, the exit status.
+    """
+    options = parse(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Run as a script from anywhere, installed or not: the checkout that holds this file is the one measured.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    machine = describe_machine()
+    print("\n".join(f"{key:10}{value}" for key, value in machine.items()), flush=True)
+    results = {}
+    for name in options.case or CASES:
+        case = dataclasses.replace(CASES[name], **({"batch": options.batch} if options.batch else {}))
+        print(f"\n{name}: batch {case.batch}, {case.side}x{case.side}, {case.classes} classes", flush=True)
+        seconds, losses = measure(case, options)
+        ratios = compare(case, seconds, options.policies)
+        print("\n".join([*time_table(seconds, losses), "", *ratio_table(ratios, machine)]), flush=True)
+        results[name] = {
+            "batch": case.batch,
+            "seconds_per_step": seconds,
+            "last_loss": {label: str(loss) for label, loss in losses.items()},
+            "ratios": [dataclasses.asdict(ratio) for ratio in ratios],
+        }
+    print(f"\nload after: {load()}. Timing on a CPU is noisy, above all on a shared machine: trust a ratio whose whole")
+    print("range is on one side of the claim, from a run whose load was near 0 at its start.")
+    if options.json:
+        settings = {"steps": options.steps, "rounds": options.rounds, "warmup": options.warmup}
+        report = {"machine": machine, "settings": settings, "cases": results}
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the options, without importing a backend."""
+
+    def positive(text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"a positive whole number is needed; received {text!r}")
+        return int(text)
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", action="append", choices=list(CASES), help="repeatable; default: every case")
+    parser.add_argument(
+        "--policies", nargs="+", choices=POLICIES, default=POLICIES, help="dtype policies; default: both"
+    )
+    parser.add_argument("--rounds", type=positive, default=7, help="rounds, each of every contender (default 7)")
+    parser.add_argument("--steps", type=positive, default=3, help="timed steps of a contender in a round (default 3)")
+    parser.add_argument(
+        "--warmup", type=positive, default=2, help="untimed steps first, compilation included (default 2)"
+    )
+    parser.add_argument("--batch", type=positive, help="images in a step; default that of the case")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every number to FILE")
+    return parser.parse_args(arguments)
+
+
+def measure(case: Case, options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Time the contenders of a case in interleaved rounds.
+
+    Args:
+        case: Case.
+        options: the command line's.
+
+    Returns:
+        Dict of the seconds a step took in each round, and dict of the last round's loss, both by contender.
+    """
+    import keras
+
+    steppers = {}
+    for policy in options.policies:
+        for label, build in (("keras_resnet", case.ours), (case.peer, case.theirs)):
+            keras.utils.set_random_seed(0)
+            with dtype_policy(policy):
+                steppers[f"{label} {policy}"] = prepare(build(), case)
+    for step in steppers.values():
+        step(options.warmup)
+    seconds: dict[str, list[float]] = {label: [] for label in steppers}
+    losses = {}
+    for _ in range(options.rounds):
+        for label, step in steppers.items():
+            gc.collect()
+            start = time.perf_counter()
+            losses[label] = step(options.steps)
+            seconds[label].append((time.perf_counter() - start) / options.steps)
+    return seconds, losses
+
+
+@contextlib.contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Set Keras's global dtype policy for a while."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def prepare(model: keras.Model, case: Case) -> Callable[[int], float]:
+    """Compile a model and give it one fixed random batch, on the device.
+
+    Args:
+        model: keras.Model.
+        case: Case.
+
+    Returns:
+        Function `(steps) -> float` that trains for so many steps, waits for them and gives a loss.
+    """
+    import keras
+    import numpy as np
+
+    shape = (case.side, case.side, 3)
+    if keras.config.image_data_format() == "channels_first":
+        shape = (3, case.side, case.side)
+    generator = np.random.default_rng(0)
+    x = keras.ops.convert_to_tensor(generator.standard_normal((case.batch, *shape), dtype="float32"))
+    y = keras.ops.convert_to_tensor(generator.integers(0, case.classes, case.batch).astype("int32"))
+    # XLA slows TensorFlow's training on a CPU; JAX compiles with nothing else.
+    backend = keras.backend.backend()
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=backend == "jax")
+    if backend != "tensorflow":
+        return lambda steps: [float(model.train_on_batch(x, y)) for _ in range(steps)][-1]
+    model.make_train_function()
+
+    def step(steps: int) -> float:
+        model.reset_metrics()
+        batches = itertools.repeat((x, y))
+        for _ in range(steps):
+            logs = model.train_function(batches)
+        # The stem's kernel is the last one that a backward pass reaches: a GPU has finished once it can be read.
+        keras.ops.convert_to_numpy(model.trainable_variables[0])
+        return float(logs["loss"])
+
+    return step
+
+
+def compare(case: Case, seconds: dict[str, list[float]], policies: list[str]) -> list[Ratio]:
+    """Divide the peer's time by ours, round by round.
+
+    Args:
+        case: Case.
+        seconds: dict of the seconds a step took in each round, by contender.
+        policies: list of str, the dtype policies that were measured.
+
+    Returns:
+        List of Ratios: at each policy, then the peer's float32 by our mixed_bfloat16.
+    """
+    pairs = [(policy, policy) for policy in policies]
+    if set(policies) == set(POLICIES):
+        pairs.append(POLICIES)
+    ratios = []
+    for theirs, ours in pairs:
+        slow, fast = f"{case.peer} {theirs}", f"keras_resnet {ours}"
+        values = [a / b for a, b in zip(seconds[slow], seconds[fast])]
+        ratios.append(Ratio(slow, fast, values, case.targets.get((theirs, ours))))
+    return ratios
+
+
+def time_table(seconds: dict[str, list[float]], losses: dict[str, float]) -> list[str]:
+    """Lay out the time of a step of each contender.
+
+    Args:
+        seconds: dict of the seconds a step took in each round, by contender.
+        losses: dict of the last round's loss, by contender.
+
+    Returns:
+        List of lines.
+    """
+    lines = [f"  {'ms a step':36}{'median':>9}{'min':>9}{'max':>9}{'loss':>9}"]
+    for label, values in seconds.items():
+        numbers = (1e3 * f(values) for f in (statistics.median, min, max))
+        lines.append(f"  {label:36}" + "".join(f"{number:9.1f}" for number in numbers) + f"{losses[label]:9.2f}")
+    return lines
+
+
+def ratio_table(ratios: list[Ratio], machine: dict[str, str]) -> list[str]:
+    """Lay out the ratios, each with the pair it compares and the target it has.
+
+    Args:
+        ratios: list of Ratios.
+        machine: dict of `describe_machine`.
+
+    Returns:
+        List of lines.
+    """
+    lines = [f"  {'times faster (paired by round)':68}{'median':>9}{'min':>9}{'max':>9}  target"]
+    for ratio in ratios:
+        numbers = "".join(f"{f(ratio.values):9.2f}" for f in (statistics.median, min, max))
+        lines.append(f"  {ratio.slow + ' / ' + ratio.fast:68}{numbers}  {verdict(ratio, machine)}")
+    return lines
+
+
+def verdict(ratio: Ratio, machine: dict[str, str]) -> str:
+    """Say whether a ratio reaches its target, where it has one on this machine."""
+    if ratio.target is None:
+        return "-"
+    if "bfloat16" in ratio.fast and machine["bfloat16"].startswith("no"):
+        return f">= {ratio.target}: only where there are bfloat16 instructions"
+    reached = sum(value >= ratio.target for value in ratio.values)
+    word = "reached" if statistics.median(ratio.values) >= ratio.target else "missed"
+    return f">= {ratio.target}: {word} ({reached} of {len(ratio.values)} rounds)"
+
+
+def describe_machine() -> dict[str, str]:
+    """Name what a timing depends on: processor, threads, versions, load.
+
+    Returns:
+        Dict of str, by heading.
+    """
+    before = load()
+    import keras
+
+    backend = keras.backend.backend()
+    version = importlib.import_module(backend).__version__
+    info = processor()
+    instructions = sorted({"avx512_bf16", "amx_bf16"} & set(info.get("flags", "").split()))
+    cores = f"{info['cores']} cores, " if "cores" in info else ""
+    return {
+        "processor": f"{info.get('model name') or platform.processor() or platform.machine()}",
+        "threads": f"{cores}{os.cpu_count()} logical, {usable()} usable by this process; {thread_settings(backend)}",
+        "bfloat16": ", ".join(instructions) or "no avx512_bf16 nor amx_bf16 in /proc/cpuinfo",
+        "devices": ", ".join(keras.distribution.list_devices()) if backend != "torch" else "as torch chooses",
+        "versions": f"Keras {keras.__version__}, {backend} {version}, Python {platform.python_version()}",
+        "load": f"{before} (1, 5 and 15 minutes, before the start)",
+    }
+
+
+def processor() -> dict[str, str]:
+    """Read the first processor's fields of /proc/cpuinfo, and count the cores; empty where there is no such file."""
+    if not CPU_INFO.exists():
+        return {}
+    blocks = [
+        {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in block.splitlines())}
+        for block in CPU_INFO.read_text().strip().split("\n\n")
+    ]
+    cores = {(block.get("physical id"), block.get("core id", block.get("processor"))) for block in blocks}
+    return {**blocks[0], "cores": str(len(cores))}
+
+
+def usable() -> int:
+    """Count the processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_settings(backend: str) -> str:
+    """Tell what limits the threads of the backend."""
+    settings: dict[str, Any] = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "unset")}
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        settings["intra_op"] = tf.config.threading.get_intra_op_parallelism_threads() or "auto"
+        settings["inter_op"] = tf.config.threading.get_inter_op_parallelism_threads() or "auto"
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
+def load() -> str:
+    """Give the load averages of the last 1, 5 and 15 minutes."""
+    return " ".join(f"{value:.2f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""A trained network as a TensorFlow SavedModel that serves: pixels or files in, named outputs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from keras_resnet.preprocessing import Preprocessing
+
+
+def export_savedmodel(
+    model: keras.Model, path: str | os.PathLike, preprocessing: Preprocessing, labels: Sequence[str]
+) -> None:
+    """Write a SavedModel whose graph holds everything from the image to the class.
+
+    Its signatures are `serving_default` (`images`: uint8, batch of any one size) and `serve_bytes` (`bytes`:
+    encoded JPEG or PNG strings). Both give `probabilities` (batch, classes) and `classes` (int64, the most
+    probable one). The names of the classes lie in `assets/labels.txt`, one a line.
+
+    Args:
+        model: keras.Model that gives probabilities.
+        path: folder to write; must not exist.
+        preprocessing: Preprocessing, the model's input contract.
+        labels: the names of the classes, in the order of the outputs.
+
+    Raises:
+        ValueError: the backend is not TensorFlow, or the folder exists.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError("A SavedModel needs the TensorFlow backend: set KERAS_BACKEND=tensorflow.")
+    if os.path.exists(path):
+        raise ValueError(f"{os.fspath(path)!r} exists; remove it or name another folder.")
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        asset = Path(folder, "labels.txt")
+        asset.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
+        module = tf.Module()
+        module.model = model
+        module.labels = tf.saved_model.Asset(str(asset))
+        signatures = _signatures(model, preprocessing)
+        tf.saved_model.save(module, os.fspath(path), signatures=signatures)
+
+
+def _signatures(model: keras.Model, preprocessing: Preprocessing) -> dict:
+    import tensorflow as tf
+
+    def outputs(prepared):
+        probabilities = model(prepared, training=False)
+        return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1)}
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, preprocessing.channels), tf.uint8, "images")])
+    def serving_default(images):
+        return outputs(preprocessing(images))
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "bytes")])
+    def serve_bytes(encoded):
+        def prepare(one):
+            image = tf.io.decode_image(one, channels=preprocessing.channels, expand_animations=False)
+            image.set_shape((None, None, preprocessing.channels))
+            return preprocessing.resize(image[tf.newaxis])[0]
+
+        shape = tf.TensorSpec((*preprocessing.size, preprocessing.channels), tf.float32)
+        return outputs(preprocessing.standardise(tf.map_fn(prepare, encoded, fn_output_signature=shape)))
+
+    return {"serving_default": serving_default, "serve_bytes": serve_bytes}

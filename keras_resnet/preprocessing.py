@@ -1,0 +1,106 @@
+"""What a network expects of its input images, as a value that travels with its weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The input contract of a trained network: size, channels, and the standardisation of pixel values.
+
+    Args:
+        size: tuple (height, width) of the network's input, in pixels.
+        channels: int, 3 for RGB or 1 for grey.
+        mean: float array, of shape (channels,) or (height, width, channels), on the scale 0 to 255.
+        std: float array of shape (channels,), on the same scale.
+        crop: float in (0, 1], share of the shorter side that the central crop keeps before resizing.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    mean: np.ndarray
+    std: np.ndarray
+    crop: float = 1.0
+
+    def __call__(self, images):
+        """Prepare images of any one size for the network.
+
+        Args:
+            images: tensor (batch, height, width, channels), values 0 to 255, uint8 or float.
+
+        Returns:
+            float32 tensor (batch, *size, channels).
+        """
+        return self.standardise(self.resize(images))
+
+    def resize(self, images):
+        """Cut the central crop of the network's aspect and resize it, antialiased.
+
+        Args:
+            images: tensor (batch, height, width, channels), values 0 to 255.
+
+        Returns:
+            float32 tensor (batch, *size, channels); or `images` where their size is known to be right.
+        """
+        if tuple(images.shape[1:3]) == self.size and self.crop == 1:
+            return images
+        images = self._central_crop(ops.cast(images, "float32"))
+        return ops.image.resize(images, self.size, interpolation="bilinear", antialias=True)
+
+    def _central_crop(self, images):
+        shape = ops.shape(images)
+        height, width = (ops.cast(shape[axis], "float32") for axis in (1, 2))
+        scale = self.crop * ops.minimum(height / self.size[0], width / self.size[1])
+        rows = ops.cast(ops.round(scale * self.size[0]), "int32")
+        columns = ops.cast(ops.round(scale * self.size[1]), "int32")
+        top, left = (shape[1] - rows) // 2, (shape[2] - columns) // 2
+        return images[:, top : top + rows, left : left + columns, :]
+
+    def standardise(self, images):
+        """Subtract the mean and divide by the standard deviation.
+
+        Args:
+            images: float32 tensor (batch, *size, channels), values 0 to 255.
+
+        Returns:
+            float32 tensor of the same shape.
+        """
+        return (ops.cast(images, "float32") - self.mean.astype("float32")) / self.std.astype("float32")
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the contract as JSON.
+
+        Args:
+            path: file to write.
+        """
+        fields: dict[str, Any] = {
+            "size": self.size,
+            "channels": self.channels,
+            "mean": self.mean.tolist(),
+            "std": self.std.tolist(),
+            "crop": self.crop,
+        }
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(fields, file)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Preprocessing:
+        """Read a contract that `save` wrote.
+
+        Args:
+            path: file to read.
+
+        Returns:
+            Preprocessing.
+        """
+        with open(path, encoding="utf-8") as file:
+            fields = json.load(file)
+        size, mean, std = tuple(fields["size"]), np.asarray(fields["mean"]), np.asarray(fields["std"])
+        return cls(size, fields["channels"], mean, std, fields["crop"])

@@ -1,0 +1,76 @@
+"""What the tests of networks have in common: tiny architectures, random weights, fresh processes."""
+
+import math
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+
+from keras_resnet import Architecture
+from tests.shared import ROOT
+
+FULL_PREACTIVATION = "full_preactivation"
+
+
+def tiny(**choices) -> Architecture:
+    """Describe a network of two stages that builds in a moment; basic units, CIFAR stem, unless chosen otherwise."""
+    defaults = {"blocks": (1, 2), "widths": (4, 6), "unit": "basic", "stem": "cifar"}
+    return Architecture(**{**defaults, **choices})
+
+
+def images(*shape: int, seed: int = 0) -> np.ndarray:
+    """Draw a batch of normal values of a shape, as float32."""
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def randomise(model, seed: int = 0):
+    """Give every weight a random value that keeps activations of order one; return the model or layer.
+
+    Gains and variances lie in [0.5, 1.5], so that no normalisation is the identity it starts as.
+    """
+    generator = np.random.default_rng(seed)
+    for weight in model.weights:
+        shape, kind = tuple(weight.shape), weight.path.split("/")[-1]
+        if kind in ("gamma", "moving_variance"):
+            weight.assign(generator.uniform(0.5, 1.5, shape))
+        elif kind == "kernel":
+            weight.assign(generator.normal(0, math.sqrt(2 / math.prod(shape[:-1])), shape))
+        else:
+            weight.assign(generator.normal(0, 0.2, shape))
+    return model
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Copy all weights from layer to layer of the same name; both models must have the same such layers."""
+    sources = {layer.name: layer for layer in source.layers if layer.weights}
+    targets = {layer.name: layer for layer in target.layers if layer.weights}
+    assert sources.keys() == targets.keys()
+    for name, layer in targets.items():
+        layer.set_weights(sources[name].get_weights())
+
+
+def outputs(model, x) -> np.ndarray:
+    """Run a model or layer at inference."""
+    return keras.ops.convert_to_numpy(model(x, training=False))
+
+
+def relative_error(actual, expected) -> float:
+    """Tell the largest difference as a share of the expected values' standard deviation."""
+    assert actual.shape == expected.shape
+    return float(np.abs(actual - expected).max() / np.std(expected))
+
+
+def run_python(*arguments, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    """Run Python in a fresh process that sees the repository; with `check`, its failure fails the test."""
+    process = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert not check or process.returncode == 0, process.stderr
+    return process

@@ -1,0 +1,207 @@
+"""Parameters and multiply-adds of every network against the counts that follow from the papers' tables."""
+
+import csv
+import functools
+
+import pytest
+
+import keras_resnet
+from keras_resnet.analysis import count_multiply_adds, count_parameters
+from tests.keras_resnet.helpers import tiny
+from tests.shared import shared_file
+
+# Trainable parameters, exactly; multiply-adds of one 224 x 224 image in units of 10^9, as many digits as are known.
+IMAGENET = {
+    "ResNet18": (11_689_512, "1.814"),
+    "ResNet34": (21_797_672, "3.664"),
+    "ResNet50": (25_557_032, "3.858"),
+    "ResNet101": (44_549_160, "7.570"),
+    "ResNet152": (60_192_808, "11.282"),
+    "ResNet200": (64_673_832, "14.776"),
+    "ResNet18V2": (11_687_720, "1.814"),
+    "ResNet34V2": (21_795_880, "3.664"),
+    "ResNet50V2": (25_549_352, "3.858"),
+    "ResNet101V2": (44_541_480, "7.570"),
+    "ResNet152V2": (60_185_128, "11.282"),
+    "ResNet200V2": (64_666_152, "14.776"),
+    "Plain18": (11_515_688, "1.795"),
+    "Plain34": (21_623_848, "3.645"),
+}
+
+# The same of one 32 x 32 image, in units of 10^6.
+CIFAR = {
+    "ResNet20": (269_722, "40.55"),
+    "ResNet32": (464_154, "68.86"),
+    "ResNet44": (658_586, "97.17"),
+    "ResNet56": (853_018, "125.49"),
+    "ResNet110": (1_727_962, "252.89"),
+    "ResNet1202": (19_421_274, "2829.24"),
+    "ResNet164": (1_704_154, "244.5"),
+    "ResNet1001": (10_328_602, "1487.9"),
+    "ResNet164V2": (1_703_258, "244.5"),
+    "ResNet1001V2": (10_327_706, "1487.9"),
+}
+
+# Option A has no parameters, so that a plain network costs the same; its pre-activation form has the same layers.
+SAME_COST = {
+    **{f"ResNet{depth}V2": f"ResNet{depth}" for depth in (20, 32, 44, 56, 110, 1202)},
+    **{f"Plain{depth}": f"ResNet{depth}" for depth in (20, 32, 44, 56, 110)},
+}
+
+VARIANTS = [
+    ("ResNet18", {"shortcut": "A"}, 11_515_688, "1.795"),
+    ("ResNet18", {"shortcut": "C"}, 12_043_816, "1.878"),
+    ("ResNet34", {"shortcut": "A"}, 21_623_848, "3.645"),
+    ("ResNet34", {"shortcut": "C"}, 22_716_840, "3.831"),
+    ("ResNet50", {"stride_on": "3x3"}, 25_557_032, "4.089"),
+    ("ResNet101", {"stride_on": "3x3"}, 44_549_160, "7.801"),
+]
+
+# Biases and constants of keras.applications, whose published counts include the moving statistics.
+KERAS_V1 = {"biased": ("stem", "1", "2", "3", "shortcut")}
+KERAS_V2 = {"biased": ("stem", "3", "shortcut"), "stem_activation": False, "stride_unit": "last", "stride_on": "3x3"}
+KERAS_TOTALS = [
+    ("ResNet50", KERAS_V1, 25_636_712),
+    ("ResNet101", KERAS_V1, 44_707_176),
+    ("ResNet152", KERAS_V1, 60_419_944),
+    ("ResNet50V2", KERAS_V2, 25_613_800),
+    ("ResNet101V2", KERAS_V2, 44_675_560),
+    ("ResNet152V2", KERAS_V2, 60_380_648),
+]
+
+
+@functools.cache
+def cost(name: str, **arguments) -> tuple[int, int, int]:
+    """Build a network once; return its trainable parameters, all its parameters and its multiply-adds."""
+    model = keras_resnet.ResNet(name, **arguments)
+    return count_parameters(model), model.count_params(), count_multiply_adds(model)
+
+
+def agrees(count: int, figure: str, unit: float) -> bool:
+    """Tell whether a count is a printed figure to less than one unit of the figure's last digit."""
+    digits = len(figure.partition(".")[2])
+    return abs(count / unit - float(figure)) < 10.0**-digits
+
+
+def test_the_tables_cover_the_whole_catalogue():
+    assert IMAGENET.keys() | CIFAR.keys() | SAME_COST.keys() == keras_resnet.CATALOGUE.keys()
+
+
+@pytest.mark.parametrize("name", [*IMAGENET, *CIFAR])
+def test_network_has_the_known_cost(name):
+    parameters, figure = {**IMAGENET, **CIFAR}[name]
+    trainable, _, multiply_adds = cost(name)
+    assert trainable == parameters
+    assert agrees(multiply_adds, figure, 1e9 if name in IMAGENET else 1e6)
+
+
+@pytest.mark.parametrize(("name", "peer"), SAME_COST.items())
+def test_network_costs_as_much_as_its_peer(name, peer):
+    assert cost(name) == cost(peer)
+
+
+@pytest.mark.parametrize("depth", [20, 32, 44, 56, 110, 1202])
+def test_basic_cifar_network_follows_the_formula_of_6n_plus_2_layers(depth):
+    n = (depth - 2) // 6
+    stages = [(16, 16, 32 * 32), (16, 32, 16 * 16), (32, 64, 8 * 8)]
+    convolutions = sum((before + (2 * n - 1) * width) * width * 9 * pixels for before, width, pixels in stages)
+    assert cost(f"ResNet{depth}")[2] == 3 * 16 * 9 * 32 * 32 + convolutions + 64 * 10
+
+
+@pytest.mark.parametrize("name", ["ResNet164", "ResNet164V2", "ResNet1001", "ResNet1001V2"])
+def test_bottleneck_cifar_network_follows_the_formula_of_9n_plus_2_layers(name):
+    n = (keras_resnet.CATALOGUE[name].depth - 2) // 9
+    stages = [(16, 16, 32 * 32), (64, 32, 16 * 16), (128, 64, 8 * 8)]
+    total = 3 * 16 * 9 * 32 * 32 + 256 * 10
+    for before, width, pixels in stages:
+        entries = (before + (n - 1) * 4 * width) * width + before * 4 * width
+        total += (entries + n * 9 * width * width + n * 4 * width * width) * pixels
+    assert cost(name)[2] == total
+
+
+@pytest.mark.parametrize(("name", "choices", "parameters", "figure"), VARIANTS)
+def test_variant_has_the_known_cost(name, choices, parameters, figure):
+    trainable, _, multiply_adds = cost(name, **choices)
+    assert trainable == parameters
+    assert agrees(multiply_adds, figure, 1e9)
+
+
+def test_projections_everywhere_add_half_to_a_bottleneck_network():
+    assert cost("ResNet50", shortcut="C")[0] == 40_128_552
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "added"),
+    [
+        ("ResNet20", {"shortcut": "B"}, 2_752),
+        ("ResNet56", {"shortcut": "B"}, 2_752),
+        ("ResNet20", {"classes": 100}, 5_850),
+        ("ResNet110", {"classes": 100}, 5_850),
+        ("ResNet164", {"classes": 100}, 23_130),
+        ("ResNet164V2", {"classes": 100}, 23_130),
+    ],
+)
+def test_choice_adds_the_known_number_of_parameters(name, arguments, added):
+    assert cost(name, **arguments)[0] - cost(name)[0] == added
+
+
+@pytest.mark.parametrize(
+    ("name", "total"),
+    [("ResNet20", 271_098), ("ResNet32", 466_426), ("ResNet44", 661_754), ("ResNet56", 857_082)],
+)
+def test_moving_statistics_are_parameters_but_not_trainable_ones(name, total):
+    trainable, everything, _ = cost(name)
+    assert everything == total > trainable
+
+
+@pytest.mark.parametrize(("name", "choices", "total"), KERAS_TOTALS)
+def test_choices_of_keras_applications_give_its_counts(name, choices, total):
+    assert cost(name, **choices)[1] == total
+
+
+def test_frozen_layers_have_no_trainable_parameters():
+    model = keras_resnet.ResNet20()
+    model.get_layer("predictions").trainable = False
+    assert count_parameters(model) == 269_722 - 650
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (32, None, 3), (None, 32, 3)])
+def test_multiply_adds_of_any_image_size_are_refused(shape):
+    model = keras_resnet.ResNet(tiny(), input_shape=shape)
+    with pytest.raises(ValueError, match=r"Multiply-adds depend on the image size.*Build it with a fixed input_shape"):
+        count_multiply_adds(model)
+
+
+def test_multiply_adds_grow_with_the_area_of_the_image():
+    small, large = (keras_resnet.ResNet20(input_shape=(side, side, 3)) for side in (32, 64))
+    assert count_multiply_adds(large) - 640 == 4 * (count_multiply_adds(small) - 640)
+
+
+def published() -> dict[str, tuple[str, dict, bool]]:
+    """Map the published table's model names to a network of ours, its choices, and whether all parameters count."""
+    rows = {}
+    for depth in (18, 34):
+        rows[f"plain-{depth}"] = (f"Plain{depth}", {}, False)
+        for option in "ABC":
+            rows[f"ResNet-{depth} option {option}"] = (f"ResNet{depth}", {"shortcut": option}, False)
+    for depth in (50, 101, 152):
+        rows[f"ResNet-{depth}"] = (f"ResNet{depth}", {}, False)
+        rows[f"keras ResNet{depth}"] = (f"ResNet{depth}", KERAS_V1, True)
+        rows[f"keras ResNet{depth}V2"] = (f"ResNet{depth}V2", KERAS_V2, True)
+    for depth in (20, 32, 44, 56, 110, 1202):
+        rows[f"ResNet-{depth} A"] = (f"ResNet{depth}", {}, False)
+    for depth, original in ((200, "original unit"), (164, "original"), (1001, "original")):
+        rows[f"ResNet-{depth} {original}"] = (f"ResNet{depth}", {}, False)
+        rows[f"ResNet-{depth} pre-act"] = (f"ResNet{depth}V2", {}, False)
+    return rows
+
+
+def test_every_published_count_of_a_network_of_ours_is_equal():
+    with shared_file("reference/published.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if (row["paper"], row["table"]) == ("implementation", "counts")]
+    expected = {row["model"]: int(row["value"]) for row in rows if not row["model"].startswith("VGG")}
+    counted = {}
+    for model, (name, choices, everything) in published().items():
+        trainable, total, _ = cost(name, **choices)
+        counted[model] = total if everything else trainable
+    assert counted == expected

@@ -1,0 +1,1 @@
+"""Training of residual networks: configuration, data, strategies, runs."""

@@ -1,0 +1,265 @@
+"""The command line: `python -m training` trains; `evaluate`, `predict` and `export` use what was trained."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+import tyro
+from tyro.conf import Positional, arg
+
+from training.config import RunConfig, explain, load_recipe, make_config, read_fields, recipe_names
+
+PROGRAM = "python -m training"
+DEFAULT_RECIPE = "digits"
+DEBUG = "KERAS_RESNET_DEBUG"
+
+DESCRIPTION = f"""Train a residual network, and leave a run folder that explains itself.
+
+Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below; its default shown is that of the
+recipe chosen by --recipe, or of the YAML file given by --config. Other commands:
+{PROGRAM} evaluate RUN; {PROGRAM} predict RUN IMAGE ...; {PROGRAM} export RUN. Each has its --help."""
+
+
+@dataclass
+class TrainOptions:
+    """What a training run takes from the command line."""
+
+    fields: Annotated[RunConfig, arg(name="")]
+    recipe: str = DEFAULT_RECIPE
+    """Complete set of fields to start from."""
+    config: Path | None = None
+    """YAML file of fields that override the recipe's; a run folder's config.yaml repeats that run."""
+    run_dir: Path | None = None
+    """Folder to make for the run; default runs/RECIPE-TIME."""
+    resume: bool = False
+    """Go on with an interrupted run in --run-dir."""
+    overwrite: bool = False
+    """Replace an earlier run in --run-dir."""
+    export: bool = False
+    """Write a SavedModel into the run folder at the end."""
+
+
+@dataclass
+class EvaluateOptions:
+    """What an evaluation takes from the command line."""
+
+    run: Positional[Path]
+    """Run folder."""
+    data_dir: Path | None = None
+    """Where the data lies, if elsewhere than at training."""
+    test_split: str | None = None
+    """Another split than the run's."""
+    batch_size: int | None = None
+    """Images in a step."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass
+class PredictOptions:
+    """What a prediction takes from the command line."""
+
+    run: Positional[Path]
+    """Run folder."""
+    images: Positional[list[Path]]
+    """JPEG or PNG files."""
+    top: int = 3
+    """Classes to name for each image."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass
+class ExportOptions:
+    """What an export takes from the command line."""
+
+    run: Positional[Path]
+    """Run folder."""
+    to: Path | None = None
+    """Folder to write; default RUN/savedmodel."""
+
+
+def train(arguments: list[str]) -> None:
+    """Train a network.
+
+    Args:
+        arguments: list of str, the command line.
+    """
+    options = tyro.cli(
+        TrainOptions, prog=PROGRAM, description=DESCRIPTION, args=arguments, default=starting_options(arguments)
+    )
+    from training.run import RunFolder, default_folder
+    from training.run import train as run
+
+    folder = RunFolder(options.run_dir) if options.run_dir else default_folder(options.recipe)
+    results = run(options.fields, folder, options.resume, options.overwrite, options.export)
+    print_results(results)
+    print(f"run folder {folder.path}")
+
+
+def starting_options(arguments: list[str]) -> TrainOptions:
+    """Find the recipe and the YAML file among the arguments, for they decide all other defaults.
+
+    Args:
+        arguments: list of str.
+
+    Returns:
+        TrainOptions.
+
+    Raises:
+        ValueError: recipe, file or one of their fields is wrong.
+    """
+    recipe, config = option(arguments, "--recipe"), option(arguments, "--config")
+    name = recipe or DEFAULT_RECIPE
+    fields = load_recipe(name) if recipe or not config else {}
+    origin = f"recipe {name!r}"
+    if config:
+        given = read_fields(Path(config))
+        for length, other in (("epochs", "iterations"), ("iterations", "epochs")):
+            if given.get(length) is not None:
+                fields.pop(other, None)
+        fields, origin = {**fields, **given}, config
+    for length, other in (("--epochs", "iterations"), ("--iterations", "epochs")):
+        if (value := option(arguments, length)) is not None and value.isdigit():
+            fields = {**fields, other: None, length.removeprefix("--"): int(value)}
+    return TrainOptions(make_config(fields, origin), name, Path(config) if config else None)
+
+
+def option(arguments: list[str], name: str) -> str | None:
+    """Find the value of an option, written `--name value` or `--name=value`.
+
+    Args:
+        arguments: list of str.
+        name: str, with its dashes.
+
+    Returns:
+        str, or None where the option is not given.
+    """
+    for position, argument in enumerate(arguments):
+        if argument == name and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith(f"{name}="):
+            return argument.removeprefix(f"{name}=")
+    return None
+
+
+def evaluate(arguments: list[str]) -> None:
+    """Evaluate the network of a run folder on its test split.
+
+    Args:
+        arguments: list of str, the command line.
+    """
+    options = tyro.cli(EvaluateOptions, prog=f"{PROGRAM} evaluate", description=evaluate.__doc__, args=arguments)
+    from training.evaluation import evaluate_run
+    from training.run_folder import RunFolder
+
+    changes = {"data_dir": options.data_dir, "test_split": options.test_split, "batch_size": options.batch_size}
+    results = evaluate_run(RunFolder(options.run), {k: v for k, v in changes.items() if v is not None})
+    print(json.dumps(results)) if options.json else print_results(results)
+
+
+def predict(arguments: list[str]) -> None:
+    """Classify image files with the network of a run folder.
+
+    Args:
+        arguments: list of str, the command line.
+    """
+    options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
+    from training.evaluation import predict_run
+    from training.run_folder import RunFolder
+
+    predictions = predict_run(RunFolder(options.run), options.images, options.top)
+    if options.json:
+        print(json.dumps(predictions))
+        return
+    for prediction in predictions:
+        print(prediction["image"])
+        for guess in prediction["classes"]:
+            print(f"  {guess['probability']:.4f}  {guess['label']}")
+
+
+def export(arguments: list[str]) -> None:
+    """Write the network of a run folder as a SavedModel that serves.
+
+    Args:
+        arguments: list of str, the command line.
+    """
+    options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
+    from keras_resnet.export import export_savedmodel
+    from training.run_folder import RunFolder
+
+    folder = RunFolder(options.run)
+    target = options.to or folder.savedmodel
+    model = folder.load_model()
+    export_savedmodel(model, target, folder.read_preprocessing(), folder.read_labels())
+    print(f"SavedModel {target}")
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """Print results, one a line.
+
+    Args:
+        results: dict as of `evaluation.evaluate`.
+    """
+    for name, value in results.items():
+        print(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}")
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {"evaluate": evaluate, "predict": predict, "export": export}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; whatever goes wrong ends in one sentence.
+
+    Args:
+        arguments: list of str; default those of the process.
+
+    Returns:
+        int, the exit status.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        if arguments and arguments[0] in COMMANDS:
+            COMMANDS[arguments[0]](arguments[1:])
+        else:
+            train(arguments)
+    except KeyboardInterrupt:
+        print("\nStopped. The run folder holds everything up to the last complete epoch; --resume goes on.")
+        return 130
+    except pydantic.ValidationError as error:
+        return complain(explain(error), error)
+    except ImportError as error:
+        hint = "Install what training needs with: pip install 'keras-resnet-suite[cpu,train]' (or '[gpu,train]')."
+        return complain(f"{error}. {hint}", error)
+    except (ValueError, OSError) as error:
+        return complain(str(error), error)
+    return 0
+
+
+def complain(sentence: str, error: Exception) -> int:
+    """Print what went wrong, or raise it where a traceback was asked for.
+
+    Args:
+        sentence: str.
+        error: the exception.
+
+    Returns:
+        int, the exit status.
+    """
+    if os.environ.get(DEBUG):
+        raise error
+    print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

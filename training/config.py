@@ -1,0 +1,193 @@
+"""The typed description of a run, and the recipes that fill it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class RunConfig(BaseModel):
+    """Everything that decides a run; `config.yaml` of a run folder holds one, complete."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    # The network.
+    network: str = Field("ResNet20", description="name in the catalogue, or of any valid CIFAR depth")
+    shortcut: str | None = Field(None, description="shortcut, or a mapping such as '{name: A, zeros: both}'")
+    placement: str | None = Field(None, description="where normalisation and activation stand in a unit")
+    activation: str | None = Field(None, description="activation function; 'prelu' learns its slope")
+    choices: str | None = Field(None, description="further fields of Architecture, as in '{stride_on: 3x3}'")
+    weights: Path | None = Field(None, description="weights file to start from")
+
+    # The data.
+    dataset: str = Field("digits", description="any data set registered with TFDS, or 'image_folder'")
+    data_dir: Path | None = Field(None, description="where TFDS keeps its data; or the image folder itself")
+    download: bool = Field(False, description="let TFDS download a data set that is not prepared")
+    train_split: str = Field("train", description="split to train on, TFDS slices allowed")
+    test_split: str | None = Field(None, description="split to test on; default the first of test, validation, val")
+    image_size: int | None = Field(None, ge=1, description="side of the network's input, in pixels")
+    cache: bool = Field(False, description="keep the decoded training images in memory")
+    shuffle_buffer: int = Field(50_000, ge=1, description="examples among which the next one is drawn")
+
+    # What the network sees.
+    standardize: Literal["channel", "pixel", "imagenet"] = Field(
+        "channel",
+        description="mean and deviation of each channel of the training set; the mean of each pixel, as the 2015 "
+        "paper; or ImageNet's constants",
+    )
+    test_crop: float = Field(1.0, gt=0, le=1, description="share of the shorter side in the test images' crop")
+    random_area: float | None = Field(None, gt=0, le=1, description="least area of a random training crop")
+    pad_crop: int = Field(0, ge=0, description="pixels to pad on each side before a random crop")
+    border: Literal["zeros", "reflect"] = Field("zeros", description="what is padded")
+    flip: Literal["none", "random", "alternating"] = Field("none", description="mirroring left to right")
+
+    # How it learns.
+    batch_size: int = Field(128, ge=1, description="examples in a step, over all devices together")
+    epochs: int | None = Field(None, ge=1, description="passes over the training set")
+    iterations: int | None = Field(None, ge=1, description="steps; instead of epochs")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="SGD with momentum, or AdamW")
+    learning_rate: float = Field(0.1, gt=0, description="highest learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    nesterov: bool = Field(False, description="Nesterov's momentum")
+    weight_decay: float = Field(1e-4, ge=0, description="L2 coefficient of SGD; decoupled decay of AdamW")
+    decayed: Literal["all", "kernels"] = Field("all", description="parameters that decay")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="probability spread over all classes")
+    schedule: Literal["constant", "steps", "one_cycle", "cosine"] = Field("constant", description="of the rate")
+    milestones: tuple[int, ...] = Field((), description="steps at which schedule 'steps' divides the rate by ten")
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the run in which the rate rises linearly")
+    dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field("float32", description="dtype policy")
+    seed: int = Field(0, ge=0, description="decides initial weights, order and augmentation")
+    deterministic: bool = Field(True, description="repeat bit for bit on one machine; slower on some GPUs")
+
+    # What it runs on.
+    devices: tuple[str, ...] | None = Field(None, description="devices to use; default all GPUs, else the CPU")
+    synchronized: bool = Field(False, description="take batch statistics over all devices")
+    jit_compile: bool = Field(False, description="compile steps with XLA; one device only")
+    steps_per_execution: int = Field(1, ge=1, description="steps in one call of the device")
+
+    @field_validator("shortcut", "choices", mode="before")
+    @classmethod
+    def _keep_mapping_as_text(cls, value: Any) -> Any:
+        return json.dumps(dict(value)) if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _check_length(self) -> RunConfig:
+        if (self.epochs is None) == (self.iterations is None):
+            raise ValueError(
+                f"give either epochs or iterations; received epochs={self.epochs} and iterations={self.iterations}"
+            )
+        if self.schedule == "steps" and not self.milestones:
+            raise ValueError("schedule 'steps' needs milestones, the steps at which the rate falls")
+        return self
+
+    def to_yaml(self) -> str:
+        """Write the configuration as YAML.
+
+        Returns:
+            str, one field a line in the order of the class.
+        """
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+FIELDS: tuple[str, ...] = tuple(RunConfig.model_fields)
+
+
+def recipe_names() -> list[str]:
+    """Name the recipes that come with the package.
+
+    Returns:
+        List of str.
+    """
+    files = resources.files("training").joinpath("recipes").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def load_recipe(name: str) -> dict[str, Any]:
+    """Read a recipe.
+
+    Args:
+        name: str, one of `recipe_names()`.
+
+    Returns:
+        Dict of fields of `RunConfig`.
+
+    Raises:
+        ValueError: there is no such recipe.
+    """
+    if name not in recipe_names():
+        from keras_resnet.messages import unknown  # imports Keras, which would slow down --help
+
+        raise ValueError(unknown("recipe", name, recipe_names()))
+    text = resources.files("training").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """Read fields of a configuration from a YAML file.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Dict of fields of `RunConfig`.
+
+    Raises:
+        ValueError: there is no such file, or it is not a mapping of fields.
+    """
+    try:
+        fields = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"Cannot read the configuration {str(path)!r}: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"{str(path)!r} must hold a mapping of fields, one a line, as in 'epochs: 30'.")
+    return fields
+
+
+def make_config(fields: Mapping[str, Any], origin: str) -> RunConfig:
+    """Check fields and make a configuration of them.
+
+    Args:
+        fields: mapping of field names to values.
+        origin: str, where they come from, for the message.
+
+    Returns:
+        RunConfig.
+
+    Raises:
+        ValueError: a field is unknown or its value not allowed; one line says which and what to do.
+    """
+    for field in fields:
+        if field not in FIELDS:
+            from keras_resnet.messages import unknown
+
+            raise ValueError(f"{origin}: {unknown('field', field, FIELDS)}")
+    try:
+        return RunConfig(**fields)
+    except pydantic.ValidationError as error:
+        raise ValueError(f"{origin}: {explain(error)}") from error
+
+
+def explain(error: pydantic.ValidationError) -> str:
+    """Put pydantic's report into one line.
+
+    Args:
+        error: pydantic.ValidationError.
+
+    Returns:
+        str, "field: what is wrong; received ...", one clause a fault.
+    """
+    clauses = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"] if isinstance(part, str) and part in FIELDS)
+        what = fault["msg"].removeprefix("Value error, ")
+        clauses.append(f"{where}: {what}; received {fault['input']!r}" if where else what)
+    return ". ".join(clauses) + "."

@@ -1,0 +1,98 @@
+"""One strategy per process; what it cannot do is refused here, in words."""
+
+from __future__ import annotations
+
+import functools
+
+import tensorflow as tf
+
+from keras_resnet.messages import unknown
+from training.config import RunConfig
+
+# What Keras 3 cannot do under a MirroredStrategy, by field of the configuration: the value that is
+# harmless, and why any other is not.
+REFUSED: dict[str, tuple[object, str]] = {
+    "jit_compile": (False, "XLA cannot reach variables on another device"),
+}
+
+
+def choose_devices(requested: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Choose the devices of a run.
+
+    Args:
+        requested: device names such as "GPU:0", or "CPU:0" and "CPU:1" to try a distributed run without GPUs;
+            None for all GPUs, or the CPU where there is none.
+
+    Returns:
+        Tuple of str.
+
+    Raises:
+        ValueError: a device does not exist, or is named twice.
+    """
+    if requested is not None:
+        requested = tuple(name.upper() for name in requested)
+        _split_cpu(requested)
+    present = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    gpus = tuple(name for name in present if name.startswith("GPU"))
+    for name in requested or ():
+        if name not in present:
+            raise ValueError(unknown("device", name, present))
+    if requested and len(set(requested)) < len(requested):
+        raise ValueError(f"Each device can be named once; received {', '.join(requested)}.")
+    return requested or gpus or ("CPU:0",)
+
+
+def _split_cpu(requested: tuple[str, ...]) -> None:
+    """Make as many logical CPU devices as the request names, where TensorFlow has not started yet."""
+    wanted = sum(name.startswith("CPU") for name in requested)
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if wanted > 1 and tf.config.get_logical_device_configuration(cpu) is None:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted)
+
+
+@functools.cache
+def strategy(devices: tuple[str, ...], cross_device: str = "default") -> tf.distribute.Strategy:
+    """Give the strategy of this process; the same one each time, for a second one would not work.
+
+    Args:
+        devices: tuple of device names.
+        cross_device: "default", or "one_device" to reduce on one device, which several steps per execution
+            need.
+
+    Returns:
+        tf.distribute.Strategy; TensorFlow's default one for a single device.
+    """
+    if len(devices) == 1:
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    operations = tf.distribute.ReductionToOneDevice() if cross_device == "one_device" else None
+    return tf.distribute.MirroredStrategy(list(devices), cross_device_ops=operations)
+
+
+def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
+    """Make the strategy of a run and refuse what it cannot do.
+
+    Args:
+        config: RunConfig.
+
+    Returns:
+        tf.distribute.Strategy.
+
+    Raises:
+        ValueError: the configuration asks for something that does not work on several devices.
+    """
+    devices = choose_devices(config.devices)
+    replicas = len(devices)
+    if replicas > 1:
+        for field, (harmless, reason) in REFUSED.items():
+            if getattr(config, field) != harmless:
+                raise ValueError(
+                    f"{field}={getattr(config, field)} does not work on {replicas} devices: {reason}. "
+                    f"Set {field} to {harmless}, or choose one of --devices."
+                )
+    if config.batch_size % replicas:
+        near = config.batch_size // replicas * replicas or replicas
+        raise ValueError(
+            f"batch_size={config.batch_size} cannot be split evenly over {replicas} devices; it is the batch of all "
+            f"devices together. Take {near} or {near + replicas}."
+        )
+    return strategy(devices, "one_device" if config.steps_per_execution > 1 else "default")

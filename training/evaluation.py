@@ -1,0 +1,141 @@
+"""What a trained network says: over a data set, and of single images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet.preprocessing import Preprocessing
+from training import datasets
+from training.config import RunConfig
+from training.distribution import make_strategy
+from training.run_folder import RunFolder
+
+
+def metrics_for(classes: int) -> list[keras.metrics.Metric]:
+    """Choose the metrics of a classification.
+
+    Args:
+        classes: int.
+
+    Returns:
+        List of metrics: accuracy, and top-5 accuracy where there are a hundred classes or more.
+    """
+    metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    if classes >= 100:
+        metrics.append(keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy"))
+    return metrics
+
+
+def evaluate(
+    model: keras.Model, source: datasets.Source, preprocessing: Preprocessing, config: RunConfig
+) -> dict[str, Any]:
+    """Evaluate a network on the test split, every image once and in a single view.
+
+    Args:
+        model: keras.Model that gives probabilities, made in the scope of the run's strategy.
+        source: datasets.Source.
+        preprocessing: Preprocessing.
+        config: RunConfig, for batch size and devices.
+
+    Returns:
+        Dict: split, examples, loss (cross-entropy), accuracy, and top_5_accuracy for many classes.
+    """
+    strategy = make_strategy(config)
+    batches = datasets.test_batches(
+        source, source.test_split, preprocessing, config.batch_size, strategy.num_replicas_in_sync
+    )
+    with strategy.scope():
+        model.compile(loss=keras.losses.SparseCategoricalCrossentropy(), metrics=metrics_for(len(source.classes)))
+    results = model.evaluate(batches, verbose=0, return_dict=True)
+    figures = {name: float(value) for name, value in results.items()}
+    return {"split": source.test_split, "examples": source.count(source.test_split), **figures}
+
+
+def evaluate_run(folder: RunFolder, changes: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate the network of a run folder on its data set, or on another with the same classes.
+
+    Args:
+        folder: RunFolder.
+        changes: fields of the configuration to set otherwise, such as data_dir or test_split.
+
+    Returns:
+        Dict as of `evaluate`.
+
+    Raises:
+        ValueError: the folder is not one of a run, or its data set has other classes.
+    """
+    config = folder.read_config().model_copy(update=changes)
+    source = datasets.open_source(config)
+    labels = folder.read_labels()
+    if list(source.classes) != labels:
+        raise ValueError(f"{config.dataset!r} has other classes than the network was trained on: {labels}.")
+    with make_strategy(config).scope():
+        model = folder.load_model()
+    return evaluate(model, source, folder.read_preprocessing(), config)
+
+
+def predict_run(folder: RunFolder, images: list[Path], top: int) -> list[dict[str, Any]]:
+    """Classify image files with the network of a run folder.
+
+    Args:
+        folder: RunFolder.
+        images: list of Paths of JPEG or PNG files.
+        top: int, how many of the most probable classes to give.
+
+    Returns:
+        List of dicts, one an image: image, and classes, a list of {label, probability}, most probable first.
+
+    Raises:
+        ValueError: the folder is not one of a run, or a file is not an image.
+    """
+    preprocessing = folder.read_preprocessing() if folder.preprocessing_file.is_file() else None
+    model, labels = folder.load_model(), folder.read_labels()
+    batch = tf.concat([read_image(path, preprocessing) for path in images], axis=0)
+    probabilities = model.predict(preprocessing.standardise(batch), verbose=0)
+    return [
+        {"image": str(path), "classes": most_probable(row, labels, top)} for path, row in zip(images, probabilities)
+    ]
+
+
+def read_image(path: Path, preprocessing: Preprocessing) -> tf.Tensor:
+    """Read an image file in the size of the network.
+
+    Args:
+        path: Path of a JPEG or PNG file.
+        preprocessing: Preprocessing.
+
+    Returns:
+        float32 tensor (1, *size, channels), values 0 to 255.
+
+    Raises:
+        ValueError: there is no such file, or it is not an image.
+    """
+    try:
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"Cannot read {path}: {error.strerror}.") from error
+    try:
+        image = datasets.decode(tf.constant(encoded), preprocessing.channels)
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"{path} is not a JPEG or PNG image.") from error
+    return tf.cast(preprocessing.resize(image[tf.newaxis]), tf.float32)
+
+
+def most_probable(probabilities: np.ndarray, labels: list[str], top: int) -> list[dict[str, Any]]:
+    """Name the most probable classes.
+
+    Args:
+        probabilities: float array (classes,).
+        labels: names of the classes.
+        top: int.
+
+    Returns:
+        List of {label, probability}, most probable first.
+    """
+    best = np.argsort(-probabilities, kind="stable")[:top]
+    return [{"label": labels[index], "probability": float(probabilities[index])} for index in best]

@@ -1,0 +1,83 @@
+"""What a run leaves for people: curves as a picture, and a page."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+from training.config import RunConfig
+from training.run_folder import RunFolder, write_safely
+
+
+def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
+    """Draw loss and error over the epochs, training against test.
+
+    Args:
+        rows: the metrics of each epoch.
+        path: PNG file to write.
+        title: str.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    epochs = [row["epoch"] for row in rows]
+    panels = (("loss", "cross-entropy", lambda v: v), ("accuracy", "error, %", lambda v: 100 * (1 - v)))
+    for axes, (name, label, scale) in zip(figure.subplots(1, 2), panels):
+        for key, legend, style in ((name, "training", "--"), (f"val_{name}", "test", "-")):
+            axes.plot(epochs, [scale(row[key]) for row in rows], style, label=legend, linewidth=1.6)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.tick_params(axis="y", which="minor", labelsize=7)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3, which="both", linewidth=0.5)
+        axes.legend(frameon=False)
+    figure.savefig(path, dpi=120, format="png")
+
+
+def write_report(
+    folder: RunFolder, config: RunConfig, network: dict[str, Any], results: dict[str, Any], seconds: float
+) -> None:
+    """Write `curves.png` and `report.md`.
+
+    Args:
+        folder: RunFolder.
+        config: RunConfig.
+        network: dict of facts about the network: name, parameters, multiply_adds.
+        results: dict as of `evaluation.evaluate`.
+        seconds: float, what the epochs of this run took.
+    """
+    rows = folder.read_metrics()
+    if rows:
+        title = f"{config.network} on {config.dataset}"
+        write_safely(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
+    text = _page(config, network, results, rows, seconds)
+    write_safely(folder.path / "report.md", lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], seconds: float) -> str:
+    import keras
+
+    figures = "\n".join(f"| {name} | {_figure(value)} |" for name, value in {**network, **results}.items())
+    epochs = "\n".join(
+        f"| {row['epoch']:.0f} | {row['loss']:.4f} | {100 * row['accuracy']:.2f} | {row['val_loss']:.4f} | "
+        f"{100 * row['val_accuracy']:.2f} |"
+        for row in rows
+    )
+    curves = "![curves](curves.png)\n\n" if rows else ""
+    return (
+        f"# {config.network} on {config.dataset}\n\n{curves}"
+        f"| | |\n|---|---|\n{figures}\n| seconds | {seconds:.1f} |\n| seed | {config.seed} |\n"
+        f"| Keras | {keras.__version__}, {keras.backend.backend()} |\n"
+        f"| Python | {platform.python_version()}, {platform.machine()} |\n\n"
+        "Repeat it: `python -m training --config config.yaml`\n\n"
+        f"| epoch | loss | accuracy, % | test loss | test accuracy, % |\n|---|---|---|---|---|\n{epochs}\n"
+    )
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,346 @@
+"""A run from top to bottom: configuration, data, network, fit, evaluation, export, report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import yaml
+
+import keras_resnet
+from keras_resnet.analysis import count_multiply_adds, count_parameters
+from keras_resnet.export import export_savedmodel
+from keras_resnet.preprocessing import Preprocessing
+from training import datasets
+from training.config import RunConfig
+from training.distribution import make_strategy
+from training.evaluation import evaluate, metrics_for
+from training.optimizers import make_loss, make_optimizer
+from training.report import write_report
+from training.run_folder import RunFolder, SaveRun, write_safely
+
+
+def train(
+    config: RunConfig, folder: RunFolder, resume: bool = False, overwrite: bool = False, export: bool = False
+) -> dict[str, Any]:
+    """Train a network and leave a run folder that explains itself.
+
+    Args:
+        config: RunConfig.
+        folder: RunFolder to make.
+        resume: bool, whether to go on with an interrupted run in that folder.
+        overwrite: bool, whether to replace a run in that folder.
+        export: bool, whether to write a SavedModel too.
+
+    Returns:
+        Dict of the test results, as of `evaluation.evaluate`.
+
+    Raises:
+        ValueError: something in the configuration, the data or the folder does not work.
+        OSError: a file cannot be written.
+        KeyboardInterrupt: the user stopped the run; the folder holds everything up to the last epoch.
+    """
+    architecture = make_architecture(config)
+    prepare_session(config)
+    strategy = make_strategy(config)
+    source = datasets.open_source(config)
+    plan = Plan.of(source, config)
+    if resume:
+        check_resumable(folder, config)
+        preprocessing = folder.read_preprocessing()
+    else:
+        preprocessing = datasets.make_preprocessing(source, config, architecture.image_size)
+        start_folder(folder, config, preprocessing, source, overwrite)
+    with strategy.scope():
+        model = make_model(architecture, config, source, preprocessing)
+        compile_model(model, config, source, plan)
+        if resume:
+            load_checkpoint(model, folder)
+    print(summary(model, config, source, plan, strategy.num_replicas_in_sync), flush=True)
+    began = time.perf_counter()
+    fit(model, config, folder, source, preprocessing, plan)
+    seconds = time.perf_counter() - began
+    results = evaluate(model, source, preprocessing, config)
+    facts = {
+        "network": config.network,
+        "parameters": count_parameters(model),
+        "multiply-adds": count_multiply_adds(model),
+    }
+    write_report(folder, config, facts, results, seconds)
+    if export:
+        export_savedmodel(folder.load_model(), folder.savedmodel, preprocessing, source.classes)
+    return results
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The length of a run.
+
+    Args:
+        steps: int, steps in an epoch.
+        epochs: int, passes over the training set; the last one may be cut short.
+        iterations: int, steps in the whole run.
+    """
+
+    steps: int
+    epochs: int
+    iterations: int
+
+    @classmethod
+    def of(cls, source: datasets.Source, config: RunConfig) -> Plan:
+        """Work out the length of a run.
+
+        Args:
+            source: datasets.Source.
+            config: RunConfig, with epochs or iterations.
+
+        Returns:
+            Plan.
+        """
+        steps = datasets.steps_per_epoch(source, config)
+        iterations = config.iterations or config.epochs * steps
+        return cls(steps, -(-iterations // steps), iterations)
+
+
+def make_architecture(config: RunConfig) -> keras_resnet.Architecture:
+    """Turn the configuration's choices into an Architecture.
+
+    Args:
+        config: RunConfig.
+
+    Returns:
+        keras_resnet.Architecture.
+
+    Raises:
+        ValueError: the network or a choice is unknown or impossible.
+    """
+    choices = _mapping(config.choices, "choices") if config.choices else {}
+    if config.shortcut:
+        text = config.shortcut.strip()
+        choices["shortcut"] = _mapping(text, "shortcut") if text.startswith("{") else text
+    for field in ("placement", "activation"):
+        if getattr(config, field):
+            choices[field] = getattr(config, field)
+    if config.synchronized:
+        choices["synchronized"] = True
+    try:
+        return keras_resnet.get_architecture(config.network).replace(**choices)
+    except TypeError as error:
+        raise ValueError(f"choices: {error}") from error
+
+
+def _mapping(text: str, field: str) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(f"{field}={text!r} is not a mapping, such as '{{name: A, zeros: both}}'.")
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+
+
+def prepare_session(config: RunConfig) -> None:
+    """Set what belongs to the whole process: seeds, determinism, dtype policy.
+
+    Args:
+        config: RunConfig.
+    """
+    # Not zero: TensorFlow fails to combine a global seed of zero with a shuffle seed that is a tensor.
+    keras.utils.set_random_seed(config.seed + 1)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(config.dtype)
+
+
+def check_resumable(folder: RunFolder, config: RunConfig) -> None:
+    """Refuse to go on with a run under another configuration.
+
+    Args:
+        folder: RunFolder.
+        config: RunConfig of this call.
+
+    Raises:
+        ValueError: there is no such run, or it was made with other settings.
+    """
+    before = folder.read_config()
+    free = {"devices", "data_dir", "download", "cache"}
+    changed = [
+        name for name in RunConfig.model_fields if name not in free and getattr(before, name) != getattr(config, name)
+    ]
+    if changed:
+        differences = ", ".join(f"{name} was {getattr(before, name)!r}" for name in changed)
+        raise ValueError(f"{folder.path} cannot be resumed with other settings: {differences}.")
+    if not folder.checkpoint_file.is_file():
+        raise ValueError(f"{folder.path} holds no checkpoint to resume from; start it anew with --overwrite.")
+
+
+def start_folder(
+    folder: RunFolder, config: RunConfig, preprocessing: Preprocessing, source: datasets.Source, overwrite: bool
+) -> None:
+    """Make the run folder and write what is known before training.
+
+    Args:
+        folder: RunFolder.
+        config: RunConfig.
+        preprocessing: Preprocessing.
+        source: datasets.Source.
+        overwrite: bool, whether to replace an earlier run.
+    """
+    folder.create(overwrite)
+    labels = "".join(f"{label}\n" for label in source.classes)
+    write_safely(folder.config_file, lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
+    write_safely(folder.labels_file, lambda part: part.write_text(labels, encoding="utf-8"))
+    write_safely(folder.preprocessing_file, preprocessing.save)
+
+
+def make_model(
+    architecture: keras_resnet.Architecture, config: RunConfig, source: datasets.Source, preprocessing: Preprocessing
+) -> keras.Model:
+    """Build the network for the data set's images and classes.
+
+    Args:
+        architecture: keras_resnet.Architecture.
+        config: RunConfig.
+        source: datasets.Source.
+        preprocessing: Preprocessing.
+
+    Returns:
+        keras.Model that gives probabilities.
+    """
+    return keras_resnet.ResNet(
+        architecture,
+        weights=config.weights,
+        input_shape=(*preprocessing.size, preprocessing.channels),
+        classes=len(source.classes),
+        name=config.network.lower(),
+    )
+
+
+def compile_model(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan) -> None:
+    """Compile the network with the run's optimizer, loss and metrics.
+
+    Args:
+        model: keras.Model.
+        config: RunConfig.
+        source: datasets.Source.
+        plan: Plan.
+    """
+    model.compile(
+        optimizer=make_optimizer(config, plan.iterations),
+        loss=make_loss(config),
+        metrics=metrics_for(len(source.classes)),
+        jit_compile=config.jit_compile,
+        steps_per_execution=config.steps_per_execution,
+    )
+
+
+def load_checkpoint(model: keras.Model, folder: RunFolder) -> None:
+    """Put weights and optimizer back to the last complete epoch.
+
+    Args:
+        model: keras.Model, compiled.
+        folder: RunFolder.
+    """
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(folder.checkpoint_file)
+
+
+def fit(
+    model: keras.Model,
+    config: RunConfig,
+    folder: RunFolder,
+    source: datasets.Source,
+    preprocessing: Preprocessing,
+    plan: Plan,
+) -> None:
+    """Train from where the optimizer stands to the end of the plan.
+
+    Args:
+        model: keras.Model, compiled.
+        config: RunConfig.
+        folder: RunFolder, which is written after every epoch.
+        source: datasets.Source.
+        preprocessing: Preprocessing.
+        plan: Plan.
+
+    Raises:
+        ValueError: a file of the data set is not an image.
+    """
+    first = int(model.optimizer.iterations) // plan.steps
+    replicas = model.distribute_strategy.num_replicas_in_sync if model.distribute_strategy else 1
+    test = datasets.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas)
+    callbacks = [
+        SaveRun(folder),
+        StopAt(plan.iterations),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+    ]
+    try:
+        model.fit(
+            datasets.training_batches(source, config, preprocessing, first, plan.epochs),
+            initial_epoch=first,
+            epochs=plan.epochs,
+            steps_per_epoch=plan.steps,
+            validation_data=test,
+            callbacks=callbacks,
+        )
+    except tf.errors.InvalidArgumentError as error:
+        broken = datasets.broken_images(source) if source.name == datasets.IMAGE_FOLDER else []
+        if not broken:
+            raise
+        raise ValueError(f"Not an image, or damaged: {', '.join(broken[:5])}. Replace or remove it.") from error
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ends the training at a step, within an epoch if need be.
+
+    Args:
+        iterations: int, steps after which to stop.
+    """
+
+    def __init__(self, iterations: int):
+        super().__init__()
+        self.iterations = iterations
+
+    def on_train_batch_end(self, batch: int, logs=None) -> None:
+        """Stop after the last step."""
+        if int(self.model.optimizer.iterations) >= self.iterations:
+            self.model.stop_training = True
+
+
+def summary(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan, replicas: int) -> str:
+    """Say in a line what is about to be trained.
+
+    Args:
+        model: keras.Model.
+        config: RunConfig.
+        source: datasets.Source.
+        plan: Plan.
+        replicas: int.
+
+    Returns:
+        str.
+    """
+    height, width, channels = model.input_shape[1:]
+    return (
+        f"{config.network}: {count_parameters(model):,} parameters; {source.name}: {len(source.classes)} classes, "
+        f"{source.count(source.train_split):,} images to train on, {source.count(source.test_split):,} to test, "
+        f"{height}x{width}x{channels}; {plan.iterations:,} steps of {config.batch_size} on {replicas} "
+        f"device{'s' if replicas > 1 else ''}."
+    )
+
+
+def default_folder(name: str) -> RunFolder:
+    """Name a new run folder by recipe and time.
+
+    Args:
+        name: str, the recipe.
+
+    Returns:
+        RunFolder under `runs`.
+    """
+    return RunFolder(Path("runs", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"))

@@ -1,0 +1,73 @@
+"""Learning rates as functions of the step."""
+
+from __future__ import annotations
+
+import keras
+
+from training.config import RunConfig
+
+
+def learning_rate(config: RunConfig, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Make the learning rate of a run.
+
+    Args:
+        config: RunConfig.
+        steps: int, length of the whole run.
+
+    Returns:
+        float, or a schedule of the step.
+
+    Source: "steps": arXiv 1512.03385, section 4.2; "one_cycle": arXiv 1708.07120; "cosine": arXiv 1608.03983.
+    """
+    peak, warm = config.learning_rate, round(config.warmup * steps)
+    if config.schedule == "one_cycle":
+        return piecewise_linear([0, warm, steps], [0.0 if warm else peak, peak, 0.0])
+    if config.schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            0.0 if warm else peak, steps - warm, warmup_target=peak if warm else None, warmup_steps=warm
+        )
+    if config.schedule == "steps":
+        rates = [peak * 0.1**drop for drop in range(len(config.milestones) + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(list(config.milestones), rates)
+    return peak
+
+
+def piecewise_linear(steps: list[int], rates: list[float]) -> PiecewiseLinear:
+    """Join points by straight lines.
+
+    Args:
+        steps: list of ints, ascending, from 0.
+        rates: list of floats, one a step.
+
+    Returns:
+        PiecewiseLinear; points at the same step are joined by a jump.
+    """
+    kept = [index for index in range(len(steps)) if index == 0 or steps[index] > steps[index - 1]]
+    return PiecewiseLinear([steps[index] for index in kept], [rates[index] for index in kept])
+
+
+@keras.saving.register_keras_serializable("training")
+class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that runs in straight lines from point to point, and stays at the last.
+
+    Args:
+        steps: list of ints, ascending.
+        rates: list of floats, the rate at each of the steps.
+    """
+
+    def __init__(self, steps: list[int], rates: list[float]):
+        self.steps, self.rates = list(steps), list(rates)
+
+    def __call__(self, step):
+        """Give the rate at a step."""
+        step = keras.ops.cast(step, "float32")
+        rate = keras.ops.convert_to_tensor(self.rates[0], "float32")
+        pairs = zip(self.steps, self.rates, self.steps[1:], self.rates[1:])
+        for begin, low, end, high in pairs:
+            share = keras.ops.clip((step - begin) / (end - begin), 0.0, 1.0)
+            rate = rate + share * (high - low)
+        return rate
+
+    def get_config(self) -> dict:
+        """Return the schedule's configuration."""
+        return {"steps": self.steps, "rates": self.rates}
