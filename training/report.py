@@ -19,6 +19,7 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
         title: str.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -30,11 +31,11 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
-        axes.tick_params(axis="y", which="minor", labelsize=7)
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3, which="both", linewidth=0.5)
+        axes.grid(alpha=0.3, linewidth=0.5)
         axes.legend(frameon=False)
     figure.savefig(path, dpi=120, format="png")
 
