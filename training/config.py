@@ -52,9 +52,12 @@ class RunConfig(BaseModel):
     batch_size: int = Field(128, ge=1, description="examples in a step, over all devices together")
     epochs: int | None = Field(None, ge=1, description="passes over the training set")
     iterations: int | None = Field(None, ge=1, description="steps; instead of epochs")
-    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="SGD with momentum, or AdamW")
+    optimizer: Literal["sgd", "muon", "adamw"] = Field(
+        "sgd", description="SGD with momentum; Muon for convolution kernels and SGD for the rest; AdamW"
+    )
     learning_rate: float = Field(0.1, gt=0, description="highest learning rate")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    kernel_rate: float = Field(0.015, gt=0, description="highest rate of Muon's steps for convolution kernels")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD and Muon")
     nesterov: bool = Field(False, description="Nesterov's momentum")
     weight_decay: float = Field(1e-4, ge=0, description="L2 coefficient of SGD; decoupled decay of AdamW")
     decayed: Literal["all", "kernels"] = Field("all", description="parameters that decay")

@@ -29,24 +29,30 @@ IMAGENET = {
 }
 
 # The same of one 32 x 32 image, in units of 10^6.
-CIFAR = {
+CIFAR_BASIC = {
     "ResNet20": (269_722, "40.55"),
     "ResNet32": (464_154, "68.86"),
     "ResNet44": (658_586, "97.17"),
     "ResNet56": (853_018, "125.49"),
     "ResNet110": (1_727_962, "252.89"),
     "ResNet1202": (19_421_274, "2829.24"),
+}
+CIFAR_BOTTLENECK = {
     "ResNet164": (1_704_154, "244.5"),
     "ResNet1001": (10_328_602, "1487.9"),
     "ResNet164V2": (1_703_258, "244.5"),
     "ResNet1001V2": (10_327_706, "1487.9"),
 }
+TABLE = {**IMAGENET, **CIFAR_BASIC, **CIFAR_BOTTLENECK}
 
 # Option A has no parameters, so that a plain network costs the same; its pre-activation form has the same layers.
 SAME_COST = {
     **{f"ResNet{depth}V2": f"ResNet{depth}" for depth in (20, 32, 44, 56, 110, 1202)},
     **{f"Plain{depth}": f"ResNet{depth}" for depth in (20, 32, 44, 56, 110)},
 }
+
+# Networks that take many seconds to build; one of a thousand layers stays in the quick run.
+DEEP = ("ResNet1202", "ResNet1202V2", "ResNet1001")
 
 VARIANTS = [
     ("ResNet18", {"shortcut": "A"}, 11_515_688, "1.795"),
@@ -83,32 +89,37 @@ def agrees(count: int, figure: str, unit: float) -> bool:
     return abs(count / unit - float(figure)) < 10.0**-digits
 
 
+def patiently(*rows: tuple) -> list:
+    """Mark as slow the rows of a table that name a deep network."""
+    return [pytest.param(*row, marks=pytest.mark.slow) if {*row} & {*DEEP} else row for row in rows]
+
+
 def test_the_tables_cover_the_whole_catalogue():
-    assert IMAGENET.keys() | CIFAR.keys() | SAME_COST.keys() == keras_resnet.CATALOGUE.keys()
+    assert TABLE.keys() | SAME_COST.keys() == keras_resnet.CATALOGUE.keys()
 
 
-@pytest.mark.parametrize("name", [*IMAGENET, *CIFAR])
+@pytest.mark.parametrize(("name",), patiently(*zip(TABLE)))
 def test_network_has_the_known_cost(name):
-    parameters, figure = {**IMAGENET, **CIFAR}[name]
+    parameters, figure = TABLE[name]
     trainable, _, multiply_adds = cost(name)
     assert trainable == parameters
     assert agrees(multiply_adds, figure, 1e9 if name in IMAGENET else 1e6)
 
 
-@pytest.mark.parametrize(("name", "peer"), SAME_COST.items())
+@pytest.mark.parametrize(("name", "peer"), patiently(*SAME_COST.items()))
 def test_network_costs_as_much_as_its_peer(name, peer):
     assert cost(name) == cost(peer)
 
 
-@pytest.mark.parametrize("depth", [20, 32, 44, 56, 110, 1202])
-def test_basic_cifar_network_follows_the_formula_of_6n_plus_2_layers(depth):
-    n = (depth - 2) // 6
+@pytest.mark.parametrize(("name",), patiently(*zip(CIFAR_BASIC)))
+def test_basic_cifar_network_follows_the_formula_of_6n_plus_2_layers(name):
+    n = (keras_resnet.CATALOGUE[name].depth - 2) // 6
     stages = [(16, 16, 32 * 32), (16, 32, 16 * 16), (32, 64, 8 * 8)]
     convolutions = sum((before + (2 * n - 1) * width) * width * 9 * pixels for before, width, pixels in stages)
-    assert cost(f"ResNet{depth}")[2] == 3 * 16 * 9 * 32 * 32 + convolutions + 64 * 10
+    assert cost(name)[2] == 3 * 16 * 9 * 32 * 32 + convolutions + 64 * 10
 
 
-@pytest.mark.parametrize("name", ["ResNet164", "ResNet164V2", "ResNet1001", "ResNet1001V2"])
+@pytest.mark.parametrize(("name",), patiently(*zip(CIFAR_BOTTLENECK)))
 def test_bottleneck_cifar_network_follows_the_formula_of_9n_plus_2_layers(name):
     n = (keras_resnet.CATALOGUE[name].depth - 2) // 9
     stages = [(16, 16, 32 * 32), (64, 32, 16 * 16), (128, 64, 8 * 8)]
@@ -177,7 +188,7 @@ def test_multiply_adds_grow_with_the_area_of_the_image():
     assert count_multiply_adds(large) - 640 == 4 * (count_multiply_adds(small) - 640)
 
 
-def published() -> dict[str, tuple[str, dict, bool]]:
+def published_networks() -> dict[str, tuple[str, dict, bool]]:
     """Map the published table's model names to a network of ours, its choices, and whether all parameters count."""
     rows = {}
     for depth in (18, 34):
@@ -196,12 +207,14 @@ def published() -> dict[str, tuple[str, dict, bool]]:
     return rows
 
 
-def test_every_published_count_of_a_network_of_ours_is_equal():
+@pytest.mark.parametrize("deep", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_published_count_of_a_network_of_ours_is_equal(deep):
     with shared_file("reference/published.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if (row["paper"], row["table"]) == ("implementation", "counts")]
-    expected = {row["model"]: int(row["value"]) for row in rows if not row["model"].startswith("VGG")}
-    counted = {}
-    for model, (name, choices, everything) in published().items():
-        trainable, total, _ = cost(name, **choices)
-        counted[model] = total if everything else trainable
-    assert counted == expected
+    networks = published_networks()
+    assert {row["model"] for row in rows} == {*networks, "VGG-16", "VGG-19"}
+    for row in rows:
+        if row["model"] in networks and (int(row["layers"]) > 1000) == deep:
+            name, choices, everything = networks[row["model"]]
+            trainable, total, _ = cost(name, **choices)
+            assert (total if everything else trainable) == int(row["value"]), row["model"]
