@@ -39,7 +39,7 @@ class TrainOptions:
     run_dir: Path | None = None
     """Folder to make for the run; default runs/RECIPE-TIME."""
     resume: bool = False
-    """Go on with an interrupted run in --run-dir."""
+    """Go on with the interrupted run in --run-dir, as its config.yaml says."""
     overwrite: bool = False
     """Replace an earlier run in --run-dir."""
     export: bool = False
@@ -99,7 +99,15 @@ def train(arguments: list[str]) -> None:
     from training.run import train as run
 
     folder = RunFolder(options.run_dir) if options.run_dir else default_folder(options.recipe)
-    results = run(options.fields, folder, options.resume, options.overwrite, options.export)
+    try:
+        results = run(options.fields, folder, options.resume, options.overwrite, options.export)
+    except KeyboardInterrupt:
+        if folder.model_file.is_file():
+            print(
+                f"\nStopped. {folder.path} holds everything up to the last complete epoch. Go on with: "
+                f"{PROGRAM} --run-dir {folder.path} --resume"
+            )
+        raise
     print_results(results)
     print(f"run folder {folder.path}")
 
@@ -117,6 +125,8 @@ def starting_options(arguments: list[str]) -> TrainOptions:
         ValueError: recipe, file or one of their fields is wrong.
     """
     recipe, config = option(arguments, "--recipe"), option(arguments, "--config")
+    if "--resume" in arguments and not (recipe or config) and (run := option(arguments, "--run-dir")):
+        config = str(Path(run, "config.yaml"))
     name = recipe or DEFAULT_RECIPE
     fields = load_recipe(name) if recipe or not config else {}
     origin = f"recipe {name!r}"
@@ -233,7 +243,6 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             train(arguments)
     except KeyboardInterrupt:
-        print("\nStopped. The run folder holds everything up to the last complete epoch; --resume goes on.")
         return 130
     except pydantic.ValidationError as error:
         return complain(explain(error), error)

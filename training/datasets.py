@@ -140,8 +140,10 @@ def prepare(builder: tfds.core.DatasetBuilder, config: RunConfig) -> None:
         ValueError: it would have to be downloaded, or the download fails.
     """
     manual = Path(builder.data_dir).parents[1] / "downloads" / "manual"
-    urls = sorted(builder.url_infos or ())
-    size = builder.info.download_size
+    files = builder.url_infos or {}
+    urls = sorted(files)
+    mebibytes = sum(file.size or 0 for file in files.values()) / 2**20
+    size = f"{mebibytes:.0f} MiB" if mebibytes else "an amount it does not state"
     fetched = f"{size} from {', '.join(urls[:3]) or 'its own source'}{' and more' if len(urls) > 3 else ''}"
     by_hand = f"Without a network, put the original files into {manual} and pass --download."
     if config.dataset not in EMBEDDED and not config.download:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,8 @@ def train(
         compile_model(model, config, source, plan)
         if resume:
             load_checkpoint(model, folder)
-    print(summary(model, config, source, plan, strategy.num_replicas_in_sync), flush=True)
+    print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
+    print(f"run folder {folder.path}", flush=True)
     began = time.perf_counter()
     fit(model, config, folder, source, preprocessing, plan)
     seconds = time.perf_counter() - began
@@ -287,6 +289,8 @@ def fit(
             steps_per_epoch=plan.steps,
             validation_data=test,
             callbacks=callbacks,
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
         )
     except tf.errors.InvalidArgumentError as error:
         broken = datasets.broken_images(source) if source.name == datasets.IMAGE_FOLDER else []

@@ -1,0 +1,47 @@
+"""What the README says is run and counted."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import keras_resnet
+from keras_resnet.analysis import count_multiply_adds, count_parameters
+from training.config import recipe_names
+
+README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROWS = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+ \| [\d.]+ [GM]) \|", README, re.MULTILINE))
+# Building a network of hundreds of layers takes seconds; their figures are tested in test_complexity.
+QUICK = [name for name in ROWS if keras_resnet.CATALOGUE[name].depth <= 60]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_every_python_example_runs(example):
+    exec(compile(example, "README.md", "exec"), {})
+
+
+def test_the_table_names_every_network_of_the_catalogue():
+    assert set(ROWS) == set(keras_resnet.CATALOGUE)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_table_gives_each_networks_figures(name):
+    model = keras_resnet.ResNet(name)
+    parameters, multiply_adds = ROWS[name].split(" | ")
+    assert int(parameters.replace(",", "")) == count_parameters(model)
+    figure, unit = multiply_adds.split()
+    digits = len(figure.split(".")[1])
+    assert figure == f"{count_multiply_adds(model) / {'G': 1e9, 'M': 1e6}[unit]:.{digits}f}"
+
+
+def test_every_recipe_is_named():
+    assert [name for name in recipe_names() if f"--recipe {name} " not in README] == []
+
+
+def test_commands_that_are_shown_have_options_that_exist():
+    from training.config import FIELDS
+
+    options = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", README)}
+    own = {"recipe", "config", "run_dir", "resume", "overwrite", "export", "top", "json", "help"}
+    assert options <= own | set(FIELDS)
