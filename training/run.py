@@ -272,7 +272,10 @@ def fit(
     Raises:
         ValueError: a file of the data set is not an image.
     """
-    first = int(model.optimizer.iterations) // plan.steps
+    done = int(model.optimizer.iterations)
+    if done >= plan.iterations:
+        return
+    first = done // plan.steps
     replicas = model.distribute_strategy.num_replicas_in_sync if model.distribute_strategy else 1
     test = datasets.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas)
     callbacks = [

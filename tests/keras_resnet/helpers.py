@@ -8,16 +8,16 @@ import sys
 import keras
 import numpy as np
 
-from keras_resnet import Architecture
+import keras_resnet
 from tests.shared import ROOT
 
 FULL_PREACTIVATION = "full_preactivation"
 
 
-def tiny(**choices) -> Architecture:
+def tiny(**choices) -> keras_resnet.Architecture:
     """Describe a network of two stages that builds in a moment; basic units, CIFAR stem, unless chosen otherwise."""
     defaults = {"blocks": (1, 2), "widths": (4, 6), "unit": "basic", "stem": "cifar"}
-    return Architecture(**{**defaults, **choices})
+    return keras_resnet.Architecture(**{**defaults, **choices})
 
 
 def images(*shape: int, seed: int = 0) -> np.ndarray:
@@ -40,6 +40,17 @@ def randomise(model, seed: int = 0):
         else:
             weight.assign(generator.normal(0, 0.2, shape))
     return model
+
+
+def build(architecture, shape=(16, 16, 3), **arguments) -> keras.Model:
+    """Build a network with random weights; five logits unless chosen otherwise."""
+    arguments = {"classifier_activation": None, "classes": 5, **arguments}
+    return randomise(keras_resnet.ResNet(architecture, input_shape=shape, **arguments))
+
+
+def weighted_layers(model: keras.Model) -> list[tuple[str, list[tuple[int, ...]]]]:
+    """List the layers with weights, in the model's order, with the shapes of the weights."""
+    return [(layer.name, [tuple(w.shape) for w in layer.weights]) for layer in model.layers if layer.weights]
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:

@@ -1,6 +1,4 @@
-"""The forward pass against the papers' formulas and keras.applications; the arguments of the call."""
-
-import functools
+"""The forward pass against the papers' formulas; the arguments of the call."""
 
 import keras
 import numpy as np
@@ -11,12 +9,13 @@ from keras_resnet.layers import channel_axis
 from tests.keras_resnet import reference
 from tests.keras_resnet.helpers import (
     FULL_PREACTIVATION,
+    build,
     copy_weights,
     images,
     outputs,
-    randomise,
     relative_error,
     tiny,
+    weighted_layers,
 )
 
 # Networks whose formulas tests.keras_resnet.reference computes on its own.
@@ -26,37 +25,6 @@ NETWORKS = {
     reference.full_preactivation: tiny(unit="bottleneck", placement=FULL_PREACTIVATION, blocks=(2, 2)),
 }
 SHAPES = [(33, 33, 3), (32, 32, 3), (32, 33, 3), (20, 17, 1), (16, 16, 5)]
-
-# What keras.applications does otherwise than the papers.
-KERAS_CHOICES = {
-    "ResNet50": {"biased": ("stem", "1", "2", "3", "shortcut"), "pool_padding": "zeros", "norm_epsilon": 1.001e-5},
-    "ResNet50V2": {
-        "biased": ("stem", "3", "shortcut"),
-        "pool_padding": "zeros",
-        "norm_epsilon": 1.001e-5,
-        "stride_unit": "last",
-        "stride_on": "3x3",
-        "stem_activation": False,
-    },
-}
-
-
-def build(architecture, shape=(16, 16, 3), **arguments):
-    """Build a network with random weights; logits unless chosen otherwise."""
-    arguments = {"classifier_activation": None, "classes": 5, **arguments}
-    return randomise(keras_resnet.ResNet(architecture, input_shape=shape, **arguments))
-
-
-@functools.cache
-def keras_network(name):
-    """Build a network of keras.applications with random weights, at 64 x 64 pixels."""
-    build_network = getattr(keras.applications, name)
-    return randomise(build_network(weights=None, input_shape=(64, 64, 3), classes=7, classifier_activation=None))
-
-
-def weighted_layers(model):
-    """List the layers with weights, in the model's order, with the shapes of the weights."""
-    return [(layer.name, [tuple(w.shape) for w in layer.weights]) for layer in model.layers if layer.weights]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -70,39 +38,6 @@ def test_every_unit_and_the_logits_follow_the_papers_formula(formula, shape):
     for name, feature in expected.items():
         np.testing.assert_allclose(features[name], feature, rtol=1e-4, atol=1e-4, err_msg=name)
     np.testing.assert_allclose(outputs(model, x), net.logits(feature), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", KERAS_CHOICES)
-def test_choices_make_the_function_of_keras_applications(name):
-    theirs = keras_network(name)
-    ours = build(name, (64, 64, 3), classes=7, **KERAS_CHOICES[name])
-    assert weighted_layers(ours) == weighted_layers(theirs)
-    copy_weights(theirs, ours)
-    x = images(2, 64, 64, 3)
-    assert relative_error(outputs(ours, x), outputs(theirs, x)) < 1e-4
-
-
-@pytest.mark.parametrize("name", KERAS_CHOICES)
-@pytest.mark.parametrize("choice", ["biased", "pool_padding", "stride_unit", "stride_on", "stem_activation"])
-def test_without_any_of_the_choices_it_is_another_function(name, choice):
-    choices = dict(KERAS_CHOICES[name])
-    if choices.pop(choice, None) is None:
-        pytest.skip(f"{name} leaves {choice} at its default")
-    theirs, ours = keras_network(name), build(name, (64, 64, 3), classes=7, **choices)
-    sources = {layer.name: layer for layer in theirs.layers}
-    for layer in ours.layers:
-        if layer.weights and layer.name in sources:
-            layer.set_weights(sources[layer.name].get_weights()[: len(layer.weights)])
-    x = images(2, 64, 64, 3) - 1
-    assert relative_error(outputs(ours, x), outputs(theirs, x)) > 1e-3
-
-
-def test_layer_names_of_resnet50_are_those_of_keras_applications():
-    suffixes = ("_out", "_conv", "_bn", "_add", "_relu", "_pad", "_pool", "predictions")
-    ours, theirs = keras_resnet.ResNet50(), keras_network("ResNet50")
-    names = [[layer.name for layer in model.layers if layer.name.endswith(suffixes)] for model in (ours, theirs)]
-    assert names[0] == names[1]
-    assert len(names[0]) == 176
 
 
 @pytest.mark.parametrize(("side", "equal"), [(64, False), (65, True)])
