@@ -37,7 +37,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _is_fusible(self, inputs) -> bool:
         return (
             keras.backend.backend() == "tensorflow"
-            and not (self.synchronized or self.renorm)
+            and not self.synchronized
+            and not getattr(self, "renorm", False)  # Keras 3.12, the last for Python 3.10, has none
             and self.scale
             and self.center
             and len(inputs.shape) == 4
