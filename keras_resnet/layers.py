@@ -145,15 +145,14 @@ class ResidualNetwork(keras.Model):
     and cloning, and meets Python's recursion limit near 1000 layers.
 
     Args:
-        inputs: KerasTensor or list of them.
-        outputs: KerasTensor or list of them.
-        name: str or None.
+        *args: those of `keras.Model`. They are not spelled out because Keras 3.12 takes a subclass for a
+            functional model only if its arguments look like those of its own, wrapped constructor.
         **kwargs: those of `keras.Model`.
     """
 
-    def __init__(self, inputs, outputs, name: str | None = None, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any):
         with deep_recursion():
-            super().__init__(inputs, outputs, name=name, **kwargs)
+            super().__init__(*args, **kwargs)
 
 
 @contextlib.contextmanager

@@ -144,6 +144,10 @@ def test_batch_of_unknown_size_trains_alike():
     np.testing.assert_allclose(ours.moving_variance, keras_own.moving_variance, rtol=1e-5)
 
 
+def test_batch_of_one_value_a_channel_has_no_variance():
+    assert_same_training(*pair((1, 1, 1, 3)), shape=(1, 1, 1, 3))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_training_graph_holds_the_fused_kernel(dtype):
     layer = BatchNormalization(dtype=dtype)

@@ -166,6 +166,22 @@ def test_logits_are_float32_under_any_policy_and_close_in_value(formula, policy,
     assert relative_error(outputs(model, x), outputs(expected, x)) < tolerance
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_global_average_is_taken_in_float32(policy):
+    keras.config.set_dtype_policy(policy)
+    model = build(tiny())
+    layers = [model.get_layer(name).output for name in ("conv3_block2_out", "avg_pool")]
+    feature, average = keras.Model(model.input, layers)(images(2, 16, 16, 3))
+    expected = np.array(keras.ops.cast(feature, "float32")).mean((1, 2))
+    np.testing.assert_allclose(average, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("stem", "kernel", "stride"), [("imagenet", 7, 2), ("cifar", 3, 1)])
+def test_stem_convolves_as_the_papers_do(stem, kernel, stride):
+    layer = keras_resnet.ResNet(tiny(stem=stem)).get_layer("conv1_conv")
+    assert (layer.kernel_size, layer.strides) == ((kernel, kernel), (stride, stride))
+
+
 @pytest.mark.parametrize(
     ("architecture", "name", "expected"),
     [
