@@ -11,12 +11,8 @@ from keras_resnet.messages import unknown
 
 Activation = str | Callable | type[keras.layers.Layer] | keras.layers.Layer | Mapping[str, Any]
 
-# Activation layers of Keras with a state or parameters of their own, by the names that users write.
-LAYERS: dict[str, type[keras.layers.Layer]] = {
-    "prelu": keras.layers.PReLU,
-    "leaky_relu": keras.layers.LeakyReLU,
-    "elu": keras.layers.ELU,
-}
+# Activations that are layers because they learn, by the names that users write; all others are functions.
+LAYERS: dict[str, type[keras.layers.Layer]] = {"prelu": keras.layers.PReLU}
 
 
 def activation_factory(activation: Activation) -> Callable[..., keras.layers.Layer]:
@@ -32,7 +28,7 @@ def activation_factory(activation: Activation) -> Callable[..., keras.layers.Lay
         Function `(name) -> keras.layers.Layer`.
 
     Raises:
-        ValueError: the activation is unknown, or is a lambda, which no saved file could hold.
+        ValueError: the activation is unknown, or a function without a name, which no saved file could hold.
     """
     if isinstance(activation, Mapping):
         activation = _deserialise(activation)
@@ -46,10 +42,10 @@ def activation_factory(activation: Activation) -> Callable[..., keras.layers.Lay
         raise ValueError(
             f"activation={activation!r} is neither a name, a function, a Layer class, a Layer nor a Keras config."
         )
-    if getattr(activation, "__name__", None) == "<lambda>":
+    if getattr(activation, "__name__", "<lambda>") == "<lambda>":
         raise ValueError(
-            "activation is a lambda, which no saved model can hold: define a function and decorate it with "
-            "@keras.saving.register_keras_serializable()."
+            "activation is a lambda or another function without a name, which no saved model can hold: define a "
+            "function and decorate it with @keras.saving.register_keras_serializable()."
         )
     return lambda name: keras.layers.Activation(activation, name=name)
 

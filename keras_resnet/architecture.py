@@ -85,6 +85,10 @@ class Architecture:
     synchronized: bool = False
 
     def __post_init__(self) -> None:
+        for field in ("blocks", "widths", "biased"):
+            if isinstance(getattr(self, field), str):
+                raise ValueError(f"{field} must be a tuple; received {getattr(self, field)!r}.")
+            object.__setattr__(self, field, tuple(getattr(self, field)))
         for field, allowed in ALLOWED.items():
             if getattr(self, field) not in allowed:
                 raise ValueError(unknown(field, getattr(self, field), allowed))

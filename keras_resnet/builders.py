@@ -85,7 +85,7 @@ def describe(architecture: Architecture) -> str:
         str, as in "a residual network of 50 layers in bottleneck units, for ImageNet".
     """
     kind = "plain" if architecture.shortcut == "none" else "residual"
-    order = " with full pre-activation" if architecture.is_preactivation else ""
+    order = "" if architecture.placement == "original" else f" ({architecture.placement.replace('_', ' ')})"
     family = {"imagenet": "ImageNet", "cifar": "CIFAR"}[architecture.stem]
     return f"a {kind} network of {architecture.depth} layers in {architecture.unit} units{order}, for {family}"
 

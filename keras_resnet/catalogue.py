@@ -73,16 +73,27 @@ def cifar(depth: int, unit: str | None = None, **choices) -> Architecture:
     unit = unit or CIFAR_DEPTHS.get(depth, "basic")
     if unit not in UNITS:
         raise ValueError(unknown("unit", unit, UNITS))
-    step = 3 * len(UNITS[unit].kernels)
-    n, rest = divmod(depth - 2, step)
-    if rest or n < 1:
-        near = [step * k + 2 for k in (max(n, 1), max(n, 1) + 1)]
-        raise ValueError(
-            f"A CIFAR network of {unit} units has {step}n+2 layers; received {depth}. The nearest are "
-            f"{near[0]} and {near[1]}."
-        )
+    n = _units_in_a_stage(depth, unit)
+    if n is None:
+        raise ValueError(_no_such_depth(depth, unit))
     choices.setdefault("shortcut", "A" if unit == "basic" else "B")
     return Architecture(blocks=(n,) * 3, widths=(16, 32, 64), unit=unit, stem="cifar", **choices)
+
+
+def _units_in_a_stage(depth: int, unit: str) -> int | None:
+    n, rest = divmod(depth - 2, 3 * len(UNITS[unit].kernels))
+    return n if n >= 1 and not rest else None
+
+
+def _no_such_depth(depth: int, unit: str) -> str:
+    step = 3 * len(UNITS[unit].kernels)
+    n = max((depth - 2) // step, 1)
+    others = (other for other in UNITS if other != unit and _units_in_a_stage(depth, other))
+    hint = "".join(f" With {other} units there is one: cifar({depth}, {other!r})." for other in others)
+    return (
+        f"A CIFAR network of {unit} units has {step}n+2 layers; received {depth}. The nearest are {step * n + 2} and "
+        f"{step * n + step + 2}.{hint}"
+    )
 
 
 CATALOGUE: dict[str, Architecture] = {
@@ -121,4 +132,4 @@ def get_architecture(name: str) -> Architecture:
     try:
         return cifar(int(depth), **choices)
     except ValueError as error:
-        raise ValueError(f"Unknown network {name!r}. {error} {unknown('name', name, CATALOGUE)}") from error
+        raise ValueError(f"Unknown network {name!r}. {error} All names: python -m keras_resnet list.") from error

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_resnet.weight_files import sign
+
 PACKAGE = "keras_resnet"
 
 
@@ -139,7 +141,7 @@ class MaxPoolPadding2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ResidualNetwork(keras.Model):
-    """A functional model whose graph may be thousands of layers deep.
+    """A functional model whose graph may be thousands of layers deep, and whose weight files know what they are of.
 
     Keras walks the graph of a functional model recursively when it makes one, which also happens on loading
     and cloning, and meets Python's recursion limit near 1000 layers.
@@ -153,6 +155,12 @@ class ResidualNetwork(keras.Model):
     def __init__(self, *args: Any, **kwargs: Any):
         with deep_recursion():
             super().__init__(*args, **kwargs)
+
+    def save_weights(self, filepath, *args: Any, **kwargs: Any) -> None:
+        """Save the weights as Keras does, and in a single file the names of the layers with them."""
+        super().save_weights(filepath, *args, **kwargs)
+        if str(filepath).endswith(".h5"):
+            sign(filepath, self)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import keras
@@ -12,6 +13,7 @@ from keras_resnet.catalogue import get_architecture
 from keras_resnet.layers import MaxPoolPadding2D, ResidualNetwork, channel_axis
 from keras_resnet.messages import unknown
 from keras_resnet.units import Unit, convolution, operations, residual_unit
+from keras_resnet.weight_files import load_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -61,15 +63,17 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
     name = name or (architecture.lower() if isinstance(architecture, str) else "resnet")
     if isinstance(architecture, str):
         architecture = get_architecture(architecture)
+    if not isinstance(architecture, Architecture):
+        raise ValueError(f"architecture must be an Architecture or a name; received {architecture!r}.")
     architecture = architecture.replace(**choices)
     if pooling not in (None, *POOLING):
         raise ValueError(unknown("pooling", pooling, ["None", *POOLING]))
     classes = architecture.classes if classes is None else classes
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
+    if isinstance(classes, bool) or not isinstance(classes, Integral) or classes < 1:
         raise ValueError(f"classes must be a positive integer; received {classes!r}.")
     inputs = network_input(architecture, include_top, input_tensor, input_shape)
     x = stages(architecture, stem(architecture, inputs))
-    x = head(x, classes, classifier_activation) if include_top else pooled(x, pooling)
+    x = head(x, int(classes), classifier_activation) if include_top else pooled(x, pooling)
     if input_tensor is not None:
         inputs = keras.utils.get_source_inputs(input_tensor)
     model = ResidualNetwork(inputs, x, name=name)
@@ -120,6 +124,12 @@ def _check_shape(architecture: Architecture, shape: tuple[int | None, ...]) -> N
     channels = sides.pop(channel_axis() - 1)
     if not channels or channels < 1:
         raise ValueError(f"input_shape must be {layout} with a known number of channels; received {shape}.")
+    slopes = architecture.activation
+    if None in sides and isinstance(slopes, keras.layers.PReLU) and not slopes.shared_axes:
+        raise ValueError(
+            "This PReLU has a slope for each pixel and needs a fixed image size. Pass activation='prelu', or "
+            "PReLU(shared_axes=(1, 2)), for a slope for each channel."
+        )
     if any(side is not None and side < architecture.stride for side in sides):
         raise ValueError(
             f"input_shape={shape} is too small: the strides of this network divide each side by "
@@ -243,23 +253,3 @@ def pooled(x, pooling: str | None):
         KerasTensor.
     """
     return x if pooling is None else POOLING[pooling](name=f"{pooling}_pool")(x)
-
-
-def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Load a weights file into a model, and say plainly what is wrong with one that does not fit.
-
-    Args:
-        model: keras.Model.
-        path: a `.weights.h5` or `.keras` file.
-
-    Raises:
-        ValueError: there is no such file, or it does not hold the weights of this network.
-    """
-    path = os.fspath(path)
-    if not os.path.isfile(path):
-        raise ValueError(f"weights={path!r} is not a file. Give the path of a weights file, or None.")
-    try:
-        model.load_weights(path)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"weights={path!r} does not hold the weights of {model.name!r}: {reason}") from error

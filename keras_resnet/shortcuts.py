@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import keras
 
@@ -49,24 +49,30 @@ def parse_shortcut(choice: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]
     Raises:
         ValueError: the name or a parameter is unknown.
     """
-    parameters = {"name": choice} if isinstance(choice, str) else dict(choice)
+    parameters = dict(choice) if isinstance(choice, Mapping) else {"name": choice}
     name = parameters.pop("name", None)
     if name not in SHORTCUTS:
         raise ValueError(unknown("shortcut", name, SHORTCUTS))
     accepted = _parameters(SHORTCUTS[name])
-    for parameter in parameters:
+    for parameter, value in parameters.items():
         if parameter not in accepted:
             raise ValueError(unknown(f"parameter of shortcut {name!r}:", parameter, accepted or ["(none)"]))
+        if get_origin(accepted[parameter]) is Literal and value not in get_args(accepted[parameter]):
+            raise ValueError(
+                unknown(f"value of {parameter}", value, get_args(accepted[parameter]))
+            )
     return name, parameters
 
 
-def _parameters(function: Callable) -> list[str]:
-    signature = inspect.signature(function).parameters.values()
-    return [p.name for p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY]
+def _parameters(function: Callable) -> dict[str, Any]:
+    """Read the names and types of what users may set off a shortcut's keyword-only arguments."""
+    hints = get_type_hints(function)
+    arguments = inspect.signature(function).parameters.values()
+    return {a.name: hints.get(a.name) for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
 @shortcut("A")
-def identity_with_zero_padding(unit, x, residual, *, zeros: str = "end"):
+def identity_with_zero_padding(unit, x, residual, *, zeros: Literal["end", "both"] = "end"):
     """Option A: identity everywhere, zero channels where the width grows; no parameters.
 
     Args:
@@ -79,13 +85,8 @@ def identity_with_zero_padding(unit, x, residual, *, zeros: str = "end"):
     Returns:
         List of the two branches.
 
-    Raises:
-        ValueError: `zeros` is neither "end" nor "both".
-
     Source: arXiv 1512.03385, section 3.3 and Table 3, option A.
     """
-    if zeros not in ("end", "both"):
-        raise ValueError(unknown("value of zeros", zeros, ("end", "both")))
     x = subsample(unit, x)
     missing = unit.filters_out - unit.filters_in
     if missing:

@@ -1,5 +1,7 @@
 """Whatever names an activation becomes a fresh layer at each site, with the values of that activation."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -114,7 +116,8 @@ def test_prototype_is_copied_and_not_used_itself():
     [
         ("rellu", r"Unknown activation 'rellu'\. Did you mean 'relu'\? Allowed: .*prelu"),
         ("PReLU", r"Unknown activation 'PReLU'\. Did you mean 'prelu'\?"),
-        (lambda x: x, r"activation is a lambda, which no saved model can hold"),
+        (lambda x: x, r"activation is a lambda or another function without a name"),
+        (functools.partial(keras.activations.leaky_relu, negative_slope=0.1), r"another function without a name"),
         (3, r"activation=3 is neither a name, a function, a Layer class, a Layer nor a Keras config"),
         (None, r"activation=None is neither a name"),
         ({"class_name": "Nope", "config": {}}, r"is not a serialised Keras activation: Could not locate class 'Nope'"),

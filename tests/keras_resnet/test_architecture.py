@@ -1,0 +1,141 @@
+"""Architecture: what follows from its values, and what it refuses in words."""
+
+import dataclasses
+import re
+
+import pytest
+
+import keras_resnet
+from keras_resnet import Architecture
+from tests.keras_resnet.helpers import FULL_PREACTIVATION, tiny
+
+
+@pytest.mark.parametrize("name", keras_resnet.CATALOGUE)
+def test_depth_is_the_number_in_the_networks_name(name):
+    assert keras_resnet.CATALOGUE[name].depth == int(re.search(r"\d+", name)[0])
+
+
+@pytest.mark.parametrize(
+    ("choices", "depth", "stride", "image_size", "classes"),
+    [
+        ({}, 8, 2, 32, 10),
+        ({"unit": "bottleneck"}, 11, 2, 32, 10),
+        ({"stem": "imagenet"}, 8, 8, 224, 1000),
+        ({"blocks": (3, 4, 6, 3), "widths": (1, 2, 3, 4), "stem": "imagenet"}, 34, 32, 224, 1000),
+        ({"blocks": (1,), "widths": (1,)}, 4, 1, 32, 10),
+    ],
+)
+def test_properties_follow_from_blocks_unit_and_stem(choices, depth, stride, image_size, classes):
+    network = tiny(**choices)
+    assert (network.depth, network.stride, network.image_size, network.classes) == (depth, stride, image_size, classes)
+
+
+@pytest.mark.parametrize("stem", ["imagenet", "cifar"])
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_stride_is_how_much_smaller_the_last_map_is(stem, stages):
+    network = tiny(blocks=(1,) * stages, widths=(2,) * stages, stem=stem)
+    model = keras_resnet.ResNet(network, include_top=False, input_shape=(48, 48, 3))
+    assert model.output_shape[1] == 48 // network.stride
+
+
+@pytest.mark.parametrize(
+    ("placement", "expected"),
+    [
+        ("original", False),
+        ("bn_after_addition", False),
+        ("relu_before_addition", False),
+        ("relu_only_preactivation", True),
+        ("full_preactivation", True),
+    ],
+)
+def test_preactivation_is_a_unit_that_begins_with_an_activation(placement, expected):
+    assert tiny(placement=placement).is_preactivation is expected
+
+
+def test_replace_gives_a_changed_copy():
+    network = tiny()
+    changed = network.replace(shortcut="C", activation="gelu")
+    assert (changed.shortcut, changed.activation) == ("C", "gelu")
+    assert network == tiny()
+    assert changed.replace(shortcut="B", activation="relu") == network
+
+
+def test_value_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        tiny().unit = "bottleneck"
+
+
+def test_papers_choices_are_the_defaults():
+    network = Architecture(blocks=(1,), widths=(4,), unit="basic", stem="cifar")
+    assert dataclasses.asdict(network) == {
+        "blocks": (1,),
+        "widths": (4,),
+        "unit": "basic",
+        "stem": "cifar",
+        "placement": "original",
+        "shortcut": "B",
+        "activation": "relu",
+        "stride_on": "first",
+        "stride_unit": "first",
+        "padding": "symmetric",
+        "pool_padding": "lowest",
+        "projection": "convolution",
+        "biased": (),
+        "stem_activation": True,
+        "norm_momentum": 0.9,
+        "norm_epsilon": 1e-5,
+        "synchronized": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence"),
+    [
+        ({"unit": "basics"}, r"Unknown unit 'basics'\. Did you mean 'basic'\? Allowed: basic, bottleneck"),
+        ({"stem": "image"}, r"Unknown stem 'image'.* Allowed: imagenet, cifar"),
+        ({"placement": "preactivation"}, r"Unknown placement 'preactivation'\. Did you mean 'full_preactivation'\?"),
+        ({"placement": None}, r"Unknown placement None\. Allowed: original, bn_after_addition"),
+        ({"stride_on": "1x1"}, r"Unknown stride_on '1x1'.* Allowed: first, 3x3"),
+        ({"stride_unit": "both"}, r"Unknown stride_unit 'both'\. Allowed: first, last"),
+        ({"padding": "valid"}, r"Unknown padding 'valid'\. Allowed: symmetric, same"),
+        ({"pool_padding": "zero"}, r"Unknown pool_padding 'zero'\. Did you mean 'zeros'\?"),
+        ({"projection": "conv"}, r"Unknown projection 'conv'.* Allowed: convolution, average_pool"),
+        ({"biased": ("4",)}, r"Unknown convolution in biased: '4'\. Allowed: stem, 1, 2, 3, shortcut"),
+        ({"shortcut": "E"}, r"Unknown shortcut 'E'"),
+        ({"shortcut": {"name": "A", "zero": "end"}}, r"Unknown parameter of shortcut 'A': 'zero'\. Did you mean"),
+        ({"activation": "rellu"}, r"Unknown activation 'rellu'\. Did you mean 'relu'\?"),
+        ({"blocks": ()}, r"blocks must be positive integers, one for each stage; received \(\)"),
+        ({"blocks": (1, 0)}, r"blocks must be positive integers, one for each stage; received \(1, 0\)"),
+        ({"blocks": (1, 2.0)}, r"blocks must be positive integers, one for each stage; received \(1, 2\.0\)"),
+        ({"widths": (4, -6)}, r"widths must be positive integers, one for each stage; received \(4, -6\)"),
+        ({"blocks": (1, 2, 3)}, r"blocks=\(1, 2, 3\) and widths=\(4, 6\) must have one entry for each stage"),
+        ({"norm_momentum": 1.0}, r"norm_momentum must lie in \[0, 1\) and norm_epsilon above 0; received 1\.0"),
+        ({"norm_momentum": -0.1}, r"norm_momentum must lie in \[0, 1\)"),
+        ({"norm_epsilon": 0.0}, r"norm_epsilon above 0; received 0\.9 and 0\.0"),
+        ({"shortcut": "A", "widths": (6, 4)}, r"Shortcut 'A' pads with zeros and cannot shrink channels; received"),
+        ({"shortcut": {"name": "A"}, "widths": (6, 4)}, r"cannot shrink channels; received widths=\(6, 4\)"),
+        ({"stem_activation": False}, r"leaves no activation after the stem of placement 'original'"),
+    ],
+)
+def test_impossible_value_is_refused_in_words(choices, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        tiny(**choices)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"shortcut": "B", "widths": (6, 4)},
+        {"shortcut": "A", "widths": (4, 4)},
+        {"stem_activation": False, "placement": FULL_PREACTIVATION},
+        {"norm_momentum": 0.0},
+    ],
+)
+def test_possible_value_beside_an_impossible_one_is_accepted(choices):
+    network = tiny(**choices)
+    assert {field: getattr(network, field) for field in choices} == choices
+
+
+def test_unknown_field_is_refused_in_words():
+    with pytest.raises(TypeError, match=r"Unknown choice 'shortcutt'\. Did you mean 'shortcut'\? Allowed: blocks, "):
+        tiny().replace(shortcutt="A")

@@ -1,0 +1,125 @@
+"""SavedModels against the Keras model they were made of."""
+
+import io
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import keras_resnet
+from keras_resnet.export import export_savedmodel
+from keras_resnet.preprocessing import Preprocessing
+from tests.keras_resnet.helpers import randomise, tiny
+
+LABELS = ["cat", "dog", "größer"]
+PREPROCESSING = Preprocessing((8, 8), 3, np.array([120.0, 110.0, 100.0]), np.array([60.0, 55.0, 50.0]), 0.875)
+
+
+def network(channels: int = 3) -> keras.Model:
+    return randomise(keras_resnet.ResNet(tiny(), input_shape=(8, 8, channels), classes=3))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A network, and its SavedModel loaded again."""
+    folder, model = tmp_path_factory.mktemp("exported") / "savedmodel", network()
+    export_savedmodel(model, folder, PREPROCESSING, LABELS)
+    return model, tf.saved_model.load(folder)
+
+
+def pixels(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, "uint8")
+
+
+def probabilities(model: keras.Model, images: np.ndarray, preprocessing: Preprocessing = PREPROCESSING) -> np.ndarray:
+    return model.predict(preprocessing(images), verbose=0)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (13, 21), (5, 3)])
+@pytest.mark.parametrize("count", [1, 4])
+def test_serving_default_gives_the_models_probabilities(exported, size, count):
+    model, loaded = exported
+    images = pixels(count, *size, 3)
+    served = loaded.signatures["serving_default"](images=tf.constant(images))
+    expected = probabilities(model, images)
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
+    np.testing.assert_array_equal(served["classes"], expected.argmax(1))
+    assert np.ptp(expected) > 0.01
+
+
+def encoded(image: np.ndarray, kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind)
+    return file.getvalue()
+
+
+def test_serve_bytes_takes_files_of_different_sizes_at_once(exported):
+    model, loaded = exported
+    images = [pixels(13, 21, 3), pixels(8, 8, 3, seed=1), pixels(30, 9, 3, seed=2)]
+    served = loaded.signatures["serve_bytes"](bytes=tf.constant([encoded(image, "PNG") for image in images]))
+    expected = np.concatenate([probabilities(model, image[np.newaxis]) for image in images])
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
+    np.testing.assert_array_equal(served["classes"], expected.argmax(1))
+
+
+def test_serve_bytes_decodes_jpeg_and_repeats_grey(exported):
+    model, loaded = exported
+    files = [encoded(pixels(16, 16, 3), "JPEG"), encoded(pixels(16, 16), "JPEG"), encoded(pixels(16, 16), "PNG")]
+    served = loaded.signatures["serve_bytes"](bytes=tf.constant(files))
+    images = [tf.io.decode_image(file, channels=3).numpy()[np.newaxis] for file in files]
+    expected = np.concatenate([probabilities(model, image) for image in images])
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
+
+
+def test_grey_network_serves_grey_and_colour_files(tmp_path):
+    model, preprocessing = network(1), Preprocessing((8, 8), 1, np.array([120.0]), np.array([60.0]))
+    export_savedmodel(model, tmp_path / "grey", preprocessing, LABELS)
+    serve = tf.saved_model.load(tmp_path / "grey").signatures["serve_bytes"]
+    grey = pixels(8, 8)
+    files = [encoded(grey, "PNG"), encoded(np.stack([grey] * 3, -1), "PNG")]
+    expected = probabilities(model, grey[np.newaxis, ..., np.newaxis], preprocessing)
+    served = serve(bytes=tf.constant(files))["probabilities"].numpy()
+    np.testing.assert_allclose(served[:1], expected, atol=1e-5)
+    # From colour, the decoder weighs red, green and blue, and may be off by one level.
+    np.testing.assert_allclose(served[1:], expected, atol=0.05)
+
+
+def test_inputs_and_outputs_are_named(exported):
+    _, loaded = exported
+    assert set(loaded.signatures) == {"serving_default", "serve_bytes"}
+    for signature, name, dtype in (("serving_default", "images", tf.uint8), ("serve_bytes", "bytes", tf.string)):
+        function = loaded.signatures[signature]
+        ((), inputs), outputs = function.structured_input_signature, function.structured_outputs
+        assert {key: spec.dtype for key, spec in inputs.items()} == {name: dtype}
+        dtypes = {key: spec.dtype for key, spec in outputs.items()}
+        assert dtypes == {"probabilities": tf.float32, "classes": tf.int64}
+
+
+def test_labels_travel_as_an_asset(exported):
+    _, loaded = exported
+    assert tf.io.read_file(loaded.labels.asset_path).numpy().decode().splitlines() == LABELS
+
+
+def test_mixed_precision_serves_float32(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = network()
+    export_savedmodel(model, tmp_path / "mixed", PREPROCESSING, LABELS)
+    images = pixels(4, 8, 8, 3)
+    served = tf.saved_model.load(tmp_path / "mixed").signatures["serving_default"](images=tf.constant(images))
+    assert served["probabilities"].dtype == tf.float32
+    np.testing.assert_allclose(served["probabilities"], probabilities(model, images), atol=0.02)
+
+
+def test_existing_folder_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("precious", encoding="utf-8")
+    with pytest.raises(ValueError, match="exists; remove it or name another folder"):
+        export_savedmodel(network(), tmp_path, PREPROCESSING, LABELS)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_other_backend_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="needs the TensorFlow backend: set KERAS_BACKEND=tensorflow"):
+        export_savedmodel(network(), tmp_path / "new", PREPROCESSING, LABELS)

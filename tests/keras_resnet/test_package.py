@@ -1,0 +1,60 @@
+"""The package as a whole: what it imports, what it exports, what it says where Keras is missing."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import keras_resnet
+from tests.keras_resnet.helpers import run_python
+
+SOURCES = sorted(Path(keras_resnet.__file__).parent.rglob("*.py"))
+
+
+def module_level_imports(tree: ast.Module) -> set[str]:
+    """Name the top packages that a module imports when it is imported, in any statement outside functions."""
+    names, nodes = set(), list(tree.body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            nodes.extend(ast.iter_child_nodes(node))
+    return names
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_no_module_imports_tensorflow_or_the_packages_above(source):
+    imported = module_level_imports(ast.parse(source.read_text(encoding="utf-8")))
+    assert not imported & {"tensorflow", "jax", "torch", "training", "tuning", "keras_tuner", "tensorflow_datasets"}
+
+
+def test_the_check_of_imports_sees_an_import_in_a_branch_and_not_in_a_function():
+    tree = ast.parse("try:\n    import tensorflow as tf\nexcept ImportError:\n    pass\ndef f():\n    import jax\n")
+    assert module_level_imports(tree) == {"tensorflow"}
+
+
+def test_all_lists_the_public_names_and_each_exists():
+    public = {name for name in vars(keras_resnet) if not name.startswith("_")}
+    modules = {path.stem for path in SOURCES} | {"analysis", "keras"}
+    assert set(keras_resnet.__all__) == public - modules
+    assert set(keras_resnet.CATALOGUE) < set(keras_resnet.__all__)
+
+
+def test_missing_keras_is_explained(tmp_path):
+    fake = "raise ModuleNotFoundError(\"No module named 'tensorflow'\", name='tensorflow')\n"
+    (tmp_path / "keras.py").write_text(fake, encoding="utf-8")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import keras_resnet"
+    process = run_python("-c", code, check=False)
+    assert process.returncode == 1
+    last = process.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: keras_resnet needs Keras and a backend, and Keras could not be imported (")
+    assert "No module named 'tensorflow'" in last
+    assert "pip install 'keras-resnet-suite[cpu]' (or '[gpu]')" in last
+
+
+def test_import_alone_works_in_a_fresh_process():
+    code = "import keras_resnet; print(len(keras_resnet.CATALOGUE), keras_resnet.__version__)"
+    assert run_python("-c", code).stdout.split() == [str(len(keras_resnet.CATALOGUE)), keras_resnet.__version__]

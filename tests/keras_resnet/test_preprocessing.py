@@ -1,0 +1,107 @@
+"""The input contract by hand, and its way to a file and back."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_resnet.preprocessing import Preprocessing
+
+MEAN, STD = np.array([100.0, 110.0, 120.0]), np.array([50.0, 60.0, 70.0])
+
+
+def contract(size: tuple[int, int] = (4, 4), crop: float = 1.0, channels: int = 3) -> Preprocessing:
+    return Preprocessing(size, channels, MEAN[:channels], STD[:channels], crop)
+
+
+def pixels(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, "uint8")
+
+
+def resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return tf.image.resize(images.astype("float32"), size, antialias=True).numpy()
+
+
+def as_numpy(tensor) -> np.ndarray:
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def test_standardise_by_hand():
+    images = np.array([[[[100, 110, 120], [150, 50, 190]]]], "uint8")
+    np.testing.assert_allclose(contract((1, 2)).standardise(images), [[[[0, 0, 0], [1, -1, 1]]]], atol=1e-6)
+
+
+def test_standardise_subtracts_a_mean_image():
+    images, mean = pixels(2, 4, 4, 1), np.random.default_rng(1).uniform(0, 255, (4, 4, 1))
+    prepared = Preprocessing((4, 4), 1, mean, np.array([255.0])).standardise(images)
+    np.testing.assert_allclose(prepared, (images - mean) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_images_of_the_right_size_are_only_standardised(dtype):
+    images = pixels(2, 4, 4, 3).astype(dtype)
+    prepared = as_numpy(contract()(images))
+    assert prepared.dtype == "float32"
+    np.testing.assert_allclose(prepared, (images - MEAN) / STD, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "crop", "rows", "columns"),
+    [
+        # Of the shorter side 0.875 are kept: of 16 pixels 14, of 32 pixels 28, of 9 pixels 8 (7.875).
+        ((16, 16), (7, 7), 0.875, slice(1, 15), slice(1, 15)),
+        ((32, 48), (8, 8), 0.875, slice(2, 30), slice(10, 38)),
+        ((9, 16), (4, 4), 0.875, slice(0, 8), slice(4, 12)),
+        # Without a crop, the largest window of the network's aspect; odd remainders leave the larger part behind.
+        ((5, 8), (4, 4), 1.0, slice(0, 5), slice(1, 6)),
+        ((11, 6), (3, 3), 1.0, slice(2, 8), slice(0, 6)),
+        ((10, 10), (2, 4), 1.0, slice(2, 7), slice(0, 10)),
+        ((12, 5), (4, 2), 1.0, slice(1, 11), slice(0, 5)),
+        # Enlarged: from 3 pixels to 8.
+        ((3, 4), (8, 8), 1.0, slice(0, 3), slice(0, 3)),
+        # The right size already, yet to be cropped.
+        ((8, 8), (8, 8), 0.5, slice(2, 6), slice(2, 6)),
+    ],
+)
+def test_central_crop_is_a_slice_resized(shape, size, crop, rows, columns):
+    images = pixels(2, *shape, 3)
+    actual = as_numpy(contract(size, crop).resize(images))
+    np.testing.assert_allclose(actual, resized(images[:, rows, columns], size), atol=1e-3)
+
+
+def test_shrinking_averages_what_it_leaves_out():
+    # Stripes of one pixel are grey from afar; sampled without antialiasing they would stay black or white.
+    stripes = np.zeros((1, 64, 64, 1), "uint8")
+    stripes[:, :, ::2] = 255
+    shrunk = as_numpy(Preprocessing((4, 4), 1, np.zeros(1), np.ones(1)).resize(stripes))
+    np.testing.assert_allclose(shrunk, 127.5, atol=4)
+
+
+def test_sizes_unknown_in_a_graph_give_the_same():
+    images, preprocessing = pixels(2, 11, 17, 3), contract((6, 5), 0.9)
+    signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
+    in_graph = tf.function(preprocessing.__call__, input_signature=signature)
+    np.testing.assert_allclose(in_graph(images), as_numpy(preprocessing(images)), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("size", [(4, 4), (7, 5)])
+def test_input_is_not_modified(dtype, size):
+    images = pixels(2, 7, 5, 3).astype(dtype)
+    before = images.copy()
+    contract(size)(images)
+    np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize(
+    "mean", [MEAN / 3, np.random.default_rng(1).uniform(0, 255, (5, 6, 3))], ids=["channel", "pixel"]
+)
+def test_contract_survives_its_file(tmp_path, mean):
+    written = Preprocessing((5, 6), 3, mean, STD / 7, 0.875)
+    written.save(tmp_path / "contract.json")
+    read = Preprocessing.load(tmp_path / "contract.json")
+    assert (read.size, read.channels, read.crop) == ((5, 6), 3, 0.875)
+    np.testing.assert_array_equal(read.mean, written.mean)
+    np.testing.assert_array_equal(read.std, written.std)
+    images = pixels(2, 9, 9, 3)
+    np.testing.assert_array_equal(as_numpy(read(images)), as_numpy(written(images)))

@@ -1,0 +1,64 @@
+"""A weights file loads into its own network and into no other."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resnet
+from keras_resnet.weight_files import names_of, read_names
+
+SHAPE = (16, 16, 3)
+
+
+def build(name="ResNet8", **choices):
+    return keras_resnet.ResNet(name, input_shape=SHAPE, classes=4, **choices)
+
+
+@pytest.fixture(params=["model.weights.h5", "model.keras"])
+def saved(request, tmp_path):
+    model = build()
+    path = tmp_path / request.param
+    model.save_weights(path) if path.name.endswith(".h5") else model.save(path)
+    return model, path
+
+
+def test_a_file_knows_the_layers_it_is_of(saved):
+    model, path = saved
+    assert read_names(str(path)) == names_of(model)
+    assert {"conv1_conv", "conv2_block1_add", "predictions"} <= set(names_of(model))
+
+
+def test_its_own_network_takes_the_weights(saved):
+    model, path = saved
+    images = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype("float32")
+    loaded = build(weights=path)
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"name": "ResNet8V2"}, "has no layer"),
+        ({"name": "Plain8"}, "has a layer 'conv2_block1_add'"),
+        ({"name": "ResNet14"}, "has no layer 'conv2_block2_1_bn'"),
+        ({"shortcut": "B"}, "has no layer 'conv3_block1_0_bn'"),
+        ({"shortcut": "C"}, "has no layer 'conv2_block1_0_bn'"),
+    ],
+    ids=str,
+)
+def test_another_network_of_fitting_shapes_is_refused(saved, other, sentence):
+    with pytest.raises(ValueError, match=f"does not hold the weights of .*{sentence}"):
+        build(**other, weights=saved[1])
+
+
+def test_another_number_of_classes_is_refused(saved):
+    with pytest.raises(ValueError, match=r"does not hold the weights of .resnet8.*predictions"):
+        keras_resnet.ResNet("ResNet8", input_shape=SHAPE, classes=5, weights=saved[1])
+
+
+def test_a_file_that_keras_alone_wrote_still_loads(tmp_path):
+    model = build()
+    keras.Model(model.input, model.output).save_weights(tmp_path / "plain.weights.h5")
+    assert read_names(str(tmp_path / "plain.weights.h5")) is None
+    loaded = build(weights=tmp_path / "plain.weights.h5")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
