@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preprocessing:
     """The input contract of a trained network: size, channels, and the standardisation of pixel values.
 

@@ -58,9 +58,7 @@ def parse_shortcut(choice: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]
         if parameter not in accepted:
             raise ValueError(unknown(f"parameter of shortcut {name!r}:", parameter, accepted or ["(none)"]))
         if get_origin(accepted[parameter]) is Literal and value not in get_args(accepted[parameter]):
-            raise ValueError(
-                unknown(f"value of {parameter}", value, get_args(accepted[parameter]))
-            )
+            raise ValueError(unknown(f"value of {parameter}", value, get_args(accepted[parameter])))
     return name, parameters
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -93,7 +94,9 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         names, expected = read_names(path), names_of(model)
         if names is not None and names != expected:
             raise ValueError(_difference(names, expected))
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of what does not fit, which the error says too
+            model.load_weights(path)
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ValueError(f"{wrong}: {reason}") from error

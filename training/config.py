@@ -148,6 +148,8 @@ def read_fields(path: Path) -> dict[str, Any]:
         fields = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"Cannot read the configuration {str(path)!r}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"The configuration {str(path)!r} is not text in UTF-8.") from error
     except yaml.YAMLError as error:
         raise ValueError(f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(fields, dict):

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from keras_resnet.preprocessing import Preprocessing
 from training import datasets
-from training.config import RunConfig
+from training.batches import test_batches
+from training.config import RunConfig, make_config
 from training.distribution import make_strategy
 from training.run_folder import RunFolder
 
@@ -46,12 +47,11 @@ def evaluate(
         Dict: split, examples, loss (cross-entropy), accuracy, and top_5_accuracy for many classes.
     """
     strategy = make_strategy(config)
-    batches = datasets.test_batches(
-        source, source.test_split, preprocessing, config.batch_size, strategy.num_replicas_in_sync
-    )
+    data = test_batches(source, source.test_split, preprocessing, config.batch_size, strategy.num_replicas_in_sync)
     with strategy.scope():
         model.compile(loss=keras.losses.SparseCategoricalCrossentropy(), metrics=metrics_for(len(source.classes)))
-    results = model.evaluate(batches, verbose=0, return_dict=True)
+    with datasets.naming_broken_images(source):
+        results = model.evaluate(data, verbose=0, return_dict=True)
     figures = {name: float(value) for name, value in results.items()}
     return {"split": source.test_split, "examples": source.count(source.test_split), **figures}
 
@@ -69,7 +69,7 @@ def evaluate_run(folder: RunFolder, changes: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: the folder is not one of a run, or its data set has other classes.
     """
-    config = folder.read_config().model_copy(update=changes)
+    config = make_config({**folder.read_config().model_dump(), **changes}, "evaluate")
     source = datasets.open_source(config)
     labels = folder.read_labels()
     if list(source.classes) != labels:
@@ -93,8 +93,10 @@ def predict_run(folder: RunFolder, images: list[Path], top: int) -> list[dict[st
     Raises:
         ValueError: the folder is not one of a run, or a file is not an image.
     """
-    preprocessing = folder.read_preprocessing() if folder.preprocessing_file.is_file() else None
+    if top < 1:
+        raise ValueError(f"top must be at least 1; received {top}.")
     model, labels = folder.load_model(), folder.read_labels()
+    preprocessing = folder.read_preprocessing()
     batch = tf.concat([read_image(path, preprocessing) for path in images], axis=0)
     probabilities = model.predict(preprocessing.standardise(batch), verbose=0)
     return [

@@ -16,7 +16,7 @@ import keras_resnet
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.export import export_savedmodel
 from keras_resnet.preprocessing import Preprocessing
-from training import datasets
+from training import batches, datasets
 from training.config import RunConfig
 from training.distribution import make_strategy
 from training.evaluation import evaluate, metrics_for
@@ -47,26 +47,33 @@ def train(
     """
     architecture = make_architecture(config)
     prepare_session(config)
+    if resume:
+        check_resumable(folder, config)
+    else:
+        folder.check_free(overwrite)
+    if export and resume and folder.savedmodel.exists():
+        raise ValueError(f"{folder.savedmodel} exists; remove it or leave out --export.")
     strategy = make_strategy(config)
     source = datasets.open_source(config)
     plan = Plan.of(source, config)
-    if resume:
-        check_resumable(folder, config)
-        preprocessing = folder.read_preprocessing()
-    else:
-        preprocessing = datasets.make_preprocessing(source, config, architecture.image_size)
-        start_folder(folder, config, preprocessing, source, overwrite)
-    with strategy.scope():
-        model = make_model(architecture, config, source, preprocessing)
-        compile_model(model, config, source, plan)
+    with datasets.naming_broken_images(source):
         if resume:
-            load_checkpoint(model, folder)
-    print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
-    print(f"run folder {folder.path}", flush=True)
-    began = time.perf_counter()
-    fit(model, config, folder, source, preprocessing, plan)
-    seconds = time.perf_counter() - began
-    results = evaluate(model, source, preprocessing, config)
+            preprocessing = folder.read_preprocessing()
+        else:
+            preprocessing = batches.make_preprocessing(source, config, architecture.image_size)
+        with strategy.scope():
+            model = make_model(architecture, config, source, preprocessing)
+            compile_model(model, config, source, plan)
+            if resume:
+                load_checkpoint(model, folder)
+        if not resume:
+            start_folder(folder, config, preprocessing, source, overwrite)
+        print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
+        print(f"run folder {folder.path}", flush=True)
+        began = time.perf_counter()
+        fit(model, config, folder, source, preprocessing, plan)
+        seconds = time.perf_counter() - began
+        results = evaluate(model, source, preprocessing, config)
     facts = {
         "network": config.network,
         "parameters": count_parameters(model),
@@ -102,9 +109,17 @@ class Plan:
 
         Returns:
             Plan.
+
+        Raises:
+            ValueError: the training set is smaller than a batch, or steps_per_execution does not fit.
         """
-        steps = datasets.steps_per_epoch(source, config)
+        steps = batches.steps_per_epoch(source, config)
         iterations = config.iterations or config.epochs * steps
+        if steps % config.steps_per_execution or iterations % config.steps_per_execution:
+            raise ValueError(
+                f"steps_per_execution={config.steps_per_execution} must divide the {steps} steps of an epoch and the "
+                f"{iterations} of the run."
+            )
         return cls(steps, -(-iterations // steps), iterations)
 
 
@@ -270,36 +285,40 @@ def fit(
         plan: Plan.
 
     Raises:
-        ValueError: a file of the data set is not an image.
+        ValueError: the loss is no longer a number.
     """
-    done = int(model.optimizer.iterations)
+    done = steps_done(model)
     if done >= plan.iterations:
         return
     first = done // plan.steps
     replicas = model.distribute_strategy.num_replicas_in_sync if model.distribute_strategy else 1
-    test = datasets.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas)
-    callbacks = [
-        SaveRun(folder),
-        StopAt(plan.iterations),
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-    ]
-    try:
-        model.fit(
-            datasets.training_batches(source, config, preprocessing, first, plan.epochs),
-            initial_epoch=first,
-            epochs=plan.epochs,
-            steps_per_epoch=plan.steps,
-            validation_data=test,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
-    except tf.errors.InvalidArgumentError as error:
-        broken = datasets.broken_images(source) if source.name == datasets.IMAGE_FOLDER else []
-        if not broken:
-            raise
-        raise ValueError(f"Not an image, or damaged: {', '.join(broken[:5])}. Replace or remove it.") from error
+    model.fit(
+        batches.training_batches(source, config, preprocessing, first, plan.epochs),
+        initial_epoch=first,
+        epochs=plan.epochs,
+        steps_per_epoch=plan.steps,
+        validation_data=batches.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas),
+        callbacks=[
+            SaveRun(folder),
+            StopAt(plan.iterations),
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+        ],
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+
+
+def steps_done(model: keras.Model) -> int:
+    """Count the steps that a model's optimizer has taken.
+
+    Args:
+        model: keras.Model, compiled, on one device or several.
+
+    Returns:
+        int.
+    """
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
 
 
 class StopAt(keras.callbacks.Callback):
@@ -315,7 +334,7 @@ class StopAt(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs=None) -> None:
         """Stop after the last step."""
-        if int(self.model.optimizer.iterations) >= self.iterations:
+        if steps_done(self.model) >= self.iterations:
             self.model.stop_training = True
 
 

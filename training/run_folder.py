@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -65,6 +66,25 @@ class RunFolder:
         """TensorBoard's logs."""
         return self.path / "tensorboard"
 
+    def check_free(self, overwrite: bool) -> None:
+        """Make sure that nothing is lost by writing here.
+
+        Args:
+            overwrite: bool, whether an earlier run that lies here may go.
+
+        Raises:
+            ValueError: something lies here, and it is not to be, or is no run that could be, overwritten.
+        """
+        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+            return
+        if not overwrite:
+            raise ValueError(
+                f"{self.path} exists. Pass --resume to go on with it, --overwrite to start it anew, or another "
+                "--run-dir."
+            )
+        if not self.config_file.is_file():
+            raise ValueError(f"{self.path} is no run folder (it has no config.yaml), so it is not overwritten.")
+
     def create(self, overwrite: bool) -> None:
         """Make the folder.
 
@@ -72,18 +92,12 @@ class RunFolder:
             overwrite: bool, whether to remove an earlier run that lies there.
 
         Raises:
-            ValueError: something lies there, and it is not to be, or is no run that could be, overwritten.
+            ValueError: as of `check_free`.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            if not overwrite:
-                raise ValueError(
-                    f"{self.path} exists. Pass --resume to go on with it, --overwrite to start it anew, or another "
-                    "--run-dir."
-                )
-            if not self.config_file.is_file():
-                raise ValueError(f"{self.path} is no run folder (it has no config.yaml), so it is not overwritten.")
+        self.check_free(overwrite)
+        if self.path.exists():
             shutil.rmtree(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True)
 
     def read_config(self) -> RunConfig:
         """Read the configuration of the run.
@@ -99,7 +113,17 @@ class RunFolder:
         return make_config(read_fields(self.config_file), str(self.config_file))
 
     def read_preprocessing(self) -> Preprocessing:
-        """Read the input contract of the run's network."""
+        """Read the input contract of the run's network.
+
+        Returns:
+            Preprocessing.
+
+        Raises:
+            ValueError: the folder holds none.
+        """
+        self.read_config()
+        if not self.preprocessing_file.is_file():
+            raise ValueError(f"{self.path} holds no preprocessing.json, which says what its network expects.")
         return Preprocessing.load(self.preprocessing_file)
 
     def read_labels(self) -> list[str]:
@@ -150,9 +174,10 @@ def write_safely(path: Path, write: Callable[[Path], None]) -> None:
         write(part)
         os.replace(part, path)
     except Exception as error:
-        part.unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise OSError(f"Cannot save {path}: {reason}. What was saved before is untouched.") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class SaveRun(keras.callbacks.Callback):
@@ -171,7 +196,12 @@ class SaveRun(keras.callbacks.Callback):
         self.save()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Save the epoch's model, checkpoint and metrics."""
+        """Save the epoch's model, checkpoint and metrics; end a run whose loss is no longer a number."""
+        if not math.isfinite(logs["loss"]):
+            raise ValueError(
+                f"The loss became {logs['loss']} in epoch {epoch + 1}; what was saved before it is untouched. "
+                "Try a lower learning_rate, or a longer warmup."
+            )
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         rows = [*self.folder.read_metrics()[:epoch], {"epoch": epoch + 1, **logs, "learning_rate": rate}]
         self.save()

@@ -28,7 +28,8 @@ def learning_rate(config: RunConfig, steps: int) -> float | keras.optimizers.sch
         )
     if config.schedule == "steps":
         rates = [peak * 0.1**drop for drop in range(len(config.milestones) + 1)]
-        return keras.optimizers.schedules.PiecewiseConstantDecay(list(config.milestones), rates)
+        # Keras keeps the old rate at the boundary itself; a milestone is the first step at the new one.
+        return keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in config.milestones], rates)
     return peak
 
 

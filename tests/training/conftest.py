@@ -1,0 +1,72 @@
+"""Data, a configuration of a tiny run and one finished run, which the tests of training share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.helpers import write_image
+from training.config import RunConfig
+from training.datasets import open_source
+from training.run import train
+from training.run_folder import RunFolder
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> Path:
+    """Folder in which TFDS has prepared the digits."""
+    folder = tmp_path_factory.mktemp("tfds")
+    open_source(RunConfig(dataset="digits", data_dir=folder, epochs=1))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(data_dir):
+    """Make the configuration of a run of seconds on the digits, with any fields set otherwise."""
+
+    def make(**fields) -> RunConfig:
+        length = {} if "iterations" in fields else {"epochs": 2}
+        usual = {
+            "network": "ResNet8",
+            "data_dir": data_dir,
+            "cache": True,
+            "pad_crop": 1,
+            "flip": "alternating",
+            "batch_size": 64,
+            "learning_rate": 0.05,
+            "schedule": "one_cycle",
+            "warmup": 0.2,
+            "decayed": "kernels",
+        }
+        return RunConfig(**{**usual, **length, **fields})
+
+    return make
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that has ended."""
+
+    folder: RunFolder
+    config: RunConfig
+    results: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def trained(tiny, tmp_path_factory) -> Trained:
+    """A finished run of two epochs with its SavedModel. No test may write into its folder."""
+    config, folder = tiny(), RunFolder(tmp_path_factory.mktemp("runs") / "trained")
+    return Trained(folder, config, train(config, folder, export=True))
+
+
+@pytest.fixture
+def image_dir(tmp_path) -> Path:
+    """An image folder: grey JPEGs and RGB PNGs of several sizes, six to train on and three to test."""
+    folder = tmp_path / "images"
+    for split, count in (("train", 3), ("val", 1)):
+        for number in range(count):
+            write_image(folder / split / "cat" / f"{number}.jpg", (10 + number, 12), grey=True, seed=number)
+            write_image(folder / split / "dog" / f"{number}.png", (9, 14 + number), seed=10 + number)
+    write_image(folder / "val" / "dog" / "more.PNG", (16, 16), seed=20)
+    return folder

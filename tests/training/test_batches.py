@@ -1,0 +1,250 @@
+"""Batches: how pixels are standardised, in which order examples come, augmented how, shared out how."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_resnet.preprocessing import Preprocessing
+from tests.training.helpers import folder_config, write_image
+from training import augmentation
+from training import batches as pipeline
+from training.batches import IMAGENET_MEAN, IMAGENET_STD, make_preprocessing, shared_batch
+from training.config import RunConfig
+from training.datasets import open_source
+from training.run import prepare_session
+
+
+@pytest.fixture
+def digits(tiny):
+    return open_source(tiny())
+
+
+@pytest.fixture
+def plain(digits) -> Preprocessing:
+    """The pixels as they are."""
+    return Preprocessing((8, 8), 1, np.zeros(1), np.ones(1))
+
+
+def examples(source, split: str) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [(image.numpy(), label.numpy()) for image, label in source.examples(split)]
+    return np.array([image for image, _ in pairs]), np.array([label for _, label in pairs])
+
+
+def batches(source, config: RunConfig, preprocessing, first: int, last: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    prepare_session(config)
+    dataset = pipeline.training_batches(source, config, preprocessing, first, last)
+    return [(images.numpy(), labels.numpy()) for images, labels in dataset]
+
+
+def rows(images: np.ndarray) -> list[bytes]:
+    """Make the images of a batch comparable and sortable."""
+    return [image.tobytes() for image in images.astype("float32")]
+
+
+# Standardisation.
+
+
+def test_channel_standardisation_is_the_training_sets_mean_and_deviation(digits, tiny):
+    images, _ = examples(digits, "train")
+    made = make_preprocessing(digits, tiny(standardize="channel"), 224)
+    np.testing.assert_allclose(made.mean, [images.mean()], rtol=1e-9)
+    np.testing.assert_allclose(made.std, [images.astype("float64").std()], rtol=1e-9)
+    assert (made.size, made.channels, made.crop) == ((8, 8), 1, 1.0)
+
+
+def test_pixel_standardisation_is_the_mean_image_and_the_full_scale(digits, tiny):
+    images, _ = examples(digits, "train")
+    made = make_preprocessing(digits, tiny(standardize="pixel"), 224)
+    np.testing.assert_allclose(made.mean, images.mean(0), rtol=1e-9)
+    np.testing.assert_array_equal(made.std, [255.0])
+
+
+def test_moments_are_those_of_the_training_split_asked_for(digits, tiny):
+    images, _ = examples(digits, "train")
+    made = make_preprocessing(digits, tiny(train_split="train[:100]"), 224)
+    from_slice = make_preprocessing(open_source(tiny(train_split="train[:100]")), tiny(train_split="train[:100]"), 224)
+    np.testing.assert_allclose(from_slice.mean, [images[:100].mean()], rtol=1e-9)
+    np.testing.assert_allclose(made.mean, [images.mean()], rtol=1e-9)
+
+
+def test_moments_are_taken_in_the_networks_size(digits, tiny):
+    images, _ = examples(digits, "train")
+    made = make_preprocessing(digits, tiny(standardize="pixel", image_size=5), 224)
+    expected = tf.image.resize(images.astype("float32"), (5, 5), antialias=True).numpy().mean(0)
+    np.testing.assert_allclose(made.mean, expected, rtol=1e-4)
+
+
+def test_imagenet_constants_are_refused_for_grey_images(digits, tiny):
+    with pytest.raises(ValueError, match=r"'imagenet' is for three channels; the images have 1\. Use 'channel'\."):
+        make_preprocessing(digits, tiny(standardize="imagenet"), 224)
+
+
+def test_imagenet_constants_are_those_of_torchvision():
+    np.testing.assert_allclose(IMAGENET_MEAN / 255, [0.485, 0.456, 0.406], rtol=1e-12)
+    np.testing.assert_allclose(IMAGENET_STD / 255, [0.229, 0.224, 0.225], rtol=1e-12)
+
+
+# Training batches.
+
+
+def test_an_epoch_shows_each_example_at_most_once(digits, tiny, plain):
+    config = tiny(pad_crop=0, flip="none")
+    shown = batches(digits, config, plain, 0, 1)
+    assert len(shown) == pipeline.steps_per_epoch(digits, config) == 1433 // 64
+    images, labels = examples(digits, "train")
+    known = {(image, label) for image, label in zip(rows(images), labels)}
+    drawn = [pair for batch in shown for pair in zip(rows(batch[0]), batch[1])]
+    assert len(known) == len(images) and len(set(drawn)) == len(drawn) == 22 * 64
+    assert set(drawn) <= known
+
+
+def test_batches_repeat_bit_for_bit(digits, tiny, plain):
+    for left, right in zip(batches(digits, tiny(), plain, 0, 2), batches(digits, tiny(), plain, 0, 2), strict=True):
+        np.testing.assert_array_equal(left[0], right[0])
+        np.testing.assert_array_equal(left[1], right[1])
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_resumed_batches_are_those_of_the_longer_run(digits, tiny, plain, cache):
+    longer = batches(digits, tiny(cache=cache), plain, 0, 3)[22:]
+    resumed = batches(digits, tiny(cache=cache), plain, 1, 3)
+    assert len(resumed) == 44
+    for left, right in zip(longer, resumed, strict=True):
+        np.testing.assert_array_equal(left[0], right[0])
+        np.testing.assert_array_equal(left[1], right[1])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_order_changes_with_the_epoch(digits, tiny, plain, seed):
+    config = tiny(seed=seed, pad_crop=0, flip="none")
+    shown = batches(digits, config, plain, 0, 2)
+    assert not np.array_equal(shown[0][1], shown[22][1])
+
+
+def test_order_and_augmentation_change_with_the_seed(digits, tiny, plain):
+    (first, labels), (other, other_labels) = (batches(digits, tiny(seed=s), plain, 0, 1)[0] for s in (0, 1))
+    assert not np.array_equal(labels, other_labels)
+    assert not np.array_equal(first, other)
+
+
+def test_cache_changes_nothing(digits, tiny, plain):
+    (cached, _), (read, _) = (batches(digits, tiny(cache=cache), plain, 1, 2)[3] for cache in (True, False))
+    np.testing.assert_array_equal(cached, read)
+
+
+@pytest.mark.parametrize("batch_size", [50, 64])
+def test_augmentation_depends_on_seed_epoch_and_example_only(digits, tiny, plain, batch_size):
+    config = tiny(batch_size=batch_size, pad_crop=2, flip="alternating", seed=5)
+    images = tf.constant(examples(digits, "train")[0], tf.float32)
+    draws, first = (augmentation.draw(1433, 5, tf.constant(epoch, tf.int64)) for epoch in (1, 0))
+    expected = augmentation.pad_and_crop(images, draws, 2, "zeros")
+    expected = augmentation.flip(expected, augmentation.mirrored("alternating", draws, first, tf.constant(1, tf.int64)))
+    shown = [row for batch, _ in batches(digits, config, plain, 1, 2) for row in rows(batch)]
+    assert len(shown) == 1433 // batch_size * batch_size
+    assert set(shown) <= set(rows(expected.numpy()))
+
+
+def test_padding_is_the_mean_of_the_training_set(digits, tiny):
+    config = tiny(pad_crop=1, flip="none")
+    preprocessing = make_preprocessing(digits, config, 224)
+    images, _ = batches(digits, config, preprocessing, 0, 1)[0]
+    level = -preprocessing.mean / preprocessing.std
+    assert np.any(np.all(images[:, 0] == 0, axis=(1, 2)))
+    assert images.min() == pytest.approx(level[0], rel=1e-6)
+
+
+def test_small_shuffle_buffer_still_shows_each_example_once(digits, tiny, plain):
+    config = tiny(pad_crop=0, flip="none", shuffle_buffer=10, cache=False)
+    shown = [row for images, _ in batches(digits, config, plain, 0, 1) for row in rows(images)]
+    assert len(set(shown)) == len(shown) == 1408
+    images, _ = examples(digits, "train")
+    assert set(shown[:5]) <= set(rows(images[:15]))
+
+
+def test_too_large_batch_is_refused(digits, tiny):
+    with pytest.raises(ValueError, match=r"'train' has 1433 examples, fewer than batch_size=1434.*at most 1433"):
+        pipeline.steps_per_epoch(digits, tiny(batch_size=1434))
+
+
+# Test batches.
+
+
+@pytest.mark.parametrize(("batch", "replicas"), [(64, 1), (50, 2), (364, 4)])
+def test_each_test_example_comes_exactly_once_and_in_order(digits, tiny, batch, replicas):
+    preprocessing = make_preprocessing(digits, tiny(), 224)
+    shown = list(pipeline.test_batches(digits, "test", preprocessing, batch, replicas))
+    images, labels = examples(digits, "test")
+    np.testing.assert_array_equal(np.concatenate([part for _, part in shown]), labels)
+    expected = (images.astype("float32") - preprocessing.mean) / preprocessing.std
+    np.testing.assert_allclose(np.concatenate([part for part, _ in shown]), expected, atol=1e-5)
+    assert max(len(part) for _, part in shown) <= batch
+
+
+def leaves_nobody_empty_handed(examples: int, size: int, replicas: int) -> bool:
+    """Share out the last batch as tf.distribute does: equal shares, rounded up, until nothing is left."""
+    left, shares = examples % size, []
+    share = -(-left // replicas)
+    for _ in range(replicas):
+        shares.append(min(share, left))
+        left -= shares[-1]
+    return examples % size == 0 or min(shares) > 0
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 4, 8])
+def test_shared_batch_is_the_largest_that_serves_every_replica(replicas):
+    for count in range(replicas, 60):
+        for batch in range(replicas, 40, replicas):
+            sizes = [
+                size
+                for size in range(replicas, batch + 1, replicas)
+                if leaves_nobody_empty_handed(count, size, replicas)
+            ]
+            if sizes:
+                assert shared_batch(count, batch, replicas) == sizes[-1], (count, batch)
+            else:
+                with pytest.raises(ValueError, match="cannot be shared out"):
+                    shared_batch(count, batch, replicas)
+
+
+def test_examples_that_cannot_be_shared_out_are_refused():
+    with pytest.raises(ValueError, match=r"3 examples cannot be shared out among 4 devices; use fewer --devices"):
+        shared_batch(3, 4, 4)
+
+
+# Image folders.
+
+
+def test_image_folder_is_resized_and_standardised(image_dir):
+    shutil.rmtree(image_dir / "val")
+    pixels = write_image(image_dir / "val" / "dog" / "one.png", (20, 10), seed=3)
+    write_image(image_dir / "val" / "cat" / "none.png", (8, 8))
+    config = folder_config(image_dir)
+    source = open_source(config)
+    preprocessing = make_preprocessing(source, config, 224)
+    by_label = {
+        int(label): image.numpy()
+        for images, labels in pipeline.test_batches(source, "val", preprocessing, 1, 1)
+        for image, label in zip(images, labels)
+    }
+    square = tf.image.resize(pixels[5:15].astype("float32"), (8, 8), antialias=True).numpy()
+    np.testing.assert_allclose(by_label[1], (square - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-4)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_random_area_trains_on_crops_of_the_training_images(image_dir, cache):
+    for path in (image_dir / "train").glob("*/*"):
+        path.unlink()
+    for name, level in (("cat", 10), ("dog", 200)):
+        image = np.full((12, 20, 3), level, "uint8")
+        write_image(image_dir / "train" / name / "0.png", (12, 20))
+        tf.io.write_file(str(image_dir / "train" / name / "0.png"), tf.io.encode_png(image))
+    config = folder_config(image_dir, random_area=0.25, flip="random", cache=cache)
+    source = open_source(config)
+    preprocessing = make_preprocessing(source, config, 224)
+    ((images, labels),) = batches(source, config, preprocessing, 0, 1)
+    assert sorted(labels) == [0, 1]
+    levels = np.where(labels == 0, 10, 200)[:, np.newaxis, np.newaxis, np.newaxis]
+    expected = np.broadcast_to((levels - IMAGENET_MEAN) / IMAGENET_STD, (2, 8, 8, 3))
+    np.testing.assert_allclose(images, expected, atol=1e-4)

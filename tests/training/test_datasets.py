@@ -1,0 +1,170 @@
+"""Data sets: what is read, and what is said where nothing can be read."""
+
+import time
+
+import numpy as np
+import pytest
+import requests
+import tensorflow_datasets as tfds
+
+from tests.training.helpers import folder_config, read_pixels, write_image
+from training import datasets
+from training.config import RunConfig
+from training.datasets import open_source
+
+# Image folders.
+
+
+def test_image_folder_is_described(image_dir):
+    source = open_source(folder_config(image_dir))
+    assert source.classes == ("cat", "dog")
+    assert (source.count("train"), source.count("val"), source.test_split) == (6, 3, "val")
+    assert source.is_encoded and source.shape == (None, None, 3)
+
+
+def test_image_folder_decodes_grey_jpeg_and_rgb_png_like_pil(image_dir):
+    source = open_source(folder_config(image_dir))
+    files = [
+        (image_dir / "train" / name / f"{number}.{kind}", label)
+        for label, (name, kind) in enumerate((("cat", "jpg"), ("dog", "png")))
+        for number in range(3)
+    ]
+    expected = sorted((read_pixels(path).shape, read_pixels(path).tobytes(), label) for path, label in files)
+    decoded = [(datasets.decode(image, 3).numpy(), int(label)) for image, label in source.examples("train")]
+    actual = sorted((image.shape, image.tobytes(), label) for image, label in decoded)
+    for left, right in zip(actual, expected, strict=True):
+        assert left[0] == right[0] and left[2] == right[2]
+        # The decoders of JPEG may round differently.
+        pair = (np.frombuffer(part[1], "uint8").astype(int) for part in (left, right))
+        assert np.abs(np.subtract(*pair)).max() <= 2
+
+
+def test_broken_images_finds_the_damaged_file(image_dir):
+    source = open_source(folder_config(image_dir))
+    assert datasets.broken_images(source) == []
+    damaged, wrong = image_dir / "train" / "cat" / "1.jpg", image_dir / "val" / "dog" / "0.png"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    wrong.write_text("not an image", encoding="utf-8")
+    assert sorted(datasets.broken_images(source)) == [str(damaged), str(wrong)]
+
+
+def test_class_folder_without_an_image_is_named(image_dir):
+    empty = image_dir / "train" / "horse"
+    empty.mkdir()
+    (empty / "notes.txt").write_text("nothing here", encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"class folder {empty} holds no image \(jpg, jpeg or png\)\. Fill or remove"):
+        open_source(folder_config(image_dir))
+
+
+def test_missing_image_folder_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"needs --data-dir, a folder laid out as DIR/train.*received .*/nowhere"):
+        open_source(folder_config(tmp_path / "nowhere"))
+
+
+def test_image_folder_needs_a_data_dir():
+    with pytest.raises(ValueError, match=r"'image_folder' needs --data-dir.*received None"):
+        open_source(folder_config(None))
+
+
+def test_images_without_class_folders_are_refused(tmp_path):
+    write_image(tmp_path / "train" / "0.png", (4, 4))
+    with pytest.raises(ValueError, match=rf"No classes in {tmp_path}: it must be laid out as DIR/train/CLASS"):
+        open_source(folder_config(tmp_path))
+
+
+def test_unknown_split_is_named(image_dir, tiny):
+    with pytest.raises(ValueError, match=r"train_split of 'image_folder': 'trai'\. Did you mean 'train'\?"):
+        open_source(folder_config(image_dir, train_split="trai"))
+    with pytest.raises(ValueError, match=r"test_split of 'digits': 'val'\. Allowed: (test, train|train, test)\."):
+        open_source(tiny(test_split="val"))
+
+
+# Registered data sets that are not there.
+
+
+def test_unknown_data_set_suggests_the_nearest(tiny):
+    with pytest.raises(ValueError, match=r"Unknown data set 'cifr10'\. Did you mean 'cifar10'\?") as refusal:
+        open_source(tiny(dataset="cifr10"))
+    assert len(str(refusal.value)) < 200
+
+
+def test_misspelt_digits_suggest_the_embedded_set(tiny):
+    with pytest.raises(ValueError, match=r"Unknown data set 'digit'\. Did you mean 'digits'\?"):
+        open_source(tiny(dataset="digit"))
+
+
+def test_unprepared_data_set_is_refused_without_download_and_says_where_it_looked(tmp_path, monkeypatch):
+    monkeypatch.setattr(requests, "head", lambda *_, **__: pytest.fail("asked the network"))
+    began = time.perf_counter()
+    with pytest.raises(ValueError) as refusal:
+        open_source(RunConfig(dataset="cifar10", data_dir=tmp_path, epochs=1))
+    assert time.perf_counter() - began < 30
+    sentence = str(refusal.value)
+    assert f"looked in {tmp_path}/cifar10/" in sentence and "--data-dir" in sentence
+    # The size and address of TFDS's record of checksums.
+    assert "--download would fetch 162 MiB from https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz" in sentence
+    assert str(tmp_path / "downloads" / "manual") in sentence
+
+
+@pytest.mark.parametrize("failure", [requests.ConnectionError, requests.Timeout])
+def test_download_without_a_network_names_the_manual_folder_at_once(tmp_path, monkeypatch, failure):
+    def unreachable(url, **_):
+        raise failure("no network")
+
+    monkeypatch.setattr(requests, "head", unreachable)
+    began = time.perf_counter()
+    with pytest.raises(ValueError, match=r"https://www\.cs\.toronto\.edu/.* cannot be reached") as refusal:
+        open_source(RunConfig(dataset="cifar10", data_dir=tmp_path, epochs=1, download=True))
+    assert time.perf_counter() - began < 30
+    assert f"put the original files into {tmp_path / 'downloads' / 'manual'}" in str(refusal.value)
+
+
+def test_version_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="only: 3"):
+        open_source(RunConfig(dataset="cifar10:9.9.9", data_dir=tmp_path, epochs=1))
+
+
+def test_configuration_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^dataset 'cifar10/foo': .*BuilderConfig foo not found") as refusal:
+        open_source(RunConfig(dataset="cifar10/foo", data_dir=tmp_path, epochs=1))
+    assert "\n" not in str(refusal.value)
+
+
+def test_failed_download_is_one_sentence(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise tfds.download.DownloadError("the server\nhung up")
+
+    monkeypatch.setattr(requests, "head", lambda *_, **__: None)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(ValueError, match=r"Preparing 'cifar10' failed: the server hung up Without a network, put"):
+        open_source(RunConfig(dataset="cifar10", data_dir=tmp_path, epochs=1, download=True))
+
+
+def test_data_set_without_labels_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "prepare", lambda *_: None)
+    with pytest.raises(ValueError, match=r"'div2k' is not a set of labelled images: its features are \['lr', 'hr'\]"):
+        open_source(RunConfig(dataset="div2k", data_dir=tmp_path, epochs=1))
+
+
+class Heights(tfds.core.GeneratorBasedBuilder):
+    """Images with a number instead of a class."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(2, 2, 1)), "label": tfds.features.Scalar(np.int64)}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(), "test": self._generate_examples()}
+
+    def _generate_examples(self):
+        yield 0, {"image": np.zeros((2, 2, 1), "uint8"), "label": 170}
+
+
+def test_data_set_whose_label_is_no_class_is_refused(tmp_path, monkeypatch):
+    builder = Heights(data_dir=tmp_path)
+    builder.download_and_prepare()
+    monkeypatch.setattr(tfds, "builder", lambda *_, **__: builder)
+    with pytest.raises(ValueError, match="'heights' is not a set of labelled images"):
+        open_source(RunConfig(dataset="heights", data_dir=tmp_path, epochs=1))

@@ -1,0 +1,144 @@
+"""Two logical CPUs against one: every strategy in a process of its own, which reports in JSON."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.keras_resnet.helpers import run_python
+from training.distribution import choose_devices, strategy
+from training.evaluation import evaluate_run
+from training.run import train
+from training.run_folder import RunFolder
+
+TWO = ("CPU:0", "CPU:1")
+
+# Few steps at a low rate: on longer runs a last bit that is rounded otherwise grows into the third digit.
+SHORT = {"train_split": "train[:256]", "epochs": 3, "learning_rate": 0.01, "synchronized": True}
+
+TRAIN = """
+import json, sys
+from pathlib import Path
+from training.config import make_config, read_fields
+from training.distribution import make_strategy
+from training.evaluation import evaluate_run
+from training.run import train
+from training.run_folder import RunFolder
+
+config = make_config(read_fields(Path(sys.argv[1])), sys.argv[1])
+folder = RunFolder(Path(sys.argv[2]))
+results = train(config, folder)
+odd = {name: evaluate_run(folder, {"test_split": f"test[:{name}]"}) for name in (101, 65)}
+print(json.dumps({"replicas": make_strategy(config).num_replicas_in_sync, "results": results, "odd": odd}))
+"""
+
+REFUSE = """
+import json, sys
+from training.config import RunConfig
+from training.distribution import make_strategy
+
+answers = []
+for fields in json.loads(sys.argv[1]):
+    try:
+        answers.append(f"accepted by {make_strategy(RunConfig(epochs=1, **fields)).num_replicas_in_sync}")
+    except ValueError as error:
+        answers.append(str(error))
+print(json.dumps(answers))
+"""
+
+
+def on_two(config, folder: RunFolder) -> dict:
+    """Train on two devices in a fresh process, and evaluate on odd numbers of examples."""
+    path = folder.path.with_suffix(".yaml")
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    return json.loads(run_python("-c", TRAIN, path, folder.path).stdout.splitlines()[-1])
+
+
+def losses(folder: RunFolder) -> list[list[float]]:
+    return [[row[name] for name in ("loss", "val_loss", "accuracy", "val_accuracy")] for row in folder.read_metrics()]
+
+
+@pytest.fixture(scope="module")
+def pair(tiny, tmp_path_factory):
+    """The same run on one device and on two: their folders, and what the second reported."""
+    folder = tmp_path_factory.mktemp("pair")
+    one, two = RunFolder(folder / "one"), RunFolder(folder / "two")
+    train(tiny(**SHORT), one)
+    return one, two, on_two(tiny(**SHORT, devices=TWO), two)
+
+
+def test_two_devices_are_used(pair):
+    assert pair[2]["replicas"] == 2
+
+
+def test_two_devices_train_as_one_does(pair):
+    one, two, _ = pair
+    assert len(losses(one)) == 3
+    np.testing.assert_allclose(losses(two), losses(one), atol=1e-5, rtol=1e-5)
+
+
+def test_two_devices_evaluate_as_one_does(pair):
+    _, two, report = pair
+    rows = two.read_metrics()
+    assert report["results"]["loss"] == pytest.approx(rows[-1]["val_loss"], rel=1e-5)
+    assert report["results"]["accuracy"] == pytest.approx(rows[-1]["val_accuracy"], abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [101, 65])
+def test_two_devices_evaluate_an_odd_number_of_examples_as_one_does(pair, count):
+    _, two, report = pair
+    alone = evaluate_run(two, {"test_split": f"test[:{count}]", "devices": ("CPU:0",)})
+    assert alone["examples"] == report["odd"][str(count)]["examples"] == count
+    for name in ("loss", "accuracy"):
+        assert report["odd"][str(count)][name] == pytest.approx(alone[name], rel=1e-5)
+
+
+def test_several_steps_in_an_execution_train_the_same_on_two_devices(pair, tiny, tmp_path):
+    two = RunFolder(tmp_path / "two")
+    report = on_two(tiny(**SHORT, devices=TWO, steps_per_execution=2), two)
+    assert report["replicas"] == 2
+    np.testing.assert_allclose(losses(two), losses(pair[0]), atol=1e-5, rtol=1e-5)
+
+
+def test_statistics_of_each_device_alone_train_otherwise(pair, tiny, tmp_path):
+    # Shows that the comparisons above would notice a device that goes its own way.
+    two = RunFolder(tmp_path / "two")
+    on_two(tiny(**{**SHORT, "synchronized": False}, devices=TWO), two)
+    assert np.abs(np.subtract(losses(two), losses(pair[0]))).max() > 1e-3
+
+
+REFUSALS = [
+    ({"devices": TWO, "jit_compile": True}, "jit_compile=True does not work on 2 devices: XLA cannot reach variables"),
+    ({"devices": TWO, "batch_size": 65}, "batch_size=65 cannot be split evenly over 2 devices"),
+    ({"devices": TWO, "batch_size": 65}, "Take 64 or 66."),
+    ({"devices": TWO, "batch_size": 1}, "Take 2 or 4."),
+    ({"devices": ("CPU:0", "CPU:7")}, "Unknown device 'CPU:7'. Did you mean 'CPU:1'? Allowed: CPU:0, CPU:1."),
+    ({"devices": ("TPU:0",)}, "Unknown device 'TPU:0'."),
+    ({"devices": ("CPU:0", "CPU:0")}, "Each device can be named once; received CPU:0, CPU:0."),
+    ({"devices": ("CPU:0", "cpu:0")}, "Each device can be named once"),
+    ({"devices": ("cpu:0", "cpu:1")}, "accepted by 2"),
+    ({"devices": ("CPU:0",), "jit_compile": True}, "accepted by 1"),
+    ({"devices": ("CPU:0",), "batch_size": 65}, "accepted by 1"),
+]
+
+
+@pytest.fixture(scope="module")
+def answers() -> list[str]:
+    """What a process of two logical CPUs says to each of the requests."""
+    requests = [fields for fields, _ in REFUSALS]
+    return json.loads(run_python("-c", REFUSE, json.dumps(requests)).stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("place", range(len(REFUSALS)), ids=[sentence[:30] for _, sentence in REFUSALS])
+def test_what_cannot_work_is_refused_in_words(answers, place):
+    assert REFUSALS[place][1] in answers[place]
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="this machine has a GPU")
+def test_a_machine_without_gpus_falls_back_on_its_cpu():
+    assert choose_devices(None) == ("CPU:0",)
+
+
+def test_strategy_of_the_process_is_made_once():
+    assert strategy(("CPU:0",)) is strategy(("CPU:0",))

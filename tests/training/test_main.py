@@ -1,0 +1,415 @@
+"""The command line: which value wins, and that whatever goes wrong ends in one sentence."""
+
+import json
+import re
+import shutil
+
+import pytest
+import tensorflow as tf
+import yaml
+from PIL import Image
+
+import keras_resnet
+from tests.keras_resnet.helpers import run_python
+from training import run
+from training.__main__ import main
+from training.config import FIELDS, RunConfig, load_recipe, make_config, recipe_names
+from training.datasets import open_source
+from training.run_folder import RunFolder
+
+# Which value wins.
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """Make the function that gives what a command line asks to be trained."""
+
+    def parse(*arguments) -> dict:
+        calls = []
+        monkeypatch.setattr(run, "train", lambda *values: calls.append(values) or {})
+        assert main([str(argument) for argument in arguments]) == 0
+        names = ("config", "folder", "resume", "overwrite", "export")
+        return dict(zip(names, calls[0], strict=True))
+
+    return parse
+
+
+def recipe(name: str, **changes) -> RunConfig:
+    return make_config({**load_recipe(name), **changes}, name)
+
+
+def write_yaml(path, **fields):
+    path.write_text(yaml.safe_dump(fields), encoding="utf-8")
+    return path
+
+
+def test_digits_are_the_default_recipe(parsed):
+    assert parsed()["config"] == recipe("digits")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipe_decides_the_values(parsed, name):
+    assert parsed("--recipe", name)["config"] == parsed(f"--recipe={name}")["config"] == recipe(name)
+
+
+def test_command_line_overrides_the_recipe(parsed):
+    arguments = ("--recipe", "cifar10", "--learning-rate", 0.2, "--no-cache", "--milestones", 10, 20, "--flip", "none")
+    expected = recipe("cifar10", learning_rate=0.2, cache=False, milestones=(10, 20), flip="none")
+    assert parsed(*arguments)["config"] == expected
+
+
+def test_yaml_overrides_the_recipe_and_the_command_line_both(parsed, tmp_path):
+    path = write_yaml(tmp_path / "my.yaml", learning_rate=0.3, momentum=0.5, seed=4)
+    actual = parsed("--recipe", "cifar10", "--config", path, "--seed", 9)["config"]
+    assert actual == recipe("cifar10", learning_rate=0.3, momentum=0.5, seed=9)
+
+
+def test_yaml_without_a_recipe_starts_from_the_defaults_of_the_fields(parsed, tmp_path):
+    path = write_yaml(tmp_path / "my.yaml", epochs=2, learning_rate=0.3)
+    assert parsed("--config", path)["config"] == RunConfig(epochs=2, learning_rate=0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "expected"),
+    [
+        ("digits", "iterations", {"epochs": None, "iterations": 7}),
+        ("cifar10", "epochs", {"epochs": 7, "iterations": None}),
+    ],
+)
+def test_length_replaces_the_recipes(parsed, tmp_path, name, option, expected):
+    path = write_yaml(tmp_path / "my.yaml", **{option: 7})
+    wanted = recipe(name, **expected)
+    assert parsed("--recipe", name, f"--{option}", 7)["config"] == wanted
+    assert parsed("--recipe", name, f"--{option}=7")["config"] == wanted
+    assert parsed("--recipe", name, "--config", path)["config"] == wanted
+
+
+def test_length_on_the_command_line_replaces_the_yamls(parsed, tmp_path):
+    path = write_yaml(tmp_path / "my.yaml", epochs=3)
+    config = parsed("--config", path, "--iterations", 7)["config"]
+    assert (config.epochs, config.iterations) == (None, 7)
+
+
+def test_devices_and_mappings_are_read(parsed):
+    config = parsed("--devices", "CPU:0", "CPU:1", "--shortcut", "{name: A, zeros: both}")["config"]
+    assert config.devices == ("CPU:0", "CPU:1")
+    assert config.shortcut == "{name: A, zeros: both}"
+
+
+def test_options_of_the_run_are_passed_on(parsed, tmp_path):
+    given = parsed("--run-dir", tmp_path / "run", "--overwrite", "--export")
+    assert given["folder"].path == tmp_path / "run"
+    assert (given["resume"], given["overwrite"], given["export"]) == (False, True, True)
+
+
+def test_default_folder_is_named_by_the_recipe(parsed):
+    assert str(parsed("--recipe", "cifar10")["folder"].path).startswith("runs/cifar10-2")
+
+
+def test_resumed_run_takes_its_settings_from_its_folder(parsed, tmp_path):
+    write_yaml(tmp_path / "config.yaml", **make_config({"epochs": 3, "seed": 8}, "here").model_dump(mode="json"))
+    given = parsed("--run-dir", tmp_path, "--resume")
+    assert given["config"] == RunConfig(epochs=3, seed=8)
+    assert given["resume"] and given["folder"].path == tmp_path
+
+
+# Help.
+
+LIST_MODULES = """
+import sys
+from training.__main__ import main
+try:
+    main(sys.argv[1:])
+except SystemExit as exit:
+    print("status", exit.code)
+print("modules", *sorted({name.split(".")[0] for name in sys.modules}))
+"""
+
+
+def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow():
+    *page, status, modules = run_python("-c", LIST_MODULES, "--help", COLUMNS="200").stdout.splitlines()
+    assert status == "status 0"
+    assert not {"keras", "tensorflow", "tensorflow_datasets", "keras_resnet", "numpy"} & set(modules.split())
+    page = "\n".join(page)
+    for field in FIELDS:
+        assert f"--{field.replace('_', '-')}" in page
+    for name in recipe_names():
+        assert name in page.split("Recipes:")[1].split("Every field")[0]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "export"])
+def test_commands_have_a_help(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert "Run folder" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_shown_defaults_are_those_of_the_recipe(capsys, name):
+    with pytest.raises(SystemExit):
+        main(["--recipe", name, "--help"])
+    # The page is set in a frame, its lines broken anywhere.
+    page = " ".join(re.sub(r"[^\x00-\x7f]", " ", capsys.readouterr().out).split())
+    options = {option.split()[0]: option for option in page.split(" --")}
+    for field, value in load_recipe(name).items():
+        # The default of a switch stands behind its second name.
+        option = field.replace("_", "-") if not isinstance(value, bool) else f"no-{field}"
+        values = value if isinstance(value, list) else [value]
+        assert f"(default: {' '.join(str(item) for item in values)})" in options[option]
+
+
+# What goes wrong ends in one sentence.
+
+
+@pytest.fixture
+def refused(capsys):
+    """Make the function that gives the one sentence with which a command line is refused."""
+
+    def run_and_read(*arguments) -> str:
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        errors = capsys.readouterr().err
+        assert status == 1
+        assert errors.startswith("error: ") and errors.count("\n") == 1 and errors.endswith("\n")
+        return errors.removeprefix("error: ").rstrip()
+
+    return run_and_read
+
+
+@pytest.fixture
+def training(data_dir, tmp_path) -> list:
+    """The arguments of a tiny run."""
+    arguments = {"network": "ResNet8", "data-dir": data_dir, "batch-size": 64, "epochs": 1, "run-dir": tmp_path / "run"}
+    return [part for name, value in arguments.items() for part in (f"--{name}", value)]
+
+
+def test_unknown_network_is_told_the_form_of_the_depth(refused, training):
+    sentence = refused(*training, "--network", "ResNet21")
+    assert "6n+2 layers; received 21. The nearest are 20 and 26." in sentence
+
+
+def test_misspelt_recipe_suggests_the_nearest(refused):
+    assert refused("--recipe", "cifr10").startswith("Unknown recipe 'cifr10'. Did you mean 'cifar10'?")
+
+
+def test_misspelt_field_in_a_yaml_suggests_the_nearest(refused, tmp_path):
+    path = write_yaml(tmp_path / "my.yaml", epoch=3)
+    assert refused("--config", path).startswith(f"{path}: Unknown field 'epoch'. Did you mean 'epochs'?")
+
+
+def test_yaml_that_is_not_yaml_is_named(refused, tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("epochs: [1\nseed: 2", encoding="utf-8")
+    assert refused("--config", path).startswith(f"'{path}' is not valid YAML: ")
+
+
+def test_missing_yaml_is_named(refused, tmp_path):
+    path = tmp_path / "none.yaml"
+    assert refused("--config", path) == f"Cannot read the configuration '{path}': No such file or directory."
+
+
+def test_yaml_that_is_not_text_is_named(refused, tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert str(path) in refused("--config", path)
+
+
+def test_both_lengths_are_refused(refused, training):
+    assert refused(*training, "--iterations", 3).startswith("give either epochs or iterations; received epochs=1 and")
+
+
+def test_impossible_value_is_named(refused, training):
+    sentence = refused(*training, "--batch-size", 0)
+    assert sentence == "batch_size: Input should be greater than or equal to 1; received 0."
+
+
+def test_existing_run_folder_is_refused(refused, training, trained):
+    before = trained.folder.config_file.read_bytes()
+    sentence = refused(*training, "--run-dir", trained.folder.path)
+    assert sentence.startswith(f"{trained.folder.path} exists. Pass --resume to go on with it, --overwrite")
+    assert trained.folder.config_file.read_bytes() == before
+
+
+def test_class_folder_without_an_image_is_named(refused, training, image_dir):
+    (image_dir / "train" / "horse").mkdir()
+    sentence = refused(*training, "--recipe", "image-folder", "--data-dir", image_dir)
+    assert sentence.startswith(f"The class folder {image_dir / 'train' / 'horse'} holds no image")
+
+
+@pytest.fixture
+def damaged(image_dir):
+    path = image_dir / "train" / "dog" / "1.png"
+    path.write_bytes(path.read_bytes()[:100])
+    return path
+
+
+def on_images(image_dir) -> list:
+    return ["--recipe", "image-folder", "--data-dir", image_dir, "--image-size", 8, "--batch-size", 2]
+
+
+def test_damaged_training_image_is_named(refused, training, image_dir, damaged):
+    sentence = refused(*training, *on_images(image_dir))
+    assert sentence == f"Not an image, or damaged: {damaged}. Replace or remove it."
+
+
+def test_damaged_image_is_named_when_the_moments_are_taken(refused, training, image_dir, damaged):
+    sentence = refused(*training, *on_images(image_dir), "--standardize", "channel")
+    assert sentence == f"Not an image, or damaged: {damaged}. Replace or remove it."
+
+
+def test_border_wider_than_the_image_can_reflect_is_refused(refused, training):
+    assert "pad_crop" in refused(*training, "--pad-crop", 8, "--border", "reflect")
+
+
+def test_weights_of_another_network_are_refused(refused, training, tmp_path):
+    path = tmp_path / "other.weights.h5"
+    keras_resnet.ResNet("ResNet8", input_shape=(8, 8, 1), classes=7).save_weights(path)
+    sentence = refused(*training, "--weights", path)
+    assert sentence.startswith(f"weights='{path}' does not hold the weights of 'resnet8': ")
+
+
+def test_missing_weights_are_named(refused, training, tmp_path):
+    path = tmp_path / "none.weights.h5"
+    assert refused(*training, "--weights", path).startswith(f"weights='{path}' is not a file.")
+
+
+def test_impossible_image_size_is_refused(refused, training):
+    sentence = refused(*training, "--image-size", 2)
+    assert sentence.startswith("input_shape=(2, 2, 1) is too small") and "at least 4 pixels" in sentence
+
+
+def test_resuming_a_folder_that_is_none_is_refused(refused, tmp_path):
+    path = tmp_path / "none"
+    assert f"'{path / 'config.yaml'}': No such file" in refused("--resume", "--run-dir", path)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "export", "predict"])
+def test_commands_refuse_what_is_no_run_folder(refused, tmp_path, command):
+    more = [tmp_path / "image.png"] if command == "predict" else []
+    assert refused(command, tmp_path, *more).startswith(f"{tmp_path} is no run folder: it has no config.yaml.")
+
+
+def test_prediction_refuses_what_is_no_image(refused, trained, tmp_path):
+    path = tmp_path / "notes.png"
+    path.write_text("not an image", encoding="utf-8")
+    assert refused("predict", trained.folder.path, path) == f"{path} is not a JPEG or PNG image."
+
+
+def test_evaluation_refuses_an_impossible_batch(refused, trained):
+    sentence = refused("evaluate", trained.folder.path, "--batch-size", 0)
+    assert sentence.endswith("batch_size: Input should be greater than or equal to 1; received 0.")
+
+
+def test_prediction_without_a_contract_is_refused(refused, trained, digit, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    for name in ("config.yaml", "model.keras", "labels.txt"):
+        shutil.copy(trained.folder.path / name, folder.path)
+    assert "preprocessing.json" in refused("predict", folder.path, digit)
+
+
+@pytest.mark.parametrize("error", [ValueError("one\n  two"), OSError("one two"), ImportError("one two")])
+def test_any_expected_failure_is_one_line(refused, training, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(run, "train", fail)
+    assert refused(*training).startswith("one two")
+
+
+def test_traceback_is_shown_to_those_who_ask(training, monkeypatch):
+    monkeypatch.setenv("KERAS_RESNET_DEBUG", "1")
+    with pytest.raises(ValueError, match=r"6n\+2"):
+        main([*(str(part) for part in training), "--network", "ResNet21"])
+
+
+def test_bad_input_ends_a_process_with_status_1_and_no_traceback(tmp_path):
+    process = run_python("-m", "training", "--network", "ResNet21", "--run-dir", tmp_path / "run", check=False)
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1].startswith("error: Unknown network 'ResNet21'")
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_ctrl_c_ends_with_status_130_and_says_how_to_go_on(training, tmp_path, monkeypatch, capsys, began):
+    def press(_, folder, *__):
+        folder.path.mkdir()
+        if began:
+            folder.model_file.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "train", press)
+    assert main([str(part) for part in training]) == 130
+    captured = capsys.readouterr()
+    hint = f"Go on with: python -m training --run-dir {tmp_path / 'run'} --resume"
+    assert (hint in captured.out) == began
+    assert "Traceback" not in captured.out + captured.err
+
+
+# Commands on a real run.
+
+
+@pytest.fixture
+def said(capsys):
+    """Make the function that gives what a command prints."""
+
+    def run_and_read(*arguments) -> str:
+        capsys.readouterr()
+        assert main([str(argument) for argument in arguments]) == 0
+        return capsys.readouterr().out
+
+    return run_and_read
+
+
+@pytest.fixture
+def digit(trained, tmp_path):
+    """A test digit as a file."""
+    ((image, _),) = open_source(trained.config).examples("test").take(1)
+    path = tmp_path / "digit.png"
+    Image.fromarray(image.numpy()[..., 0]).save(path)
+    return path
+
+
+def test_training_prints_its_results_and_its_folder(said, training, tmp_path):
+    lines = said(*training).splitlines()
+    (row,) = RunFolder(tmp_path / "run").read_metrics()
+    expected = ["split test", "examples 364", f"accuracy {row['val_accuracy']:.4f}", f"run folder {tmp_path / 'run'}"]
+    assert set(expected) <= set(lines)
+    assert lines[-1] == expected[-1]
+
+
+def test_evaluate_prints_the_results_of_the_run(said, trained):
+    accuracy, loss = trained.results["accuracy"], trained.results["loss"]
+    expected = ["split test", "examples 364", f"accuracy {accuracy:.4f}", f"loss {loss:.4f}"]
+    assert sorted(said("evaluate", trained.folder.path).splitlines()) == sorted(expected)
+
+
+def test_evaluate_prints_json(said, trained):
+    results = json.loads(said("evaluate", trained.folder.path, "--json", "--test-split", "test[:100]"))
+    assert (results["split"], results["examples"]) == ("test[:100]", 100)
+    assert results["accuracy"] * 100 == pytest.approx(round(results["accuracy"] * 100), abs=1e-4)
+
+
+def test_predict_prints_the_same_as_json_and_as_text(said, trained, digit):
+    ((prediction),) = json.loads(said("predict", trained.folder.path, digit, "--json", "--top", 2))
+    assert prediction["image"] == str(digit) and len(prediction["classes"]) == 2
+    expected = [f"  {guess['probability']:.4f}  {guess['label']}" for guess in prediction["classes"]]
+    assert said("predict", trained.folder.path, digit, "--top", 2).splitlines() == [str(digit), *expected]
+
+
+def test_exported_model_gives_the_predictions_of_the_run(said, trained, digit, tmp_path):
+    said("export", trained.folder.path, "--to", tmp_path / "exported")
+    serve = tf.saved_model.load(tmp_path / "exported").signatures["serve_bytes"]
+    served = serve(bytes=tf.constant([digit.read_bytes()]))["probabilities"].numpy()[0]
+    ((prediction),) = json.loads(said("predict", trained.folder.path, digit, "--json", "--top", 10))
+    for guess in prediction["classes"]:
+        assert served[int(guess["label"])] == pytest.approx(guess["probability"], abs=1e-5)
+
+
+def test_exporting_twice_is_refused_without_touching_the_first(refused, trained):
+    files = [path for path in trained.folder.savedmodel.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    sentence = refused("export", trained.folder.path)
+    assert sentence == f"'{trained.folder.savedmodel}' exists; remove it or name another folder."
+    assert {path: path.read_bytes() for path in trained.folder.savedmodel.rglob("*") if path.is_file()} == before

@@ -1,0 +1,195 @@
+"""Optimizers against a few lines of NumPy, and the smoothed cross-entropy."""
+
+import keras
+import numpy as np
+import pytest
+
+from training.config import RunConfig
+from training.optimizers import L2SGD, Muon, SmoothedCrossentropy, make_loss, make_optimizer, orthogonalise
+from training.schedules import PiecewiseLinear
+
+RATE, MOMENTUM, DECAY = 0.1, 0.9, 0.05
+
+
+def numbers(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def variables(*names: str, shape: tuple[int, ...] = (3, 2)) -> list[keras.Variable]:
+    return [keras.Variable(numbers(*shape, seed=place), name=name) for place, name in enumerate(names)]
+
+
+def gradients(step: int, count: int, shape: tuple[int, ...] = (3, 2)) -> list[np.ndarray]:
+    return [numbers(*shape, seed=100 + 10 * step + place) for place in range(count)]
+
+
+def run(optimizer, trained: list[keras.Variable], steps: int = 3) -> list[np.ndarray]:
+    """Apply a few steps of known gradients; return the values of the variables."""
+    for step in range(steps):
+        given = gradients(step, len(trained), tuple(trained[0].shape))
+        optimizer.apply([keras.ops.convert_to_tensor(gradient) for gradient in given], trained)
+    return [variable.numpy() for variable in trained]
+
+
+def sgd_by_hand(weight: np.ndarray, place: int, count: int, l2: float, nesterov: bool, steps: int = 3) -> np.ndarray:
+    """Update as Caffe does: v = m v - rate (g + l2 w), w += v; Nesterov adds m v - rate (g + l2 w) instead."""
+    velocity = np.zeros_like(weight, "float64")
+    for step in range(steps):
+        pull = RATE * (gradients(step, count, weight.shape)[place] + l2 * weight)
+        velocity = MOMENTUM * velocity - pull
+        weight = weight + (MOMENTUM * velocity - pull if nesterov else velocity)
+    return weight
+
+
+@pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
+@pytest.mark.parametrize("decayed", ["all", "kernels"])
+def test_l2sgd_follows_caffe(nesterov, decayed):
+    names = ("kernel", "gamma", "beta", "bias")
+    trained = variables(*names)
+    start = [variable.numpy() for variable in trained]
+    ended = run(L2SGD(RATE, MOMENTUM, nesterov, DECAY, decayed), trained)
+    for place, name in enumerate(names):
+        l2 = DECAY if decayed == "all" or name == "kernel" else 0.0
+        np.testing.assert_allclose(ended[place], sgd_by_hand(start[place], place, 4, l2, nesterov), atol=1e-6)
+
+
+def test_l2sgd_is_sgd_on_the_loss_with_its_penalty():
+    inputs, targets = numbers(16, 5), numbers(16, 3, seed=1)
+
+    def fitted(optimizer, penalty):
+        keras.utils.set_random_seed(1)
+        layer = keras.layers.Dense(3, kernel_regularizer=penalty, bias_regularizer=penalty, bias_initializer="ones")
+        model = keras.Sequential([keras.Input((5,)), layer])
+        model.compile(optimizer, "mse")
+        model.fit(inputs, targets, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    ours = fitted(L2SGD(RATE, MOMENTUM, True, DECAY, "all"), None)
+    reference = fitted(keras.optimizers.SGD(RATE, MOMENTUM, True), keras.regularizers.L2(DECAY / 2))
+    for left, right in zip(ours, reference, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-6)
+
+
+def test_kernels_are_told_apart_in_a_compiled_step():
+    layer = keras.layers.Dense(2, bias_initializer="ones")
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile(L2SGD(RATE, 0.0, False, DECAY, "kernels"), loss=lambda y_true, y_pred: 0.0 * y_pred)
+    kernel = layer.kernel.numpy()
+    model.fit(numbers(4, 3), numbers(4, 2), batch_size=4, epochs=1, verbose=0)
+    np.testing.assert_allclose(layer.kernel.numpy(), kernel * (1 - RATE * DECAY), rtol=1e-6)
+    np.testing.assert_array_equal(layer.bias.numpy(), [1, 1])
+
+
+def restored(instance):
+    """Serialise and deserialise, as `model.save` does."""
+    return keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(instance))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        L2SGD(PiecewiseLinear([0, 2], [0.1, 0.3]), 0.7, True, 0.02, "kernels"),
+        Muon(0.3, 0.8, False, 0.02, "all", kernel_ratio=0.2),
+    ],
+    ids=["L2SGD", "Muon"],
+)
+def test_optimizer_survives_serialisation(optimizer):
+    copy = restored(optimizer)
+    assert type(copy) is type(optimizer)
+    first, second = (variables("kernel", "bias", shape=(3, 3, 2, 4)) for _ in range(2))
+    for left, right in zip(run(optimizer, first), run(copy, second), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (27, 4), (4, 27)])
+def test_orthogonalise_keeps_directions_and_brings_lengths_near_one(shape):
+    matrix = numbers(*shape)
+    moved = np.asarray(orthogonalise(matrix))
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    inner = left.T @ moved @ right.T
+    np.testing.assert_allclose(inner, np.diag(np.diag(inner)), atol=1e-3)
+    assert np.diag(inner).min() > 0.65 and np.diag(inner).max() < 1.25
+
+
+def test_orthogonalise_takes_each_matrix_of_a_batch_alone():
+    batch = numbers(3, 5, 4)
+    together = np.asarray(orthogonalise(batch))
+    np.testing.assert_allclose(together, [np.asarray(orthogonalise(matrix)) for matrix in batch], atol=1e-5)
+
+
+def test_orthogonalise_ignores_scale():
+    matrix = numbers(9, 4)
+    np.testing.assert_allclose(orthogonalise(matrix), orthogonalise(1000 * matrix), atol=1e-4)
+
+
+def test_muon_steps_along_the_orthogonalised_momentum_and_keeps_the_norm():
+    shape, ratio = (3, 3, 2, 4), 0.3
+    (kernel,) = variables("kernel", shape=shape)
+    weight, velocity = kernel.numpy(), np.zeros(shape)
+    ended = run(Muon(RATE, MOMENTUM, True, DECAY, "all", ratio), [kernel])[0]
+    for step in range(3):
+        gradient = gradients(step, 1, shape)[0]
+        velocity = MOMENTUM * velocity + gradient
+        direction = np.asarray(orthogonalise((gradient + MOMENTUM * velocity).reshape(18, 4).astype("float32")))
+        weight = weight - RATE * ratio * direction.reshape(shape)
+        weight *= 2 / np.linalg.norm(weight)
+    np.testing.assert_allclose(ended, weight, atol=1e-5)
+    assert abs(np.linalg.norm(ended) - 2) < 1e-5
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_muon_hands_all_but_convolution_kernels_to_sgd(nesterov):
+    ours, reference = variables("kernel", "bias"), variables("kernel", "bias")
+    left = run(Muon(RATE, MOMENTUM, nesterov, DECAY, "kernels"), ours)
+    right = run(L2SGD(RATE, MOMENTUM, nesterov, DECAY, "kernels"), reference)
+    np.testing.assert_array_equal(left, right)
+
+
+def test_configuration_decides_the_optimizer():
+    fields = {"epochs": 1, "learning_rate": 0.2, "momentum": 0.8, "weight_decay": 0.03, "decayed": "kernels"}
+    sgd = make_optimizer(RunConfig(**fields, nesterov=True), 10)
+    assert type(sgd) is L2SGD
+    assert (sgd.momentum, sgd.nesterov, sgd.l2, sgd.decayed) == (0.8, True, 0.03, "kernels")
+    muon = make_optimizer(RunConfig(**fields, optimizer="muon", kernel_rate=0.05), 10)
+    assert type(muon) is Muon and muon.kernel_ratio == pytest.approx(0.25)
+    scheduled = make_optimizer(RunConfig(**fields, schedule="one_cycle"), 10)
+    scheduled.build(variables("kernel"))
+    assert float(scheduled.learning_rate) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("decayed", ["all", "kernels"])
+def test_adamw_decays_what_is_asked(decayed):
+    config = RunConfig(epochs=1, optimizer="adamw", learning_rate=RATE, weight_decay=DECAY, decayed=decayed)
+    names = ("kernel", "gamma", "beta", "bias", "alpha")
+    trained = variables(*names)
+    start = [variable.numpy() for variable in trained]
+    optimizer = make_optimizer(config, 10)
+    optimizer.apply([keras.ops.zeros((3, 2)) for _ in names], trained)
+    for name, before, variable in zip(names, start, trained):
+        share = 1 - RATE * DECAY if decayed == "all" or name == "kernel" else 1
+        np.testing.assert_allclose(variable.numpy(), before * share, rtol=1e-6)
+
+
+def probabilities(count: int, classes: int) -> np.ndarray:
+    exponentials = np.exp(numbers(count, classes))
+    return exponentials / exponentials.sum(1, keepdims=True)
+
+
+def test_smoothed_crossentropy_follows_its_formula():
+    labels, predicted, smoothing = np.array([0, 3, 2, 2]), probabilities(4, 5), 0.2
+    target = (1 - smoothing) * np.eye(5)[labels] + smoothing / 5
+    expected = -(target * np.log(predicted)).sum(1).mean()
+    assert float(SmoothedCrossentropy(smoothing)(labels, predicted)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_smoothed_crossentropy_survives_serialisation():
+    copy = restored(SmoothedCrossentropy(0.3))
+    assert type(copy) is SmoothedCrossentropy and copy.smoothing == 0.3
+
+
+def test_configuration_decides_the_loss():
+    labels, predicted = np.array([0, 3, 2, 2]), probabilities(4, 5)
+    plain = -np.log(predicted[np.arange(4), labels]).mean()
+    assert float(make_loss(RunConfig(epochs=1))(labels, predicted)) == pytest.approx(plain, rel=1e-5)
+    smoothed = make_loss(RunConfig(epochs=1, label_smoothing=0.2))
+    assert smoothed.smoothing == 0.2

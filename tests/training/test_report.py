@@ -1,0 +1,68 @@
+"""The page and the curves of a run."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.config import RunConfig
+from training.report import draw_curves, write_report
+from training.run_folder import RunFolder
+
+ROWS = [
+    {"epoch": 1.0, "loss": 2.0, "accuracy": 0.25, "val_loss": 1.5, "val_accuracy": 0.5, "learning_rate": 0.1},
+    {"epoch": 2.0, "loss": 1.0, "accuracy": 0.75, "val_loss": 1.25, "val_accuracy": 0.625, "learning_rate": 0.1},
+]
+FACTS = {"network": "ResNet8", "parameters": 75002, "multiply-adds": 2_000_000}
+RESULTS = {"split": "test", "examples": 364, "loss": 1.25, "accuracy": 0.625}
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    lines = [",".join(ROWS[0]), *(",".join(str(value) for value in row.values()) for row in ROWS)]
+    (tmp_path / "metrics.csv").write_text("\n".join(lines), encoding="utf-8")
+    return RunFolder(tmp_path)
+
+
+def page(folder: RunFolder) -> list[str]:
+    write_report(folder, RunConfig(network="ResNet8", epochs=2, seed=4), FACTS, RESULTS, 12.34)
+    return (folder.path / "report.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_page_states_facts_and_results(folder):
+    expected = {
+        "# ResNet8 on digits",
+        "![curves](curves.png)",
+        "| network | ResNet8 |",
+        "| parameters | 75,002 |",
+        "| multiply-adds | 2,000,000 |",
+        "| examples | 364 |",
+        "| loss | 1.2500 |",
+        "| accuracy | 0.6250 |",
+        "| seconds | 12.3 |",
+        "| seed | 4 |",
+    }
+    assert expected <= set(page(folder))
+
+
+def test_page_has_a_row_an_epoch(folder):
+    assert page(folder)[-2:] == ["| 1 | 2.0000 | 25.00 | 1.5000 | 50.00 |", "| 2 | 1.0000 | 75.00 | 1.2500 | 62.50 |"]
+
+
+def test_page_without_epochs_has_no_curves(tmp_path):
+    lines = page(RunFolder(tmp_path))
+    assert not any("curves" in line for line in lines)
+    assert not (tmp_path / "curves.png").exists()
+
+
+def curves(path, rows) -> np.ndarray:
+    draw_curves(rows, path, "a title")
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def test_curves_show_the_rows(tmp_path):
+    first = curves(tmp_path / "first.png", ROWS)
+    assert np.array_equal(first, curves(tmp_path / "same.png", ROWS))
+    other = [ROWS[0], {**ROWS[1], "val_accuracy": 0.55}]
+    changed = np.argwhere(np.any(first != curves(tmp_path / "other.png", other), axis=-1))
+    # The error is in the right half of the picture, the loss in the left one.
+    assert len(changed) and changed[:, 1].min() > first.shape[1] / 2

@@ -1,0 +1,318 @@
+"""Runs: what they leave behind, that they repeat, and that they go on where they were stopped."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_resnet.preprocessing import Preprocessing
+from tests.keras_resnet.helpers import run_python
+from tests.training.helpers import same_weights, weights_of
+from training import run
+from training.run import Plan, make_architecture, train
+from training.run_folder import RunFolder, SaveRun
+
+
+def metrics_of(folder: RunFolder) -> str:
+    return folder.metrics_file.read_text(encoding="utf-8")
+
+
+def steps_of(folder: RunFolder, config) -> int:
+    """Read the number of steps from a run's checkpoint."""
+    source = run.datasets.open_source(config)
+    plan = Plan.of(source, config)
+    model = run.make_model(make_architecture(config), config, source, folder.read_preprocessing())
+    run.compile_model(model, config, source, plan)
+    run.load_checkpoint(model, folder)
+    return int(model.optimizer.iterations)
+
+
+# What a run leaves.
+
+
+def test_run_leaves_every_file_it_promises(trained):
+    folder = trained.folder.path
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    promised = {
+        "config.yaml",
+        "metrics.csv",
+        "model.keras",
+        "checkpoint.weights.h5",
+        "curves.png",
+        "report.md",
+        "labels.txt",
+        "preprocessing.json",
+        "savedmodel/saved_model.pb",
+        "savedmodel/assets/labels.txt",
+    }
+    assert promised <= files
+    assert not [name for name in files if "part-" in name]
+    for part in ("train", "validation"):
+        assert list((folder / "tensorboard" / part).glob("events.out.tfevents.*"))
+
+
+def test_configuration_in_the_folder_is_the_runs(trained):
+    assert trained.folder.read_config() == trained.config
+
+
+def test_labels_are_those_of_the_data_set(trained):
+    assert trained.folder.read_labels() == list("0123456789")
+
+
+def test_metrics_have_a_row_an_epoch(trained):
+    rows = trained.folder.read_metrics()
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert set(rows[0]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert rows[1]["loss"] < rows[0]["loss"] < np.log(10)
+
+
+def test_metrics_hold_the_learning_rate_at_the_end_of_the_epoch(trained):
+    # One cycle over 44 steps: 9 of rise to 0.05, then a straight line to zero.
+    rates = [row["learning_rate"] for row in trained.folder.read_metrics()]
+    np.testing.assert_allclose(rates, [0.05 * (44 - 22) / (44 - 9), 0], atol=1e-7)
+
+
+def test_results_are_those_of_the_last_epoch(trained):
+    last = trained.folder.read_metrics()[-1]
+    assert trained.results["accuracy"] == pytest.approx(last["val_accuracy"], abs=1e-6)
+    assert trained.results["loss"] == pytest.approx(last["val_loss"], rel=1e-5)
+    assert (trained.results["split"], trained.results["examples"]) == ("test", 364)
+
+
+def test_model_in_the_folder_has_the_recorded_accuracy(trained):
+    source = run.datasets.open_source(trained.config)
+    model, preprocessing = trained.folder.load_model(), trained.folder.read_preprocessing()
+    pairs = [(image.numpy(), int(label)) for image, label in source.examples("test")]
+    predicted = model.predict(preprocessing(np.array([image for image, _ in pairs])), verbose=0).argmax(1)
+    accuracy = np.mean(predicted == [label for _, label in pairs])
+    assert accuracy == pytest.approx(trained.results["accuracy"], abs=1e-6)
+
+
+def test_report_states_the_results(trained):
+    page = (trained.folder.path / "report.md").read_text(encoding="utf-8")
+    figures = dict(re.findall(r"^\| (\S+) \| (.+) \|$", page, re.MULTILINE))
+    assert page.startswith("# ResNet8 on digits\n")
+    assert figures["accuracy"] == f"{trained.results['accuracy']:.4f}"
+    assert figures["loss"] == f"{trained.results['loss']:.4f}"
+    weights = keras.models.load_model(trained.folder.model_file, compile=False).trainable_weights
+    assert figures["parameters"] == f"{sum(np.prod(weight.shape) for weight in weights):,}"
+    rows = [line for line in page.splitlines() if re.match(r"\| [12] \|", line)]
+    recorded = trained.folder.read_metrics()
+    assert [float(row.split("|")[5]) for row in rows] == [round(100 * row["val_accuracy"], 2) for row in recorded]
+
+
+# Repetition.
+
+
+def test_configuration_alone_repeats_the_run_bit_for_bit(trained, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_bytes(trained.folder.config_file.read_bytes())
+    run_python("-m", "training", "--config", config, "--run-dir", tmp_path / "again")
+    again = RunFolder(tmp_path / "again")
+    assert same_weights(again, trained.folder)
+    assert metrics_of(again) == metrics_of(trained.folder)
+
+
+def test_same_seed_repeats_the_run_and_another_does_not(tiny, tmp_path):
+    one, same, other = (RunFolder(tmp_path / name) for name in ("one", "same", "other"))
+    for folder, seed in ((one, 3), (same, 3), (other, 4)):
+        train(tiny(iterations=3, seed=seed), folder)
+    assert same_weights(one, same)
+    assert not same_weights(one, other)
+
+
+def test_seed_decides_the_initial_weights(tiny):
+    config = tiny()
+    source = run.datasets.open_source(config)
+    preprocessing = Preprocessing((8, 8), 1, np.zeros(1), np.ones(1))
+
+    def initial(seed):
+        run.prepare_session(tiny(seed=seed))
+        return run.make_model(make_architecture(config), config, source, preprocessing).get_weights()[0]
+
+    np.testing.assert_array_equal(initial(1), initial(1))
+    assert not np.array_equal(initial(1), initial(2))
+
+
+# Length.
+
+
+@pytest.mark.parametrize(
+    ("length", "epochs", "iterations"),
+    [
+        ({"epochs": 3}, 3, 66),
+        ({"iterations": 66}, 3, 66),
+        ({"iterations": 67}, 4, 67),
+        ({"iterations": 1}, 1, 1),
+    ],
+)
+def test_plan_counts_full_batches(tiny, length, epochs, iterations):
+    config = tiny(**length)
+    plan = Plan.of(run.datasets.open_source(config), config)
+    assert (plan.steps, plan.epochs, plan.iterations) == (22, epochs, iterations)
+
+
+def test_iterations_end_within_an_epoch(tiny, tmp_path):
+    config, folder = tiny(iterations=27), RunFolder(tmp_path / "run")
+    train(config, folder)
+    assert steps_of(folder, config) == 27
+    assert [row["epoch"] for row in folder.read_metrics()] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "numbers"),
+    [
+        ({"steps_per_execution": 4}, "the 22 steps of an epoch and the 44 of the run"),
+        ({"steps_per_execution": 2, "epochs": None, "iterations": 5}, "the 22 steps of an epoch and the 5 of the run"),
+    ],
+    ids=["epoch", "run"],
+)
+def test_steps_per_execution_must_fit_the_epoch_and_the_run(tiny, fields, numbers):
+    config = tiny(**fields)
+    with pytest.raises(ValueError, match=numbers):
+        Plan.of(run.datasets.open_source(config), config)
+
+
+def test_loss_that_is_no_number_ends_the_run_and_keeps_what_was_saved(tiny, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(ValueError, match=r"The loss became nan in epoch 1.*lower learning_rate"):
+        train(tiny(learning_rate=1e30), folder)
+    assert all(np.isfinite(weights).all() for weights in weights_of(folder))
+    assert folder.read_metrics() == []
+
+
+# Interruption.
+
+
+def interrupt_after(monkeypatch, epochs: int) -> None:
+    """Press Ctrl-C when so many epochs are saved and the next one has begun."""
+    begin = SaveRun.on_train_batch_begin
+
+    def press(self, batch, logs=None):
+        begin(self, batch, logs)
+        if len(self.folder.read_metrics()) == epochs and batch == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(SaveRun, "on_train_batch_begin", press)
+
+
+def test_interrupted_run_goes_on_to_the_very_same_end(tiny, tmp_path, monkeypatch):
+    config = tiny(epochs=3)
+    whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
+    train(config, whole)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, parts)
+    assert [row["epoch"] for row in parts.read_metrics()] == [1]
+    train(config, parts, resume=True)
+    assert same_weights(whole, parts)
+    assert metrics_of(parts) == metrics_of(whole)
+
+
+def copy_of_run(trained, tmp_path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    for name in ("config.yaml", "checkpoint.weights.h5", "preprocessing.json", "labels.txt", "metrics.csv"):
+        (folder.path / name).write_bytes((trained.folder.path / name).read_bytes())
+    return folder
+
+
+def test_resuming_a_complete_run_trains_no_further(trained, tiny, tmp_path):
+    folder = copy_of_run(trained, tmp_path)
+    checkpoint = folder.checkpoint_file.read_bytes()
+    results = train(tiny(), folder, resume=True)
+    assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
+    assert metrics_of(folder) == metrics_of(trained.folder)
+    assert folder.checkpoint_file.read_bytes() == checkpoint
+
+
+def test_resuming_with_other_settings_is_refused(trained, tiny, tmp_path):
+    folder = copy_of_run(trained, tmp_path)
+    with pytest.raises(
+        ValueError, match=r"run cannot be resumed with other settings: epochs was 2, learning_rate was 0\.05\.$"
+    ):
+        train(tiny(epochs=3, learning_rate=0.1), folder, resume=True)
+    assert metrics_of(folder) == metrics_of(trained.folder)
+
+
+def test_resuming_without_checkpoint_is_refused(trained, tiny, tmp_path):
+    folder = copy_of_run(trained, tmp_path)
+    folder.checkpoint_file.unlink()
+    with pytest.raises(ValueError, match="holds no checkpoint to resume from; start it anew with --overwrite"):
+        train(tiny(), folder, resume=True)
+
+
+def test_resuming_what_is_no_run_is_refused(tiny, tmp_path):
+    with pytest.raises(ValueError, match="is no run folder"):
+        train(tiny(), RunFolder(tmp_path), resume=True)
+
+
+def test_existing_run_is_refused_and_left_alone(trained, tiny):
+    before = weights_of(trained.folder)
+    with pytest.raises(ValueError, match=r"exists\. Pass --resume"):
+        train(tiny(), trained.folder)
+    for left, right in zip(before, weights_of(trained.folder), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("fields", [{"image_size": 2}, {"weights": "none.weights.h5"}], ids=["size", "weights"])
+def test_refused_run_leaves_no_folder_in_the_way_of_the_next_attempt(tiny, tmp_path, fields):
+    with pytest.raises(ValueError, match=r"too small|is not a file"):
+        train(tiny(**fields), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+# From configuration to network.
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"shortcut": "B"}, {"shortcut": "B"}),
+        ({"activation": "gelu", "placement": "full_preactivation"}, {"activation": "gelu"}),
+        ({"choices": "{widths: [8, 16, 32]}"}, {"widths": (8, 16, 32)}),
+        ({"synchronized": True}, {"synchronized": True}),
+    ],
+)
+def test_choices_reach_the_architecture(tiny, fields, expected):
+    plain, chosen = make_architecture(tiny()), make_architecture(tiny(**fields))
+    for field, value in expected.items():
+        assert getattr(chosen, field) == value != getattr(plain, field)
+    assert chosen.depth == plain.depth == 8
+
+
+def test_shortcut_with_arguments_is_read_from_its_text(tiny):
+    one = make_architecture(tiny(shortcut="{name: A, zeros: both}"))
+    other = make_architecture(tiny(shortcut={"name": "A", "zeros": "both"}))
+    assert one == other != make_architecture(tiny())
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"network": "ResNet21"}, r"6n\+2 layers; received 21.*20 and 26"),
+        ({"network": "LeNet"}, "Unknown network 'LeNet'"),
+        ({"choices": "widths"}, "choices='widths' is not a mapping, such as"),
+        ({"choices": "{wide: 3}"}, "wide"),
+        ({"shortcut": "{A"}, r"shortcut='\{A' is not a mapping"),
+        ({"shortcut": "AA"}, "AA"),
+        ({"placement": "nowhere"}, "nowhere"),
+        ({"activation": "rulu"}, "rulu"),
+    ],
+)
+def test_impossible_network_is_refused_before_anything_else(tiny, tmp_path, fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        train(tiny(dataset="none", **fields), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_label_smoothing_is_trained_on_but_not_evaluated_with(tiny, tmp_path):
+    config, folder = tiny(iterations=1, label_smoothing=0.2, learning_rate=1e-9), RunFolder(tmp_path / "run")
+    results = train(config, folder)
+    source, preprocessing = run.datasets.open_source(config), folder.read_preprocessing()
+    pairs = [(image.numpy(), int(label)) for image, label in source.examples("test")]
+    predicted = folder.load_model().predict(preprocessing(np.array([image for image, _ in pairs])), verbose=0)
+    labels = [label for _, label in pairs]
+    assert results["loss"] == pytest.approx(-np.log(predicted[np.arange(364), labels]).mean(), rel=1e-4)

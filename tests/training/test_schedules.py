@@ -1,0 +1,67 @@
+"""Learning rates at chosen steps against their formulas."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from training.config import RunConfig
+from training.schedules import PiecewiseLinear, learning_rate, piecewise_linear
+
+
+def rates(steps: list[int], length: int, **fields) -> list[float]:
+    """Give the rates at some steps of a run of a length."""
+    schedule = learning_rate(RunConfig(iterations=length, **fields), length)
+    return [float(schedule(step)) for step in steps]
+
+
+def test_constant_is_the_rate_itself():
+    assert learning_rate(RunConfig(epochs=1, learning_rate=0.03), 100) == 0.03
+
+
+def test_one_cycle_rises_and_falls_in_straight_lines():
+    actual = rates([0, 10, 20, 60, 99, 100, 150], 100, schedule="one_cycle", learning_rate=0.4, warmup=0.2)
+    np.testing.assert_allclose(actual, [0, 0.2, 0.4, 0.2, 0.4 / 80, 0, 0], atol=1e-7)
+
+
+def test_one_cycle_without_warmup_only_falls():
+    actual = rates([0, 25, 100], 100, schedule="one_cycle", learning_rate=0.4)
+    np.testing.assert_allclose(actual, [0.4, 0.3, 0], atol=1e-7)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.1])
+def test_cosine_falls_along_half_a_wave_after_a_linear_rise(warmup):
+    steps, length, peak, warm = [0, 5, 10, 37, 60, 99, 100, 120], 100, 0.05, round(100 * warmup)
+
+    def expected(step):
+        if step < warm:
+            return peak * step / warm
+        return peak * (1 + math.cos(math.pi * min(1, (step - warm) / (length - warm)))) / 2
+
+    actual = rates(steps, length, schedule="cosine", learning_rate=peak, warmup=warmup)
+    np.testing.assert_allclose(actual, [expected(step) for step in steps], atol=1e-7)
+
+
+def test_steps_divide_by_ten_at_the_milestones():
+    actual = rates([0, 39, 41, 69, 71, 99], 100, schedule="steps", learning_rate=0.1, milestones=(40, 70))
+    np.testing.assert_allclose(actual, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-6)
+
+
+def test_points_at_the_same_step_are_joined_by_a_jump():
+    schedule = piecewise_linear([0, 0, 10], [1.0, 0.5, 0.0])
+    np.testing.assert_allclose([float(schedule(step)) for step in (0, 5, 10)], [1.0, 0.5, 0.0], atol=1e-7)
+
+
+def test_piecewise_linear_interpolates_like_numpy():
+    steps, values = [0, 3, 10, 14], [0.1, 0.7, 0.2, 0.4]
+    schedule = PiecewiseLinear(steps, values)
+    actual = [float(schedule(step)) for step in range(20)]
+    np.testing.assert_allclose(actual, np.interp(range(20), steps, values), atol=1e-6)
+
+
+def test_piecewise_linear_survives_serialisation():
+    schedule = PiecewiseLinear([0, 3, 10], [0.1, 0.7, 0.0])
+    restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert isinstance(restored, PiecewiseLinear)
+    assert [float(restored(step)) for step in range(12)] == [float(schedule(step)) for step in range(12)]

@@ -1,0 +1,234 @@
+"""From a data set to batches: the size of the network, shuffled and augmented for training, in order for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet.preprocessing import Preprocessing
+from training import augmentation
+from training.config import RunConfig
+from training.datasets import Source, decode
+
+IMAGENET_MEAN = np.array([123.675, 116.28, 103.53])
+IMAGENET_STD = np.array([58.395, 57.12, 57.375])
+
+
+def make_preprocessing(source: Source, config: RunConfig, default_size: int) -> Preprocessing:
+    """Decide what the network will expect of its images, from the training set.
+
+    Args:
+        source: Source.
+        config: RunConfig.
+        default_size: int, side of the images where neither the set nor the user fixes one, in pixels.
+
+    Returns:
+        Preprocessing.
+
+    Raises:
+        ValueError: ImageNet's constants are asked for grey images, or the reflected border is wider than they are.
+    """
+    height, width, channels = source.shape
+    fixed = (height, width) if not source.is_encoded else (default_size, default_size)
+    size = (config.image_size, config.image_size) if config.image_size else fixed
+    if config.border == "reflect" and config.pad_crop >= min(size):
+        raise ValueError(
+            f"pad_crop={config.pad_crop} with border 'reflect' needs images of more than {config.pad_crop} pixels; "
+            f"these are {size[0]}x{size[1]}."
+        )
+    blank = Preprocessing(size, channels, np.zeros(channels), np.ones(channels), config.test_crop)
+    if config.standardize == "imagenet":
+        if channels != 3:
+            raise ValueError(
+                f"standardize 'imagenet' is for three channels; the images have {channels}. Use 'channel'."
+            )
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
+    else:
+        pixel_mean, square = _pixel_moments(source, blank)
+        mean, std = pixel_mean.mean((0, 1)), np.full(channels, 255.0)
+        if config.standardize == "channel":
+            std = np.sqrt(np.maximum(square.mean((0, 1)) - mean**2, 1e-6))
+        else:
+            mean = pixel_mean
+    return Preprocessing(size, channels, mean, std, config.test_crop)
+
+
+def _pixel_moments(source: Source, blank: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+    """Average each pixel and its square over the training set, in the network's size."""
+    total = np.zeros((2, *blank.size, blank.channels))
+    for images, _ in resized(source, source.train_split, blank).batch(256).prefetch(2):
+        images = images.numpy().astype("float64")
+        total += images.sum(0), (images**2).sum(0)
+    return tuple(total / source.count(source.train_split))
+
+
+def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data.Dataset:
+    """Read a split as images of the network's size, not yet standardised.
+
+    Args:
+        source: Source.
+        split: str.
+        preprocessing: Preprocessing.
+
+    Returns:
+        tf.data.Dataset of (image, label), the image uint8 or, where it was resized, float32.
+    """
+
+    def prepare(image, label):
+        image = decode(image, preprocessing.channels) if source.is_encoded else image
+        image = preprocessing.resize(image[tf.newaxis])[0]
+        return tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label
+
+    return source.examples(split).map(prepare, tf.data.AUTOTUNE)
+
+
+def test_batches(source: Source, split: str, preprocessing: Preprocessing, batch: int, replicas: int):
+    """Read a split in order, once, every example in exactly one batch.
+
+    Args:
+        source: Source.
+        split: str.
+        preprocessing: Preprocessing.
+        batch: int, examples wanted in a batch, a multiple of the replicas.
+        replicas: int.
+
+    Returns:
+        tf.data.Dataset of (images, labels).
+
+    Raises:
+        ValueError: the split cannot be shared out among so many replicas.
+    """
+    size = shared_batch(source.count(split), batch, replicas)
+    dataset = resized(source, split, preprocessing).batch(size)
+    standardise = preprocessing.standardise
+    return dataset.map(lambda images, labels: (standardise(images), labels), tf.data.AUTOTUNE).prefetch(2)
+
+
+def shared_batch(examples: int, batch: int, replicas: int) -> int:
+    """Find the largest batch size at which even the last batch leaves no replica empty-handed.
+
+    A replica without an example makes Keras fail.
+
+    Args:
+        examples: int, in the whole split.
+        batch: int, the size wanted.
+        replicas: int.
+
+    Returns:
+        int, at most `batch`.
+
+    Raises:
+        ValueError: there is none.
+    """
+
+    def serves(rest: int) -> bool:
+        share = -(-rest // replicas)
+        return rest == 0 or -(-rest // share) == replicas
+
+    sizes = range(batch - batch % replicas, 0, -replicas)
+    for size in sizes:
+        if serves(examples % size):
+            return size
+    raise ValueError(f"{examples} examples cannot be shared out among {replicas} devices; use fewer --devices.")
+
+
+def training_batches(
+    source: Source, config: RunConfig, preprocessing: Preprocessing, first_epoch: int, last_epoch: int
+) -> tf.data.Dataset:
+    """Read the training set epoch after epoch, shuffled and augmented.
+
+    Order and augmentation depend on the seed, the epoch and the example only, so that a run that was
+    interrupted goes on with the same batches. (The order also depends on TensorFlow's global seed, which
+    `run.prepare_session` sets, and which must not be zero.)
+
+    Args:
+        source: Source.
+        config: RunConfig.
+        preprocessing: Preprocessing.
+        first_epoch: int, where to begin, from 0.
+        last_epoch: int, the first one not to read.
+
+    Returns:
+        tf.data.Dataset of (images, labels), `steps_per_epoch(...)` batches an epoch.
+    """
+    count = source.count(source.train_split)
+    examples = _training_examples(source, config, preprocessing).enumerate()
+    first_draws = augmentation.draw(count, config.seed, tf.constant(0, tf.int64))
+    sample, augment = _sampler(config, preprocessing), _augmenter(config, preprocessing)
+
+    def one_epoch(epoch):
+        draws = augmentation.draw(count, config.seed, epoch)
+        order = tf.constant(config.seed, tf.int64) * 1_000_003 + epoch
+        batches = (
+            examples.shuffle(min(count, config.shuffle_buffer), seed=order)
+            .map(lambda index, example: (index, sample(example[0], draws[index]), example[1]), tf.data.AUTOTUNE)
+            .batch(config.batch_size, drop_remainder=True)
+        )
+
+        def finish(index, images, labels):
+            own = tf.gather(draws, index)
+            mirrored = augmentation.mirrored(config.flip, own, tf.gather(first_draws, index), epoch)
+            return augment(images, own, mirrored), labels
+
+        return batches.map(finish, tf.data.AUTOTUNE)
+
+    return tf.data.Dataset.range(first_epoch, last_epoch).flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+
+
+def _training_examples(source: Source, config: RunConfig, preprocessing: Preprocessing) -> tf.data.Dataset:
+    if not config.cache:
+        return source.examples(source.train_split)
+    if config.random_area:
+        return source.examples(source.train_split).cache()
+    return resized(source, source.train_split, preprocessing).cache()
+
+
+def _sampler(config: RunConfig, preprocessing: Preprocessing) -> Callable:
+    """Make the function that turns one example into an image of the network's size."""
+
+    def sample(image, draws):
+        image = decode(image, preprocessing.channels) if image.dtype == tf.string else image
+        if config.random_area:
+            image = augmentation.random_area(image, draws, config.random_area)
+            image = tf.image.resize(image, preprocessing.size, antialias=True)
+        else:
+            image = preprocessing.resize(image[tf.newaxis])[0]
+        return tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels))
+
+    return sample
+
+
+def _augmenter(config: RunConfig, preprocessing: Preprocessing) -> Callable:
+    """Make the function that standardises and augments a batch."""
+
+    def augment(images, draws, mirrored):
+        images = preprocessing.standardise(images)
+        if config.pad_crop:
+            images = augmentation.pad_and_crop(images, draws, config.pad_crop, config.border)
+        return images if config.flip == "none" else augmentation.flip(images, mirrored)
+
+    return augment
+
+
+def steps_per_epoch(source: Source, config: RunConfig) -> int:
+    """Count the full batches in a pass over the training set.
+
+    Args:
+        source: Source.
+        config: RunConfig.
+
+    Returns:
+        int.
+
+    Raises:
+        ValueError: the training set is smaller than one batch.
+    """
+    count = source.count(source.train_split)
+    if count < config.batch_size:
+        raise ValueError(
+            f"The training split {source.train_split!r} has {count} examples, fewer than batch_size="
+            f"{config.batch_size}. Choose a batch_size of at most {count}."
+        )
+    return count // config.batch_size
