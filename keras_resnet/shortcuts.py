@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import keras
 
@@ -18,6 +18,20 @@ from keras_resnet.layers import ZeroPadChannels
 from keras_resnet.messages import unknown
 
 SHORTCUTS: dict[str, Callable] = {}
+
+
+class Range(NamedTuple):
+    """The values that a number may take: from the least one up to, but not at, the limit."""
+
+    least: float
+    limit: float
+
+
+# How the shortcuts of arXiv 1603.05027 bring x to another shape, which the paper leaves open: as option A or B.
+Change = Literal["A", "B"]
+Bias = Annotated[float, Range(-1e3, 1e3)]
+Scale = Annotated[float, Range(-1e3, 1e3)]
+Rate = Annotated[float, Range(0.0, 1.0)]
 
 
 def shortcut(name: str) -> Callable[[Callable], Callable]:
@@ -57,14 +71,25 @@ def parse_shortcut(choice: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]
     for parameter, value in parameters.items():
         if parameter not in accepted:
             raise ValueError(unknown(f"parameter of shortcut {name!r}:", parameter, accepted or ["(none)"]))
-        if get_origin(accepted[parameter]) is Literal and value not in get_args(accepted[parameter]):
-            raise ValueError(unknown(f"value of {parameter}", value, get_args(accepted[parameter])))
+        _check_value(parameter, value, accepted[parameter])
     return name, parameters
+
+
+def _check_value(parameter: str, value: Any, kind: Any) -> None:
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise ValueError(unknown(f"value of {parameter}", value, get_args(kind)))
+    if kind is bool and not isinstance(value, bool):
+        raise ValueError(f"{parameter} must be true or false; received {value!r}.")
+    if get_origin(kind) is Annotated:
+        least, limit = get_args(kind)[1]
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not least <= value < limit:
+            raise ValueError(f"{parameter} must be a number from {least:g} to below {limit:g}; received {value!r}.")
 
 
 def _parameters(function: Callable) -> dict[str, Any]:
     """Read the names and types of what users may set off a shortcut's keyword-only arguments."""
-    hints = get_type_hints(function)
+    hints = get_type_hints(function, include_extras=True)
     arguments = inspect.signature(function).parameters.values()
     return {a.name: hints.get(a.name) for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
 
@@ -110,21 +135,24 @@ def projection_where_width_grows(unit, x, residual):
     return [unit.project(x) if unit.widens else subsample(unit, x), residual]
 
 
+@shortcut("convolution")
 @shortcut("C")
-def projection_everywhere(unit, x, residual):
-    """Option C: a 1x1 projection on every shortcut.
+def projection_everywhere(unit, x, residual, *, norm: bool = True):
+    """Option C of the first paper, the 1x1 convolutional shortcut of the second: a projection on every shortcut.
 
     Args:
         unit: the `Unit` the shortcut stands in.
         x: KerasTensor, the input of the shortcut.
         residual: KerasTensor, the output of the residual branch.
+        norm: bool, whether the projection is normalised where the residual branch is; the second paper does
+            not say.
 
     Returns:
         List of the two branches.
 
-    Source: arXiv 1512.03385, Table 3, option C.
+    Source: arXiv 1512.03385, Table 3, option C; arXiv 1603.05027, section 3.1 and Table 1.
     """
-    return [unit.project(x), residual]
+    return [unit.project(x, norm), residual]
 
 
 @shortcut("none")
@@ -142,6 +170,129 @@ def no_shortcut(unit, x, residual):
     Source: arXiv 1512.03385, section 3.3, "plain network".
     """
     return [residual]
+
+
+@shortcut("constant_scaling")
+def constant_scaling(unit, x, residual, *, scale: Scale = 0.5, residual_scale: Scale = 0.5, change: Change = "A"):
+    """Both branches times a constant.
+
+    Args:
+        unit: the `Unit` the shortcut stands in.
+        x: KerasTensor, the input of the shortcut.
+        residual: KerasTensor, the output of the residual branch.
+        scale: float, lambda, on the shortcut.
+        residual_scale: float, on the output of the residual branch; the paper has 1, and 1 - lambda.
+        change: "A" or "B", how x is brought to another shape.
+
+    Returns:
+        List of the two branches.
+
+    Source: arXiv 1603.05027, section 3.1, Figure 2(b) and Table 1.
+    """
+    x = keras.layers.Rescaling(scale, name=f"{unit.name}_0_scale")(reshaped(unit, x, change))
+    return [x, keras.layers.Rescaling(residual_scale, name=f"{unit.name}_scale")(residual)]
+
+
+@shortcut("exclusive_gating")
+def exclusive_gating(unit, x, residual, *, bias: Bias = -6.0, change: Change = "A"):
+    """The shortcut times 1 - g(x), the residual branch times g(x).
+
+    Args:
+        unit: the `Unit` the shortcut stands in.
+        x: KerasTensor, the input of the shortcut.
+        residual: KerasTensor, the output of the residual branch.
+        bias: float, initial bias of the gate; the paper's best is -6.
+        change: "A" or "B", how x is brought to another shape.
+
+    Returns:
+        List of the two branches.
+
+    Source: arXiv 1603.05027, section 3.1, Figure 2(c) and Table 1; arXiv 1505.00387.
+    """
+    carried, opening = gate(unit, x, bias)
+    x = keras.layers.Multiply(name=f"{unit.name}_0_gated")([reshaped(unit, x, change), carried])
+    return [x, keras.layers.Multiply(name=f"{unit.name}_gated")([residual, opening])]
+
+
+@shortcut("shortcut_only_gating")
+def shortcut_only_gating(unit, x, residual, *, bias: Bias = -6.0, change: Change = "A"):
+    """The shortcut times 1 - g(x), the residual branch as it is.
+
+    Args:
+        unit: the `Unit` the shortcut stands in.
+        x: KerasTensor, the input of the shortcut.
+        residual: KerasTensor, the output of the residual branch.
+        bias: float, initial bias of the gate; the paper's best is -6.
+        change: "A" or "B", how x is brought to another shape.
+
+    Returns:
+        List of the two branches.
+
+    Source: arXiv 1603.05027, section 3.1, Figure 2(d) and Table 1.
+    """
+    carried, _ = gate(unit, x, bias)
+    return [keras.layers.Multiply(name=f"{unit.name}_0_gated")([reshaped(unit, x, change), carried]), residual]
+
+
+@shortcut("dropout")
+def dropout(unit, x, residual, *, rate: Rate = 0.5, change: Change = "A"):
+    """The shortcut under dropout, scaled up while training so that inference is the identity shortcut.
+
+    Args:
+        unit: the `Unit` the shortcut stands in.
+        x: KerasTensor, the input of the shortcut.
+        residual: KerasTensor, the output of the residual branch.
+        rate: float, share of the values that are dropped.
+        change: "A" or "B", how x is brought to another shape.
+
+    Returns:
+        List of the two branches.
+
+    Source: arXiv 1603.05027, section 3.1, Figure 2(f) and Table 1.
+    """
+    return [keras.layers.Dropout(rate, name=f"{unit.name}_0_dropout")(reshaped(unit, x, change)), residual]
+
+
+def reshaped(unit, x, change: str):
+    """Bring the input of the shortcut to the shape of the residual branch, where that differs.
+
+    Args:
+        unit: the `Unit` the shortcut stands in.
+        x: KerasTensor, the input of the shortcut.
+        change: "A" or "B".
+
+    Returns:
+        KerasTensor.
+    """
+    return SHORTCUTS[change](unit, x, None)[0]
+
+
+def gate(unit, x, bias: float):
+    """Compute a gate from the input of the shortcut by a 1x1 convolution, of the unit's stride and output width.
+
+    The paper does not say how the convolution is normalised and initialised: it is not normalised, for its bias is
+    learned, and initialised like all others.
+
+    Args:
+        unit: the `Unit` the gate stands in.
+        x: KerasTensor, the input of the shortcut.
+        bias: float, initial bias.
+
+    Returns:
+        Tuple of two KerasTensors of the shape of the residual branch: 1 - g(x) and g(x).
+
+    Source: arXiv 1603.05027, section 3.1: g(x) is the logistic function of W x + b, by a 1x1 convolution.
+    """
+    g = keras.layers.Conv2D(
+        unit.filters_out,
+        1,
+        strides=unit.stride,
+        activation="sigmoid",
+        kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+        bias_initializer=keras.initializers.Constant(bias),
+        name=f"{unit.name}_0_gate",
+    )(x)
+    return keras.layers.Rescaling(-1.0, offset=1.0, name=f"{unit.name}_0_carry")(g), g
 
 
 def subsample(unit, x):

@@ -98,13 +98,12 @@ class Unit:
         """Whether the unit changes the number of channels."""
         return self.filters_in != self.filters_out
 
-    def project(self, x):
+    def project(self, x, norm: bool = True):
         """Bring the shortcut to the shape of the residual branch by a 1x1 convolution.
-
-        It is normalised where the last convolution of the residual branch is.
 
         Args:
             x: KerasTensor of `filters_in` channels.
+            norm: bool, whether it is normalised where the last convolution of the residual branch is.
 
         Returns:
             KerasTensor of `filters_out` channels, smaller by the stride.
@@ -117,7 +116,7 @@ class Unit:
             stride = 1
         x = convolution(self.architecture, x, self.filters_out, 1, stride, "shortcut", f"{self.name}_0")
         suffix = tuple(word for word in self.architecture.entry.suffix if word == "norm")
-        return operations(self.architecture, x, suffix, f"{self.name}_0")
+        return operations(self.architecture, x, suffix if norm else (), f"{self.name}_0")
 
 
 def residual_unit(unit: Unit, x, activated: bool):

@@ -21,10 +21,12 @@ def branches(name, x, filters_out, stride, **parameters):
     image = keras.Input(x.shape[1:])
     side = -(-x.shape[1] // stride)
     residual = keras.Input((side, side, filters_out))
-    model = keras.Model([image, residual], SHORTCUTS[name](unit, image, residual, **parameters))
+    added = SHORTCUTS[name](unit, image, residual, **parameters)
+    # Keras 3.12 wants layers between inputs and outputs, and every input in use.
+    model = keras.Model([image, residual], [keras.layers.Identity()(tensor) for tensor in (*added, image)])
     randomise(model)
     ones = np.ones((1, side, side, filters_out), dtype="float32")
-    return [keras.ops.convert_to_numpy(branch) for branch in model([x, ones])], model
+    return [keras.ops.convert_to_numpy(branch) for branch in model([x, ones])[:-1]], model
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_choice_is_a_name_and_its_parameters(choice, expected):
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ("D", r"Unknown shortcut 'D'\. Allowed: A, B, C, none"),
+        ("D", r"Unknown shortcut 'D'\. Allowed: A, B, C, convolution, none"),
         ("a", r"Unknown shortcut 'a'\. Did you mean 'A'\?"),
         ({"zeros": "both"}, r"Unknown shortcut None"),
         ({"name": "A", "zero": "both"}, r"Unknown parameter of shortcut 'A': 'zero'\. Did you mean 'zeros'\?"),

@@ -1,0 +1,234 @@
+"""The papers' whole grid: every shortcut, placement, unit and family against formulas of its own in NumPy."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resnet
+from keras_resnet.shortcuts import SHORTCUTS
+from keras_resnet.units import PLACEMENTS
+from tests.keras_resnet.helpers import build, images, outputs, relative_error, tiny
+from tests.keras_resnet.reference import Reference, max_pool, relu, units
+
+CONVOLUTIONS = {"basic": 2, "bottleneck": 3}
+CHOICES = {
+    **{name: name for name in SHORTCUTS},
+    "A, zeros on both sides": {"name": "A", "zeros": "both"},
+    "convolution, not normalised": {"name": "convolution", "norm": False},
+    "constant_scaling, changing by B": {"name": "constant_scaling", "scale": 0.3, "residual_scale": 2.0, "change": "B"},
+    "exclusive_gating, open": {"name": "exclusive_gating", "bias": 0.5, "change": "B"},
+    "shortcut_only_gating, open": {"name": "shortcut_only_gating", "bias": 0.0},
+}
+GRID = list(itertools.product(CHOICES, PLACEMENTS, CONVOLUTIONS, ("cifar", "imagenet")))
+
+
+def sigma(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def residual_branch(net, unit, x, count, stride, placement):
+    """Follow arXiv 1603.05027, Figure 4, from the first convolution to the addition."""
+    for index in range(1, count + 1):
+        last = index == count
+        x = net.conv(f"{unit}_{index}", x, stride if index == 1 else 1)
+        if not last or placement in ("original", "relu_before_addition", "relu_only_preactivation"):
+            x = net.norm(f"{unit}_{index}", x)
+        if not last or placement == "relu_before_addition":
+            x = relu(x)
+    return x
+
+
+def before_unit(net, unit, x, first, placement):
+    if first or placement in ("original", "bn_after_addition", "relu_before_addition"):
+        return x
+    return relu(net.norm(f"{unit}_preact", x)) if placement == "full_preactivation" else relu(x)
+
+
+def after_addition(net, unit, x, placement):
+    if placement == "bn_after_addition":
+        return relu(net.norm(f"{unit}_add", x))
+    return relu(x) if placement == "original" else x
+
+
+def shortcut_a(net, unit, x, shape, stride, sides=1):
+    x = x[:, ::stride, ::stride]
+    missing = shape[-1] - x.shape[-1]
+    front = missing // 2 if sides == 2 else 0
+    return np.pad(x, ((0, 0), (0, 0), (0, 0), (front, missing - front)))
+
+
+def projection(net, unit, x, shape, stride, placement, norm=True):
+    x = net.conv(f"{unit}_0", x, stride)
+    return net.norm(f"{unit}_0", x) if norm and placement in NORMALISED else x
+
+
+NORMALISED = ("original", "relu_before_addition", "relu_only_preactivation")
+
+
+def changed(net, unit, x, shape, stride, placement, change):
+    """Bring x to the shape of the residual branch as option A or B does."""
+    if change == "B" and shape[-1] != x.shape[-1]:
+        return projection(net, unit, x, shape, stride, placement)
+    return shortcut_a(net, unit, x, shape, stride)
+
+
+def joined(net, unit, x, residual, stride, placement, choice):
+    """Follow arXiv 1512.03385, section 3.3, and arXiv 1603.05027, Table 1, at inference."""
+    options = {"name": choice} if isinstance(choice, str) else dict(choice)
+    name, shape = options.pop("name"), residual.shape
+    if name == "none":
+        return residual
+    if name == "A":
+        return shortcut_a(net, unit, x, shape, stride, 2 if options else 1) + residual
+    if name in ("C", "convolution"):
+        return projection(net, unit, x, shape, stride, placement, options.get("norm", True)) + residual
+    h = changed(net, unit, x, shape, stride, placement, "B" if name == "B" else options.get("change", "A"))
+    if name in ("B", "dropout"):
+        return h + residual
+    if name == "constant_scaling":
+        return options.get("scale", 0.5) * h + options.get("residual_scale", 0.5) * residual
+    kernel, bias = net.weights[f"{unit}_0_gate"]
+    g = sigma(x[:, ::stride, ::stride] @ kernel[0, 0] + bias)
+    return (1 - g) * h + (g * residual if name == "exclusive_gating" else residual)
+
+
+def expected_logits(model, architecture, x):
+    net, placement = Reference(model), architecture.placement
+    imagenet = architecture.stem == "imagenet"
+    x = relu(net.conv_norm("conv1", x, 2 if imagenet else 1))
+    x = max_pool(x) if imagenet else x
+    for index, (unit, stride) in enumerate(units(architecture)):
+        entrance = before_unit(net, unit, x, index == 0, placement)
+        residual = residual_branch(net, unit, entrance, CONVOLUTIONS[architecture.unit], stride, placement)
+        carried = entrance if residual.shape[-1] != x.shape[-1] else x
+        x = joined(net, unit, carried, residual, stride, placement, architecture.shortcut)
+        x = after_addition(net, unit, x, placement)
+    if placement == "full_preactivation":
+        x = relu(net.norm("post", x))
+    return net.logits(relu(x) if placement == "relu_only_preactivation" else x)
+
+
+@pytest.mark.parametrize(("choice", "placement", "unit", "stem"), GRID)
+def test_network_computes_its_formula_and_is_saved(choice, placement, unit, stem, tmp_path):
+    architecture = tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, stem=stem, widths=(3, 4))
+    x = images(2, 21, 20, 3)
+    model = build(architecture, shape=x.shape[1:])
+    actual = outputs(model, x)
+    assert relative_error(actual, expected_logits(model, architecture, x.astype("float64"))) < 1e-5
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
+
+
+@pytest.mark.parametrize(("choice", "placement", "unit"), [case[:3] for case in GRID if case[3] == "cifar"])
+def test_every_weight_learns(choice, placement, unit):
+    architecture = tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, widths=(8, 12))
+    model = build(architecture, shape=(8, 8, 3))
+    before = [weight.numpy() for weight in model.trainable_weights]
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(), run_eagerly=True)
+    model.train_on_batch(images(8, 8, 8, 3), images(8, 5, seed=1))
+    changes = [np.abs(weight.numpy() - old).max() for weight, old in zip(model.trainable_weights, before)]
+    assert np.isfinite(changes).all()
+    still = [weight.path for weight, change in zip(model.trainable_weights, changes) if change == 0]
+    # A projection's shift may be taken out again by the normalisation of all that follows it.
+    assert [path for path in still if not path.endswith("_0_bn/beta")] == []
+
+
+# Invariants.
+
+
+def same_weights(architecture, other):
+    """Build two networks and give the second the weights that it shares with the first."""
+    x = images(2, 12, 12, 3)
+    first, second = build(architecture, shape=x.shape[1:]), build(other, shape=x.shape[1:])
+    layers = {layer.name: layer for layer in first.layers if layer.weights}
+    for layer in second.layers:
+        if layer.weights and layer.name in layers:
+            layer.set_weights(layers[layer.name].get_weights())
+    return first, second, x
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_scaling_the_shortcut_to_nothing_leaves_the_plain_network(placement):
+    scaled = tiny(placement=placement, shortcut={"name": "constant_scaling", "scale": 0.0, "residual_scale": 1.0})
+    first, second, x = same_weights(scaled, tiny(placement=placement, shortcut="none"))
+    np.testing.assert_array_equal(outputs(first, x), outputs(second, x))
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("shortcut", ["dropout", {"name": "shortcut_only_gating", "bias": -50.0}], ids=str)
+def test_dropout_at_inference_and_a_closed_gate_leave_the_identity_shortcut(placement, shortcut):
+    first, second, x = same_weights(
+        tiny(placement=placement, shortcut=shortcut), tiny(placement=placement, shortcut="A")
+    )
+    close_gates(first)
+    np.testing.assert_array_equal(outputs(first, x), outputs(second, x))
+
+
+def test_a_closed_exclusive_gate_lets_x_through_and_the_residual_branch_not():
+    model = build(tiny(shortcut="exclusive_gating", blocks=(1,), widths=(4,)), shape=(12, 12, 3))
+    close_gates(model)
+    x = images(2, 12, 12, 3)
+    unit = keras.Model(model.input, [model.get_layer(name).output for name in ("conv1_relu", "conv2_block1_out")])
+    entered, left = (keras.ops.convert_to_numpy(tensor) for tensor in unit(x, training=False))
+    np.testing.assert_allclose(left, entered, rtol=0, atol=1e-18)
+
+
+def close_gates(model):
+    """Set the gates' biases to -50 again, which the random weights of the tests have replaced."""
+    for layer in model.layers:
+        if layer.name.endswith("_gate"):
+            layer.set_weights([layer.get_weights()[0], np.full(layer.filters, -50.0)])
+
+
+def test_gates_begin_at_the_bias_asked_for():
+    model = keras_resnet.ResNet("ResNet8", shortcut={"name": "exclusive_gating", "bias": -3.5})
+    gates = [layer for layer in model.layers if layer.name.endswith("_0_gate")]
+    assert len(gates) == 3
+    assert all(np.all(gate.get_weights()[1] == -3.5) for gate in gates)
+
+
+def test_dropout_drops_the_asked_share_of_the_shortcut_while_training():
+    keras.utils.set_random_seed(0)
+    model = keras_resnet.ResNet("ResNet8", shortcut={"name": "dropout", "rate": 0.25})
+    layer = model.get_layer("conv2_block1_0_dropout")
+    dropped = keras.ops.convert_to_numpy(layer(np.ones((8, 16, 16, 16), "float32"), training=True))
+    assert set(np.unique(dropped)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert abs(np.mean(dropped == 0) - 0.25) < 0.01
+
+
+# arXiv 1603.05027, Table 1, on ResNet-110: the parameters of every variant, counted from its formula.
+@pytest.mark.parametrize(
+    ("shortcut", "parameters"),
+    [
+        ("convolution", 1_826_202),
+        ({"name": "convolution", "norm": False}, 1_822_170),
+        ("exclusive_gating", 1_824_186),
+        ("shortcut_only_gating", 1_824_186),
+        ("constant_scaling", 1_727_962),
+        ("dropout", 1_727_962),
+    ],
+    ids=str,
+)
+def test_variants_of_resnet_110_have_their_parameters(shortcut, parameters):
+    model = keras_resnet.ResNet110(shortcut=shortcut)
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == parameters
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "sentence"),
+    [
+        ({"name": "dropout", "rate": 1.0}, r"rate must be a number from 0 to below 1; received 1\.0"),
+        ({"name": "dropout", "rate": "half"}, r"rate must be a number from 0 to below 1; received 'half'"),
+        ({"name": "exclusive_gating", "bias": None}, r"bias must be a number from -1000 to below 1000; received None"),
+        ({"name": "convolution", "norm": 1}, r"norm must be true or false; received 1"),
+        ({"name": "constant_scaling", "change": "C"}, r"Unknown value of change 'C'\. Allowed: A, B"),
+        ({"name": "dropout", "keep": 0.5}, r"Unknown parameter of shortcut 'dropout': 'keep'"),
+        ("exclusive_gate", r"Unknown shortcut 'exclusive_gate'\. Did you mean 'exclusive_gating'\?"),
+    ],
+    ids=str,
+)
+def test_impossible_parameters_are_refused_when_the_architecture_is_made(shortcut, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        tiny(shortcut=shortcut)
