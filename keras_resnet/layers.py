@@ -181,6 +181,17 @@ def deep_recursion(limit: int = 100_000) -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
+def he_initializer() -> keras.initializers.Initializer:
+    """Make the initialiser of a convolution; a fresh one each time, for Keras's draw the same values again.
+
+    Returns:
+        keras.initializers.Initializer.
+
+    Source: arXiv 1502.01852, equation 10 in its fan-out form, as the authors' Torch code has it.
+    """
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
 def channel_axis(data_format: str | None = None) -> int:
     """Give the axis of the channels in a batch of images.
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 
 import keras
 
-from keras_resnet.layers import ZeroPadChannels
+from keras_resnet.layers import ZeroPadChannels, he_initializer
 from keras_resnet.messages import unknown
 
 SHORTCUTS: dict[str, Callable] = {}
@@ -288,7 +288,7 @@ def gate(unit, x, bias: float):
         1,
         strides=unit.stride,
         activation="sigmoid",
-        kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+        kernel_initializer=he_initializer(),
         bias_initializer=keras.initializers.Constant(bias),
         name=f"{unit.name}_0_gate",
     )(x)

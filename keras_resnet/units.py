@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import keras
 
 from keras_resnet.activations import activation_factory
-from keras_resnet.layers import BatchNormalization, channel_axis
+from keras_resnet.layers import BatchNormalization, channel_axis, he_initializer
 from keras_resnet.shortcuts import SHORTCUTS, parse_shortcut
 
 if TYPE_CHECKING:
@@ -244,6 +244,6 @@ def convolution(architecture: Architecture, x, filters: int, kernel: int, stride
         strides=stride,
         padding=padding,
         use_bias=site in architecture.biased,
-        kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+        kernel_initializer=he_initializer(),
         name=f"{name}_conv",
     )(x)

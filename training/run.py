@@ -300,7 +300,7 @@ def fit(
         validation_data=batches.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas),
         callbacks=[
             SaveRun(folder),
-            StopAt(plan.iterations),
+            StopAt(plan),
             keras.callbacks.TerminateOnNaN(),
             keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
         ],
@@ -322,19 +322,24 @@ def steps_done(model: keras.Model) -> int:
 
 
 class StopAt(keras.callbacks.Callback):
-    """Ends the training at a step, within an epoch if need be.
+    """Ends the training within its last epoch, without asking the device at every step how far it is.
 
     Args:
-        iterations: int, steps after which to stop.
+        plan: Plan.
     """
 
-    def __init__(self, iterations: int):
+    def __init__(self, plan: Plan):
         super().__init__()
-        self.iterations = iterations
+        self.plan = plan
+        self.left = plan.iterations
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Note how many steps of the plan are left."""
+        self.left = self.plan.iterations - epoch * self.plan.steps
 
     def on_train_batch_end(self, batch: int, logs=None) -> None:
         """Stop after the last step."""
-        if steps_done(self.model) >= self.iterations:
+        if batch + 1 >= self.left:
             self.model.stop_training = True
 
 
