@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("name", help="as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth")
     options = parser.parse_args(arguments)
     if options.command == "list":
-        print("\n".join(f"{name:14}{describe(network)}" for name, network in CATALOGUE.items()))
+        print("\n".join(f"{name:18}{describe(network)}" for name, network in CATALOGUE.items()))
         return 0
     try:
         architecture = get_architecture(options.name)
@@ -54,9 +54,9 @@ def description(architecture: Architecture) -> list[str]:
     fields = dataclasses.asdict(architecture)
     return [
         describe(architecture),
-        f"  parameters     {count_parameters(model):,}",
-        f"  multiply-adds  {count_multiply_adds(model):,} at {side} x {side}",
-        *(f"  {field:16}{value}" for field, value in fields.items()),
+        f"  parameters          {count_parameters(model):,}",
+        f"  multiply-adds       {count_multiply_adds(model):,} at {side} x {side}",
+        *(f"  {field:20}{value}" for field, value in fields.items()),
     ]
 
 

@@ -10,6 +10,7 @@ import keras
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import CATALOGUE
 from keras_resnet.network import ResNet
+from keras_resnet.shortcuts import parse_shortcut
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -84,10 +85,25 @@ def describe(architecture: Architecture) -> str:
     Returns:
         str, as in "a residual network of 50 layers in bottleneck units, for ImageNet".
     """
-    kind = "plain" if architecture.shortcut == "none" else "residual"
-    order = "" if architecture.placement == "original" else f" ({architecture.placement.replace('_', ' ')})"
-    family = {"imagenet": "ImageNet", "cifar": "CIFAR"}[architecture.stem]
-    return f"a {kind} network of {architecture.depth} layers in {architecture.unit} units{order}, for {family}"
+    name, _ = parse_shortcut(architecture.shortcut)
+    kind = "plain" if name == "none" else "residual"
+    units = f"{architecture.unit} units" if architecture.unit != "single" else "single convolutions"
+    traits = [
+        (architecture.placement != "original", architecture.placement),
+        (name not in ("A", "B", "none"), name),
+        (architecture.stem == "deep", "deep stem"),
+        (architecture.groups > 1, f"{architecture.groups} groups"),
+        (
+            architecture.stem_filters != architecture.widths[0] and architecture.stem != "none",
+            "wide, its name counts projections",
+        ),
+        (architecture.groups == 1 and architecture.width_per_group != 64, "wide"),
+        (architecture.squeeze_excitation, "squeeze-and-excitation"),
+        (architecture.hidden and architecture.normalization != "none", "batch normalisation"),
+    ]
+    shown = ", ".join(trait.replace("_", " ") for holds, trait in traits if holds)
+    suffix = f" ({shown})" if shown else ""
+    return f"a {kind} network of {architecture.depth} layers in {units}{suffix}, for {architecture.family}"
 
 
 ResNet18: Builder = named("ResNet18")
@@ -125,3 +141,27 @@ Plain32: Builder = named("Plain32")
 Plain44: Builder = named("Plain44")
 Plain56: Builder = named("Plain56")
 Plain110: Builder = named("Plain110")
+ResNet18D: Builder = named("ResNet18D")
+ResNet34D: Builder = named("ResNet34D")
+ResNet50D: Builder = named("ResNet50D")
+ResNet101D: Builder = named("ResNet101D")
+ResNet152D: Builder = named("ResNet152D")
+ResNet200D: Builder = named("ResNet200D")
+SEResNet50: Builder = named("SEResNet50")
+SEResNet101: Builder = named("SEResNet101")
+SEResNet152: Builder = named("SEResNet152")
+ResNeXt50_32x4d: Builder = named("ResNeXt50_32x4d")
+ResNeXt101_32x8d: Builder = named("ResNeXt101_32x8d")
+ResNeXt101_64x4d: Builder = named("ResNeXt101_64x4d")
+WideResNet50_2: Builder = named("WideResNet50_2")
+WideResNet101_2: Builder = named("WideResNet101_2")
+VGG16: Builder = named("VGG16")
+VGG19: Builder = named("VGG19")
+VGG16BN: Builder = named("VGG16BN")
+VGG19BN: Builder = named("VGG19BN")
+ResNeXt29_8x64d: Builder = named("ResNeXt29_8x64d")
+WideResNet16_8: Builder = named("WideResNet16_8")
+WideResNet28_10: Builder = named("WideResNet28_10")
+WideResNet40_4: Builder = named("WideResNet40_4")
+Highway20: Builder = named("Highway20")
+Highway32: Builder = named("Highway32")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.messages import unknown
@@ -32,6 +34,12 @@ CIFAR_DEPTHS: dict[int, str] = {
     1001: "bottleneck",
 }
 
+# arXiv 1409.1556, Table 1, D and E. Convolutions in each stage.
+VGG_DEPTHS: dict[int, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+# arXiv 1812.01187, Figure 2: "B" moves the stride, "C" deepens the stem, "D" pools before projections.
+D: dict[str, str] = {"stride_on": "3x3", "stem": "deep", "projection": "average_pool"}
+
 
 def imagenet(depth: int, **choices) -> Architecture:
     """Describe a network of the ImageNet family.
@@ -51,19 +59,20 @@ def imagenet(depth: int, **choices) -> Architecture:
     if depth not in IMAGENET_DEPTHS:
         raise ValueError(f"No ImageNet network has {depth!r} layers; the depths are {list(IMAGENET_DEPTHS)}.")
     unit, blocks = IMAGENET_DEPTHS[depth]
-    return Architecture(blocks=blocks, widths=(64, 128, 256, 512), unit=unit, stem="imagenet", **choices)
+    family = {"blocks": blocks, "widths": (64, 128, 256, 512), "unit": unit, "stem": "imagenet"}
+    return Architecture(**(family | choices))
 
 
 def cifar(depth: int, unit: str | None = None, **choices) -> Architecture:
     """Describe a network of the CIFAR family, of any valid depth.
 
     Args:
-        depth: int, 6n+2 with basic units, 9n+2 with bottleneck units.
-        unit: "basic" or "bottleneck"; default the papers' for their depths, "basic" for others.
+        depth: int, 6n+2 with basic units, 9n+2 with bottleneck units, 3n+2 with single convolutions.
+        unit: "basic", "bottleneck" or "single"; default the papers' for their depths, "basic" for others.
         **choices: fields of `Architecture`.
 
     Returns:
-        Architecture, with shortcuts of option A for basic units and B for bottlenecks unless chosen otherwise.
+        Architecture, with shortcuts of option B for bottlenecks and A for other units unless chosen otherwise.
 
     Raises:
         ValueError: the depth is not of that form.
@@ -76,8 +85,84 @@ def cifar(depth: int, unit: str | None = None, **choices) -> Architecture:
     n = _units_in_a_stage(depth, unit)
     if n is None:
         raise ValueError(_no_such_depth(depth, unit))
-    choices.setdefault("shortcut", "A" if unit == "basic" else "B")
-    return Architecture(blocks=(n,) * 3, widths=(16, 32, 64), unit=unit, stem="cifar", **choices)
+    shortcut = "B" if unit == "bottleneck" else "A"
+    family = {"blocks": (n,) * 3, "widths": (16, 32, 64), "unit": unit, "stem": "cifar", "shortcut": shortcut}
+    return Architecture(**(family | choices))
+
+
+def wide(depth: int, factor: int, **choices) -> Architecture:
+    """Describe a Wide ResNet of the CIFAR family.
+
+    Args:
+        depth: int, 6n+4: unlike He et al., the authors count the three projections, and our `depth` is two less.
+        factor: int, how much wider than a ResNet of the family it is.
+        **choices: fields of `Architecture`.
+
+    Returns:
+        Architecture, with the stem of 16 filters and option B shortcuts.
+
+    Raises:
+        ValueError: the depth is not of that form, or the factor below 2.
+
+    Source: arXiv 1605.07146, Table 1.
+    """
+    if factor < 2 or depth < 10 or (depth - 4) % 6:
+        raise ValueError(f"A Wide ResNet has 6n+4 layers and a factor of at least 2; received {depth} and {factor}.")
+    widths = tuple(width * factor for width in (16, 32, 64))
+    family = {"widths": widths, "stem_width": 16, "shortcut": "B", "placement": PREACTIVATION}
+    return cifar(depth - 2, "basic", **(family | choices))
+
+
+def highway(depth: int, **choices) -> Architecture:
+    """Describe a Highway network of the CIFAR family: single convolutions with ReLU, gated exclusively.
+
+    Args:
+        depth: int, 3n+2.
+        **choices: fields of `Architecture`.
+
+    Returns:
+        Architecture.
+
+    Raises:
+        ValueError: the depth is not of that form.
+
+    Source: arXiv 1505.00387, equation 3, with the 1x1 gates of arXiv 1603.05027, section 3.1, in the widths of
+        arXiv 1512.03385, section 4.2.
+    """
+    family = {"shortcut": "exclusive_gating", "placement": "relu_before_addition"}
+    return cifar(depth, "single", **(family | choices))
+
+
+def vgg(depth: int, **choices) -> Architecture:
+    """Describe a VGG network: a plain network of single convolutions, pools and fully connected layers.
+
+    Args:
+        depth: int, 16 or 19.
+        **choices: fields of `Architecture`; normalization="batch" for batch normalisation.
+
+    Returns:
+        Architecture.
+
+    Raises:
+        ValueError: there is no such network.
+
+    Source: arXiv 1409.1556, Table 1, configurations D and E, and section 3.1 for dropout.
+    """
+    if depth not in VGG_DEPTHS:
+        raise ValueError(f"No VGG network has {depth!r} layers; the depths are {list(VGG_DEPTHS)}.")
+    family = {
+        "blocks": VGG_DEPTHS[depth],
+        "widths": (64, 128, 256, 512, 512),
+        "unit": "single",
+        "stem": "none",
+        "shortcut": "none",
+        "downsampling": "max_pool",
+        "normalization": "none",
+        "biased": ("1",),
+        "hidden": (4096, 4096),
+        "classifier_dropout": 0.5,
+    }
+    return Architecture(**(family | choices))
 
 
 def _units_in_a_stage(depth: int, unit: str) -> int | None:
@@ -103,6 +188,25 @@ CATALOGUE: dict[str, Architecture] = {
     **{f"ResNet{depth}": cifar(depth) for depth in CIFAR_DEPTHS},
     **{f"ResNet{depth}V2": cifar(depth, placement=PREACTIVATION) for depth in CIFAR_DEPTHS},
     **{f"Plain{depth}": cifar(depth, shortcut="none") for depth in (20, 32, 44, 56, 110)},
+    **{f"ResNet{depth}D": imagenet(depth, **D) for depth in IMAGENET_DEPTHS},
+    **{f"SEResNet{depth}": imagenet(depth, squeeze_excitation=16) for depth in (50, 101, 152)},
+    "ResNeXt50_32x4d": imagenet(50, groups=32, width_per_group=4, stride_on="3x3"),
+    "ResNeXt101_32x8d": imagenet(101, groups=32, width_per_group=8, stride_on="3x3"),
+    "ResNeXt101_64x4d": imagenet(101, groups=64, width_per_group=4, stride_on="3x3"),
+    "WideResNet50_2": imagenet(50, width_per_group=128, stride_on="3x3"),
+    "WideResNet101_2": imagenet(101, width_per_group=128, stride_on="3x3"),
+    **{f"VGG{depth}": vgg(depth) for depth in VGG_DEPTHS},
+    **{f"VGG{depth}BN": vgg(depth, normalization="batch") for depth in VGG_DEPTHS},
+    "ResNeXt29_8x64d": cifar(29, "bottleneck", widths=(64, 128, 256), groups=8, stride_on="3x3"),
+    **{f"WideResNet{depth}_{factor}": wide(depth, factor) for depth, factor in ((16, 8), (28, 10), (40, 4))},
+    **{f"Highway{depth}": highway(depth) for depth in (20, 32)},
+}
+
+# The families of which every valid depth has a name.
+FAMILIES: dict[str, Callable[..., Architecture]] = {
+    "resnet": cifar,
+    "plain": functools.partial(cifar, shortcut="none"),
+    "highway": highway,
 }
 
 
@@ -110,8 +214,8 @@ def get_architecture(name: str) -> Architecture:
     """Look up a network by name.
 
     Args:
-        name: str, a name in the catalogue in any case, or "ResNet", "Plain" followed by any valid CIFAR depth
-            and, for pre-activation, "V2".
+        name: str, a name in the catalogue in any case; or "ResNet", "Plain" or "Highway" followed by any valid CIFAR
+            depth and, for pre-activation, "V2"; or "WideResNet" followed by any valid depth and factor.
 
     Returns:
         Architecture.
@@ -122,14 +226,14 @@ def get_architecture(name: str) -> Architecture:
     by_lower_case = {known.lower(): architecture for known, architecture in CATALOGUE.items()}
     if name.lower() in by_lower_case:
         return by_lower_case[name.lower()]
-    match = re.fullmatch(r"(resnet|plain)(\d+)(v2)?", name.lower())
-    if not match:
-        raise ValueError(unknown("network", name, CATALOGUE))
-    family, depth, version = match.groups()
-    choices = {"placement": PREACTIVATION} if version else {}
-    if family == "plain":
-        choices["shortcut"] = "none"
+    by_depth = re.fullmatch(rf"({'|'.join(FAMILIES)})(\d+)(v2)?", name.lower())
+    by_factor = re.fullmatch(r"wideresnet(\d+)_(\d+)", name.lower())
     try:
-        return cifar(int(depth), **choices)
+        if by_depth:
+            family, depth, version = by_depth.groups()
+            return FAMILIES[family](int(depth), **({"placement": PREACTIVATION} if version else {}))
+        if by_factor:
+            return wide(*map(int, by_factor.groups()))
     except ValueError as error:
         raise ValueError(f"Unknown network {name!r}. {error} All names: python -m keras_resnet list.") from error
+    raise ValueError(unknown("network", name, CATALOGUE))

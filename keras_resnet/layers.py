@@ -202,3 +202,15 @@ def channel_axis(data_format: str | None = None) -> int:
         int, 3 or 1.
     """
     return 3 if (data_format or keras.config.image_data_format()) == "channels_last" else 1
+
+
+def channels(x) -> int:
+    """Give the number of channels of a batch of images.
+
+    Args:
+        x: tensor or KerasTensor of rank 4, in Keras's data format.
+
+    Returns:
+        int.
+    """
+    return x.shape[channel_axis()]

@@ -10,9 +10,10 @@ import keras
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
-from keras_resnet.layers import MaxPoolPadding2D, ResidualNetwork, channel_axis
+from keras_resnet.layers import ResidualNetwork, channel_axis, he_initializer
 from keras_resnet.messages import unknown
-from keras_resnet.units import Unit, convolution, operations, residual_unit
+from keras_resnet.stems import stem
+from keras_resnet.units import Unit, operations, residual_unit
 from keras_resnet.weight_files import load_weights
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
         raise ValueError(f"classes must be a positive integer; received {classes!r}.")
     inputs = network_input(architecture, include_top, input_tensor, input_shape)
     x = stages(architecture, stem(architecture, inputs))
-    x = head(x, int(classes), classifier_activation) if include_top else pooled(x, pooling)
+    x = head(architecture, x, int(classes), classifier_activation) if include_top else pooled(x, pooling)
     if input_tensor is not None:
         inputs = keras.utils.get_source_inputs(input_tensor)
     model = ResidualNetwork(inputs, x, name=name)
@@ -108,6 +109,11 @@ def network_input(architecture: Architecture, include_top: bool, input_tensor, i
         if input_shape is not None and tuple(input_shape) != shape:
             raise ValueError(f"input_shape={tuple(input_shape)} contradicts input_tensor, whose shape is {shape}.")
     _check_shape(architecture, shape)
+    if include_top and architecture.hidden and None in shape:
+        raise ValueError(
+            f"input_shape={shape}: this network's fully connected layers need a fixed image size. Pass one, or "
+            "include_top=False."
+        )
     return keras.Input(shape, name="image") if input_tensor is None else input_tensor
 
 
@@ -137,45 +143,6 @@ def _check_shape(architecture: Architecture, shape: tuple[int | None, ...]) -> N
         )
 
 
-def stem(architecture: Architecture, x):
-    """Lay out what stands before the first stage.
-
-    Args:
-        architecture: Architecture.
-        x: KerasTensor, a batch of images.
-
-    Returns:
-        KerasTensor of as many channels as the first stage is wide.
-
-    Source: arXiv 1512.03385, Table 1 and section 4.2; arXiv 1603.05027, appendix.
-    """
-    imagenet = architecture.stem == "imagenet"
-    kernel, stride = (7, 2) if imagenet else (3, 1)
-    x = convolution(architecture, x, architecture.widths[0], kernel, stride, "stem", "conv1")
-    if architecture.stem_activation:
-        x = operations(architecture, x, ("norm", "act"), "conv1")
-    return max_pool(architecture, x) if imagenet else x
-
-
-def max_pool(architecture: Architecture, x):
-    """Halve the map by the 3x3 max pool of the ImageNet stem.
-
-    Args:
-        architecture: Architecture.
-        x: KerasTensor.
-
-    Returns:
-        KerasTensor.
-
-    Source: arXiv 1512.03385, Table 1.
-    """
-    if architecture.padding == "same":
-        return keras.layers.MaxPooling2D(3, 2, padding="same", name="pool1_pool")(x)
-    pad = MaxPoolPadding2D if architecture.pool_padding == "lowest" else keras.layers.ZeroPadding2D
-    x = pad(1, name="pool1_pad")(x)
-    return keras.layers.MaxPooling2D(3, 2, name="pool1_pool")(x)
-
-
 def stages(architecture: Architecture, x):
     """Lay out all residual units, and the activation that ends a pre-activation network.
 
@@ -186,21 +153,33 @@ def stages(architecture: Architecture, x):
     Returns:
         KerasTensor, the last feature map.
 
-    Source: arXiv 1512.03385, Table 1; arXiv 1603.05027, appendix, for the first and the last unit.
+    Source: arXiv 1512.03385, Table 1; arXiv 1603.05027, appendix, for the first and the last unit; arXiv 1603.09382,
+        section 3, for the linear rule of stochastic depth; arXiv 1409.1556, Table 1, for the pools of VGG.
     """
-    filters = architecture.widths[0]
-    activated = architecture.stem_activation
+    activated = architecture.stem != "none" and architecture.stem_activation
+    offset = 1 if architecture.stem == "none" else 2
+    units = sum(architecture.blocks)
+    place = 0
     for stage, (blocks, width) in enumerate(zip(architecture.blocks, architecture.widths)):
+        name = f"conv{stage + offset}"
         for block in range(blocks):
-            stride = unit_stride(architecture, stage, block)
-            unit = Unit(architecture, f"conv{stage + 2}_block{block + 1}", width, filters, stride)
+            place += 1
+            unit = Unit(
+                architecture,
+                f"{name}_block{block + 1}",
+                width,
+                unit_stride(architecture, stage, block),
+                architecture.stochastic_depth * place / units,
+            )
             x = residual_unit(unit, x, activated)
-            filters, activated = unit.filters_out, False
+            activated = False
+        if architecture.downsampling == "max_pool":
+            x = keras.layers.MaxPooling2D(2, name=f"{name}_pool")(x)
     return operations(architecture, x, architecture.entry.prefix, "post")
 
 
 def unit_stride(architecture: Architecture, stage: int, block: int) -> int:
-    """Tell the stride of a unit: each stage but the first has half the size of the one before.
+    """Tell the stride of a unit: each stage but the first has half the size of the one before, unless pools see to it.
 
     Args:
         architecture: Architecture.
@@ -212,6 +191,8 @@ def unit_stride(architecture: Architecture, stage: int, block: int) -> int:
 
     Source: arXiv 1512.03385, Table 1.
     """
+    if architecture.downsampling == "max_pool":
+        return 1
     if architecture.stride_unit == "first":
         strided = stage > 0 and block == 0
     else:
@@ -219,10 +200,11 @@ def unit_stride(architecture: Architecture, stage: int, block: int) -> int:
     return 2 if strided else 1
 
 
-def head(x, classes: int, activation: str | None):
+def head(architecture: Architecture, x, classes: int, activation: str | None):
     """Pool globally and classify, in float32 under any dtype policy.
 
     Args:
+        architecture: Architecture.
         x: KerasTensor, the last feature map.
         classes: int.
         activation: of the classifier; None for logits.
@@ -232,14 +214,44 @@ def head(x, classes: int, activation: str | None):
 
     Source: arXiv 1512.03385, Table 1; initialisation as in the authors' Torch code.
     """
-    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="avg_pool")(x)
+    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="avg_pool")(hidden_layers(architecture, x))
+    if architecture.classifier_dropout and not architecture.hidden:
+        x = keras.layers.Dropout(architecture.classifier_dropout, dtype="float32", name="dropout")(x)
     return keras.layers.Dense(
         classes,
         activation=activation,
         kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+        kernel_regularizer=architecture.penalty,
         dtype="float32",
         name="predictions",
     )(x)
+
+
+def hidden_layers(architecture: Architecture, x):
+    """Lay out the fully connected layers before the classifier, as convolutions of which the first spans the map.
+
+    Args:
+        architecture: Architecture.
+        x: KerasTensor, the last feature map.
+
+    Returns:
+        KerasTensor; `x` itself where there are none.
+
+    Source: arXiv 1409.1556, Table 1, "FC-4096", and section 3.2, which makes the same convolutions of them.
+    """
+    spatial = [1, 2] if channel_axis() == 3 else [2, 3]
+    for index, width in enumerate(architecture.hidden, start=1):
+        x = keras.layers.Conv2D(
+            width * architecture.pieces,
+            tuple(x.shape[axis] for axis in spatial),
+            kernel_initializer=he_initializer(),
+            kernel_regularizer=architecture.penalty,
+            name=f"fc{index}",
+        )(x)
+        x = operations(architecture, x, ("act",), f"fc{index}")
+        if architecture.classifier_dropout:
+            x = keras.layers.Dropout(architecture.classifier_dropout, name=f"fc{index}_dropout")(x)
+    return x
 
 
 def pooled(x, pooling: str | None):

@@ -10,21 +10,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import keras
 
-from keras_resnet.layers import ZeroPadChannels, he_initializer
-from keras_resnet.messages import unknown
+from keras_resnet.layers import ZeroPadChannels, channels, he_initializer
+from keras_resnet.parameters import Range, parse_choice
 
 SHORTCUTS: dict[str, Callable] = {}
-
-
-class Range(NamedTuple):
-    """The values that a number may take: from the least one up to, but not at, the limit."""
-
-    least: float
-    limit: float
 
 
 # How the shortcuts of arXiv 1603.05027 bring x to another shape, which the paper leaves open: as option A or B.
@@ -63,35 +56,21 @@ def parse_shortcut(choice: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]
     Raises:
         ValueError: the name or a parameter is unknown.
     """
-    parameters = dict(choice) if isinstance(choice, Mapping) else {"name": choice}
-    name = parameters.pop("name", None)
-    if name not in SHORTCUTS:
-        raise ValueError(unknown("shortcut", name, SHORTCUTS))
-    accepted = _parameters(SHORTCUTS[name])
-    for parameter, value in parameters.items():
-        if parameter not in accepted:
-            raise ValueError(unknown(f"parameter of shortcut {name!r}:", parameter, accepted or ["(none)"]))
-        _check_value(parameter, value, accepted[parameter])
-    return name, parameters
+    return parse_choice("shortcut", choice, SHORTCUTS)
 
 
-def _check_value(parameter: str, value: Any, kind: Any) -> None:
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        raise ValueError(unknown(f"value of {parameter}", value, get_args(kind)))
-    if kind is bool and not isinstance(value, bool):
-        raise ValueError(f"{parameter} must be true or false; received {value!r}.")
-    if get_origin(kind) is Annotated:
-        least, limit = get_args(kind)[1]
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not least <= value < limit:
-            raise ValueError(f"{parameter} must be a number from {least:g} to below {limit:g}; received {value!r}.")
+def pads_with_zeros(choice: str | Mapping[str, Any]) -> bool:
+    """Tell whether a shortcut brings its input to more channels by zeros, which cannot shrink them.
 
+    Args:
+        choice: str or mapping, as of `parse_shortcut`.
 
-def _parameters(function: Callable) -> dict[str, Any]:
-    """Read the names and types of what users may set off a shortcut's keyword-only arguments."""
-    hints = get_type_hints(function, include_extras=True)
-    arguments = inspect.signature(function).parameters.values()
-    return {a.name: hints.get(a.name) for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
+    Returns:
+        bool.
+    """
+    name, parameters = parse_shortcut(choice)
+    change = inspect.signature(SHORTCUTS[name]).parameters.get("change")
+    return name == "A" or (change is not None and parameters.get("change", change.default) == "A")
 
 
 @shortcut("A")
@@ -111,7 +90,7 @@ def identity_with_zero_padding(unit, x, residual, *, zeros: Literal["end", "both
     Source: arXiv 1512.03385, section 3.3 and Table 3, option A.
     """
     x = subsample(unit, x)
-    missing = unit.filters_out - unit.filters_in
+    missing = unit.filters_out - channels(x)
     if missing:
         front = missing // 2 if zeros == "both" else 0
         x = ZeroPadChannels((front, missing - front), name=f"{unit.name}_0_zeros")(x)
@@ -132,7 +111,7 @@ def projection_where_width_grows(unit, x, residual):
 
     Source: arXiv 1512.03385, equation 2, section 3.3 and Table 3, option B.
     """
-    return [unit.project(x) if unit.widens else subsample(unit, x), residual]
+    return [unit.project(x) if unit.changes_channels_of(x) else subsample(unit, x), residual]
 
 
 @shortcut("convolution")
@@ -289,6 +268,7 @@ def gate(unit, x, bias: float):
         strides=unit.stride,
         activation="sigmoid",
         kernel_initializer=he_initializer(),
+        kernel_regularizer=unit.architecture.penalty,
         bias_initializer=keras.initializers.Constant(bias),
         name=f"{unit.name}_0_gate",
     )(x)

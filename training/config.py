@@ -22,7 +22,9 @@ class RunConfig(BaseModel):
     network: str = Field("ResNet20", description="name in the catalogue, or of any valid CIFAR depth")
     shortcut: str | None = Field(None, description="shortcut, or a mapping such as '{name: A, zeros: both}'")
     placement: str | None = Field(None, description="where normalisation and activation stand in a unit")
-    activation: str | None = Field(None, description="activation function; 'prelu' learns its slope")
+    activation: str | None = Field(
+        None, description="activation, as in relu, gelu, prelu; or a mapping such as '{name: maxout, pieces: 3}'"
+    )
     choices: str | None = Field(None, description="further fields of Architecture, as in '{stride_on: 3x3}'")
     weights: Path | None = Field(None, description="weights file to start from")
 
@@ -75,7 +77,7 @@ class RunConfig(BaseModel):
     jit_compile: bool = Field(False, description="compile steps with XLA; one device only")
     steps_per_execution: int = Field(1, ge=1, description="steps in one call of the device")
 
-    @field_validator("shortcut", "choices", mode="before")
+    @field_validator("shortcut", "activation", "choices", mode="before")
     @classmethod
     def _keep_mapping_as_text(cls, value: Any) -> Any:
         return json.dumps(dict(value)) if isinstance(value, Mapping) else value

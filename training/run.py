@@ -136,12 +136,9 @@ def make_architecture(config: RunConfig) -> keras_resnet.Architecture:
         ValueError: the network or a choice is unknown or impossible.
     """
     choices = _mapping(config.choices, "choices") if config.choices else {}
-    if config.shortcut:
-        text = config.shortcut.strip()
-        choices["shortcut"] = _mapping(text, "shortcut") if text.startswith("{") else text
-    for field in ("placement", "activation"):
-        if getattr(config, field):
-            choices[field] = getattr(config, field)
+    for field in ("shortcut", "placement", "activation"):
+        if text := (getattr(config, field) or "").strip():
+            choices[field] = _mapping(text, field) if text.startswith("{") else text
     if config.synchronized:
         choices["synchronized"] = True
     try:

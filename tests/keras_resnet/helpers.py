@@ -28,13 +28,16 @@ def images(*shape: int, seed: int = 0) -> np.ndarray:
 def randomise(model, seed: int = 0):
     """Give every weight a random value that keeps activations of order one; return the model or layer.
 
-    Gains and variances lie in [0.5, 1.5], so that no normalisation is the identity it starts as.
+    Gains and variances lie in [0.5, 1.5], so that no normalisation is the identity it starts as. A rational function
+    stays near its start, for a random one has kinks at which rounding grows.
     """
     generator = np.random.default_rng(seed)
     for weight in model.weights:
         shape, kind = tuple(weight.shape), weight.path.split("/")[-1]
         if kind in ("gamma", "moving_variance"):
             weight.assign(generator.uniform(0.5, 1.5, shape))
+        elif kind in ("numerator", "denominator"):
+            weight.assign(weight.numpy() * generator.uniform(0.8, 1.2, shape))
         elif kind == "kernel":
             weight.assign(generator.normal(0, math.sqrt(2 / math.prod(shape[:-1])), shape))
         else:

@@ -11,18 +11,27 @@ class Reference:
 
     Args:
         model: keras.Model, channels last.
+        activation: function `(weights, x) -> x` of the weights of its layer and its input; ReLU unless given.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, activation=None):
+        self.activation = activation or (lambda weights, x: relu(x))
         self.weights = {layer.name: [w.astype("float64") for w in layer.get_weights()] for layer in model.layers}
 
     def conv(self, name, x, stride=1):
-        """Convolve with symmetric padding of half the kernel."""
+        """Convolve with symmetric padding of half the kernel, each group of channels by itself."""
         kernel, *bias = self.weights[f"{name}_conv"]
         half = kernel.shape[0] // 2
         x = np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
         windows = sliding_window_view(x, kernel.shape[:2], axis=(1, 2))[:, ::stride, ::stride]
-        return np.tensordot(windows, kernel, axes=((3, 4, 5), (2, 0, 1))) + sum(bias)
+        groups = x.shape[-1] // kernel.shape[2]
+        inputs, kernels = np.split(windows, groups, axis=3), np.split(kernel, groups, axis=3)
+        maps = [np.tensordot(i, k, axes=((3, 4, 5), (2, 0, 1))) for i, k in zip(inputs, kernels)]
+        return np.concatenate(maps, axis=3) + sum(bias)
+
+    def act(self, name, x):
+        """Apply the activation of a site."""
+        return self.activation(self.weights[f"{name}_relu" if f"{name}_relu" in self.weights else name], x)
 
     def norm(self, name, x):
         """Normalise by the moving statistics, arXiv 1502.03167."""
@@ -48,6 +57,14 @@ def max_pool(x):
     """Take the maximum of 3x3 windows at stride 2; the border counts for nothing."""
     x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
     return sliding_window_view(x, (3, 3), axis=(1, 2))[:, ::2, ::2].max((-1, -2))
+
+
+def average_pool(x):
+    """Take the mean of 2x2 blocks; of an odd side's last block, of the pixels that exist."""
+    odd = [side % 2 for side in x.shape[1:3]]
+    x = np.pad(x, ((0, 0), (0, odd[0]), (0, odd[1]), (0, 0)), constant_values=np.nan)
+    blocks = x.reshape(len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2, -1)
+    return np.nanmean(blocks, axis=(2, 4))
 
 
 def units(architecture):

@@ -8,6 +8,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet import activation_factory
+from keras_resnet.activations import channels_taken
 from keras_resnet.analysis import count_parameters
 from tests.keras_resnet.helpers import images, outputs, randomise, tiny
 
@@ -23,6 +24,12 @@ def shifted(x):
 class Tripled(keras.layers.Layer):
     def call(self, inputs):
         return 3 * inputs
+
+
+def built_prelu():
+    layer = keras.layers.PReLU(name="mine")
+    layer.build((None, 4))
+    return layer
 
 
 @pytest.mark.parametrize(
@@ -44,6 +51,8 @@ class Tripled(keras.layers.Layer):
         (keras.layers.ReLU(max_value=1.0), np.clip(X, 0, 1)),
         (keras.saving.serialize_keras_object(keras.layers.ELU(alpha=0.5)), np.where(X > 0, X, 0.5 * np.expm1(X))),
         (keras.saving.serialize_keras_object(shifted), X + 1),
+        ({"name": "trainable_swish", "beta": 0.0}, X / 2),
+        ({"name": "piecewise_linear"}, np.maximum(X, 0)),
     ],
 )
 def test_each_description_computes_its_function(activation, expected):
@@ -92,6 +101,24 @@ def test_prelu_takes_any_image_size_and_computes_the_same():
     np.testing.assert_allclose(outputs(free, x), outputs(fixed, x), rtol=1e-5)
 
 
+def test_prelu_starts_with_the_papers_slope():
+    for choice, slope in (("prelu", 0.25), ({"name": "prelu", "slope": 0.1}, 0.1)):
+        site = activation_factory(choice)(name="site")
+        np.testing.assert_allclose(outputs(site, images(2, 3, 3, 4) * 0 - 1), -slope)
+
+
+@pytest.mark.parametrize(
+    ("activation", "channels"),
+    [("relu", 1), ("prelu", 1), ("maxout", 2), ({"name": "maxout", "pieces": 3}, 3), (keras_resnet.Maxout(4), 4)],
+    ids=str,
+)
+def test_maxout_alone_takes_several_channels_for_one(activation, channels):
+    assert channels_taken(activation) == channels
+    model = keras_resnet.ResNet(tiny(activation=activation), input_shape=(8, 8, 3))
+    assert model.get_layer("conv3_block2_1_conv").filters == 6 * channels
+    assert model.output_shape == (None, 10)
+
+
 def test_prelu_computes_the_slope_times_the_negative_part():
     site = activation_factory("prelu")(name="site")
     x = images(2, 3, 3, 4)
@@ -115,6 +142,10 @@ def test_prototype_is_copied_and_not_used_itself():
     ("activation", "sentence"),
     [
         ("rellu", r"Unknown activation 'rellu'\. Did you mean 'relu'\? Allowed: .*prelu"),
+        ({"name": "prelu", "slopes": 1}, r"Unknown parameter of activation 'prelu': 'slopes'\. Did you mean 'slope'\?"),
+        ({"name": "prelu", "slope": "x"}, r"slope must be a number from -10 to below 10; received 'x'"),
+        ({"name": "relu"}, r"Unknown activation 'relu'\. Did you mean .* Allowed: prelu, trainable_swish, "),
+        (built_prelu(), r"a layer with weights of its own, 'mine'.* cannot share it: pass a fresh PReLU\(\.\.\.\)"),
         ("PReLU", r"Unknown activation 'PReLU'\. Did you mean 'prelu'\?"),
         (lambda x: x, r"activation is a lambda or another function without a name"),
         (functools.partial(keras.activations.leaky_relu, negative_slope=0.1), r"another function without a name"),

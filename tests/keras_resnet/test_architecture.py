@@ -12,7 +12,10 @@ from tests.keras_resnet.helpers import FULL_PREACTIVATION, tiny
 
 @pytest.mark.parametrize("name", keras_resnet.CATALOGUE)
 def test_depth_is_the_number_in_the_networks_name(name):
-    assert keras_resnet.CATALOGUE[name].depth == int(re.search(r"\d+", name)[0])
+    # Only the authors of Wide ResNets count projections, on ImageNet not even they.
+    projections = 3 if re.match(r"WideResNet\d+_\d+", name) and keras_resnet.CATALOGUE[name].family == "CIFAR" else 0
+    shortfall = 2 if projections else 0
+    assert keras_resnet.CATALOGUE[name].depth == int(re.search(r"\d+", name)[0]) - shortfall
 
 
 @pytest.mark.parametrize(
@@ -72,27 +75,40 @@ def test_papers_choices_are_the_defaults():
         "widths": (4,),
         "unit": "basic",
         "stem": "cifar",
+        "stem_width": None,
         "placement": "original",
         "shortcut": "B",
         "activation": "relu",
+        "groups": 1,
+        "width_per_group": 64,
+        "squeeze_excitation": None,
         "stride_on": "first",
         "stride_unit": "first",
+        "downsampling": "stride",
         "padding": "symmetric",
         "pool_padding": "lowest",
         "projection": "convolution",
         "biased": (),
         "stem_activation": True,
+        "hidden": (),
+        "normalization": "batch",
         "norm_momentum": 0.9,
         "norm_epsilon": 1e-5,
         "synchronized": False,
+        "zero_init_residual": False,
+        "dropout": 0.0,
+        "classifier_dropout": 0.0,
+        "stochastic_depth": 0.0,
+        "l1": 0.0,
+        "l2": 0.0,
     }
 
 
 @pytest.mark.parametrize(
     ("choices", "sentence"),
     [
-        ({"unit": "basics"}, r"Unknown unit 'basics'\. Did you mean 'basic'\? Allowed: basic, bottleneck"),
-        ({"stem": "image"}, r"Unknown stem 'image'.* Allowed: imagenet, cifar"),
+        ({"unit": "basics"}, r"Unknown unit 'basics'\. Did you mean 'basic'\? Allowed: basic, bottleneck, single"),
+        ({"stem": "image"}, r"Unknown stem 'image'.* Allowed: imagenet, deep, cifar, none"),
         ({"placement": "preactivation"}, r"Unknown placement 'preactivation'\. Did you mean 'full_preactivation'\?"),
         ({"placement": None}, r"Unknown placement None\. Allowed: original, bn_after_addition"),
         ({"stride_on": "1x1"}, r"Unknown stride_on '1x1'.* Allowed: first, 3x3"),
@@ -104,14 +120,17 @@ def test_papers_choices_are_the_defaults():
         ({"shortcut": "E"}, r"Unknown shortcut 'E'"),
         ({"shortcut": {"name": "A", "zero": "end"}}, r"Unknown parameter of shortcut 'A': 'zero'\. Did you mean"),
         ({"activation": "rellu"}, r"Unknown activation 'rellu'\. Did you mean 'relu'\?"),
-        ({"blocks": ()}, r"blocks must be positive integers, one for each stage; received \(\)"),
-        ({"blocks": (1, 0)}, r"blocks must be positive integers, one for each stage; received \(1, 0\)"),
-        ({"blocks": (1, 2.0)}, r"blocks must be positive integers, one for each stage; received \(1, 2\.0\)"),
-        ({"widths": (4, -6)}, r"widths must be positive integers, one for each stage; received \(4, -6\)"),
+        ({"blocks": ()}, r"blocks must be a tuple of positive integers, one for each stage; received \(\)"),
+        ({"blocks": (1, 0)}, r"blocks must be a tuple of positive integers, one for each stage; received \(1, 0\)"),
+        (
+            {"blocks": (1, 2.0)},
+            r"blocks must be a tuple of positive integers, one for each stage; received \(1, 2\.0\)",
+        ),
+        ({"widths": (4, -6)}, r"widths must be a tuple of positive integers, one for each stage; received \(4, -6\)"),
         ({"blocks": (1, 2, 3)}, r"blocks=\(1, 2, 3\) and widths=\(4, 6\) must have one entry for each stage"),
-        ({"norm_momentum": 1.0}, r"norm_momentum must lie in \[0, 1\) and norm_epsilon above 0; received 1\.0"),
-        ({"norm_momentum": -0.1}, r"norm_momentum must lie in \[0, 1\)"),
-        ({"norm_epsilon": 0.0}, r"norm_epsilon above 0; received 0\.9 and 0\.0"),
+        ({"norm_momentum": 1.0}, r"norm_momentum must be a number from 0 to below 1; received 1\.0"),
+        ({"norm_momentum": -0.1}, r"norm_momentum must be a number from 0 to below 1; received -0\.1"),
+        ({"norm_epsilon": 0.0}, r"norm_epsilon must be a number from 1e-12 to below 1; received 0\.0"),
         ({"shortcut": "A", "widths": (6, 4)}, r"Shortcut 'A' pads with zeros and cannot shrink channels; received"),
         ({"shortcut": {"name": "A"}, "widths": (6, 4)}, r"cannot shrink channels; received widths=\(6, 4\)"),
         ({"stem_activation": False}, r"leaves no activation after the stem of placement 'original'"),

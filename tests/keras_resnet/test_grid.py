@@ -1,6 +1,7 @@
 """The papers' whole grid: every shortcut, placement, unit and family against formulas of its own in NumPy."""
 
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -10,9 +11,9 @@ import keras_resnet
 from keras_resnet.shortcuts import SHORTCUTS
 from keras_resnet.units import PLACEMENTS
 from tests.keras_resnet.helpers import build, images, outputs, relative_error, tiny
-from tests.keras_resnet.reference import Reference, max_pool, relu, units
+from tests.keras_resnet.reference import Reference, average_pool, max_pool, relu, units
 
-CONVOLUTIONS = {"basic": 2, "bottleneck": 3}
+CONVOLUTIONS = {"basic": 2, "bottleneck": 3, "single": 1}
 CHOICES = {
     **{name: name for name in SHORTCUTS},
     "A, zeros on both sides": {"name": "A", "zeros": "both"},
@@ -36,20 +37,27 @@ def residual_branch(net, unit, x, count, stride, placement):
         if not last or placement in ("original", "relu_before_addition", "relu_only_preactivation"):
             x = net.norm(f"{unit}_{index}", x)
         if not last or placement == "relu_before_addition":
-            x = relu(x)
-    return x
+            x = net.act(f"{unit}_{index}", x)
+    return squeeze_and_excite(net, unit, x) if f"{unit}_se_reduce" in net.weights else x
+
+
+def squeeze_and_excite(net, unit, x):
+    """Follow arXiv 1709.01507, equations 2 to 4."""
+    reduce, excite = (net.weights[f"{unit}_se_{name}"] for name in ("reduce", "excite"))
+    hidden = relu(x.mean((1, 2)) @ reduce[0][0, 0] + reduce[1])
+    return x * sigma(hidden @ excite[0][0, 0] + excite[1])[:, None, None]
 
 
 def before_unit(net, unit, x, first, placement):
     if first or placement in ("original", "bn_after_addition", "relu_before_addition"):
         return x
-    return relu(net.norm(f"{unit}_preact", x)) if placement == "full_preactivation" else relu(x)
+    return net.act(f"{unit}_preact", net.norm(f"{unit}_preact", x) if placement == "full_preactivation" else x)
 
 
 def after_addition(net, unit, x, placement):
     if placement == "bn_after_addition":
-        return relu(net.norm(f"{unit}_add", x))
-    return relu(x) if placement == "original" else x
+        return net.act(f"{unit}_out", net.norm(f"{unit}_add", x))
+    return net.act(f"{unit}_out", x) if placement == "original" else x
 
 
 def shortcut_a(net, unit, x, shape, stride, sides=1):
@@ -60,6 +68,8 @@ def shortcut_a(net, unit, x, shape, stride, sides=1):
 
 
 def projection(net, unit, x, shape, stride, placement, norm=True):
+    if net.projection == "average_pool" and stride > 1:
+        x, stride = average_pool(x), 1
     x = net.conv(f"{unit}_0", x, stride)
     return net.norm(f"{unit}_0", x) if norm and placement in NORMALISED else x
 
@@ -94,11 +104,19 @@ def joined(net, unit, x, residual, stride, placement, choice):
     return (1 - g) * h + (g * residual if name == "exclusive_gating" else residual)
 
 
-def expected_logits(model, architecture, x):
-    net, placement = Reference(model), architecture.placement
-    imagenet = architecture.stem == "imagenet"
-    x = relu(net.conv_norm("conv1", x, 2 if imagenet else 1))
-    x = max_pool(x) if imagenet else x
+def stem(net, x, kind):
+    """Follow arXiv 1512.03385, Table 1 and section 4.2, and arXiv 1812.01187, section 4."""
+    stride = 1 if kind == "cifar" else 2
+    for name in ("conv1_1", "conv1_2", "conv1_3") if kind == "deep" else ("conv1",):
+        x = net.act(name, net.conv_norm(name, x, stride))
+        stride = 1
+    return x if kind == "cifar" else max_pool(x)
+
+
+def expected_logits(model, architecture, x, activation=None):
+    net, placement = Reference(model, activation), architecture.placement
+    net.projection = architecture.projection
+    x = stem(net, x, architecture.stem)
     for index, (unit, stride) in enumerate(units(architecture)):
         entrance = before_unit(net, unit, x, index == 0, placement)
         residual = residual_branch(net, unit, entrance, CONVOLUTIONS[architecture.unit], stride, placement)
@@ -106,8 +124,8 @@ def expected_logits(model, architecture, x):
         x = joined(net, unit, carried, residual, stride, placement, architecture.shortcut)
         x = after_addition(net, unit, x, placement)
     if placement == "full_preactivation":
-        x = relu(net.norm("post", x))
-    return net.logits(relu(x) if placement == "relu_only_preactivation" else x)
+        x = net.norm("post", x)
+    return net.logits(net.act("post", x) if placement.endswith("preactivation") else x)
 
 
 @pytest.mark.parametrize(("choice", "placement", "unit", "stem"), GRID)
@@ -117,6 +135,84 @@ def test_network_computes_its_formula_and_is_saved(choice, placement, unit, stem
     model = build(architecture, shape=x.shape[1:])
     actual = outputs(model, x)
     assert relative_error(actual, expected_logits(model, architecture, x.astype("float64"))) < 1e-5
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
+
+
+def swish(weights, x):
+    return x * sigma(weights[0] * x)
+
+
+def piecewise_linear(weights, x):
+    """Follow arXiv 1412.6830, equation 1: slopes first, then the places of the hinges."""
+    slopes, places = np.split(np.array(weights), 2)
+    return relu(x) + sum(a * np.maximum(0, b - x) for a, b in zip(slopes, places))
+
+
+def rational(weights, x):
+    """Follow arXiv 1907.06732, equation 2."""
+    above, below = (np.polynomial.polynomial.polyval(x, [*w]) for w in (weights[0], [0, *weights[1]]))
+    return above / (1 + np.abs(below))
+
+
+def maxout(pieces):
+    return lambda weights, x: np.max(np.split(x, pieces, axis=-1), axis=0)
+
+
+# The activation as users write it, and as the papers do.
+ACTIVATIONS = {
+    "gelu": ("gelu", lambda weights, x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2),
+    "prelu": ("prelu", lambda weights, x: np.where(x > 0, x, weights[0] * x)),
+    "trainable_swish": ({"name": "trainable_swish", "beta": 0.5}, swish),
+    "piecewise_linear": ({"name": "piecewise_linear", "hinges": 3}, piecewise_linear),
+    "rational": ("rational", rational),
+    "maxout": ("maxout", maxout(2)),
+    "maxout, three pieces": ({"name": "maxout", "pieces": 3}, maxout(3)),
+}
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", "C", "none", "exclusive_gating"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activation_computes_its_formula_everywhere_and_is_saved(activation, placement, shortcut, tmp_path):
+    choice, formula = ACTIVATIONS[activation]
+    architecture = tiny(activation=choice, placement=placement, shortcut=shortcut, widths=(3, 4))
+    x = images(2, 11, 10, 3)
+    model = build(architecture, shape=x.shape[1:])
+    actual = outputs(model, x)
+    assert relative_error(actual, expected_logits(model, architecture, x.astype("float64"), formula)) < 1e-5
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
+
+
+RELATIVES = {
+    "deep stem, pooled projections": {"stem": "deep", "projection": "average_pool", "widths": (4, 6)},
+    "groups": {"groups": 2, "width_per_group": 64, "widths": (4, 6)},
+    "groups narrower than the width": {"groups": 4, "width_per_group": 32, "widths": (4, 6)},
+    "wide": {"width_per_group": 128, "stem_width": 3},
+    "squeeze-and-excitation": {"squeeze_excitation": 4, "widths": (3, 4)},
+    "all of them": {
+        "stem": "deep",
+        "projection": "average_pool",
+        "groups": 2,
+        "squeeze_excitation": 2,
+        "stem_width": 6,
+        "widths": (4, 6),
+        "activation": "maxout",
+    },
+}
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", "C", "shortcut_only_gating"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("relative", RELATIVES)
+def test_relatives_of_other_papers_compute_their_formula_and_are_saved(relative, placement, shortcut, tmp_path):
+    architecture = tiny(**{"unit": "bottleneck", "placement": placement, "shortcut": shortcut, **RELATIVES[relative]})
+    x = images(2, 21, 20, 3)
+    model = build(architecture, shape=x.shape[1:])
+    formula = maxout(2) if architecture.activation == "maxout" else None
+    actual = outputs(model, x)
+    assert relative_error(actual, expected_logits(model, architecture, x.astype("float64"), formula)) < 1e-5
     model.save(tmp_path / "model.keras")
     np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
 

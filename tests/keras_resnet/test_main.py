@@ -4,6 +4,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet.__main__ import main
+from keras_resnet.architecture import FIELDS
 from tests.keras_resnet.helpers import run_python
 
 
@@ -11,8 +12,8 @@ def test_list_names_every_network_with_its_phrase(capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(keras_resnet.CATALOGUE)
-    assert "ResNet50      a residual network of 50 layers in bottleneck units, for ImageNet" in lines
-    assert "Plain20       a plain network of 20 layers in basic units, for CIFAR" in lines
+    assert "ResNet50          a residual network of 50 layers in bottleneck units, for ImageNet" in lines
+    assert "Plain20           a plain network of 20 layers in basic units, for CIFAR" in lines
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_describe_shows_every_field(capsys):
     main(["describe", "ResNet20V2"])
     fields = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[3:])
     network = keras_resnet.CATALOGUE["ResNet20V2"]
-    assert fields == {field: str(getattr(network, field)) for field in vars(network)}
+    assert fields == {field: str(getattr(network, field)) for field in FIELDS}
 
 
 @pytest.mark.parametrize(
@@ -78,4 +79,4 @@ def test_process_exits_with_the_status_and_without_a_traceback():
 
 def test_process_describes_a_network():
     process = run_python("-m", "keras_resnet", "describe", "ResNet20")
-    assert "parameters     269,722\n" in process.stdout
+    assert "parameters          269,722\n" in process.stdout

@@ -17,7 +17,7 @@ SUBSAMPLED = np.array([[[0, 1], [4, 5]], [[16, 17], [20, 21]]], dtype="float32")
 
 def branches(name, x, filters_out, stride, **parameters):
     """Build a shortcut alone; return what it would add to a residual of ones, and the model."""
-    unit = Unit(tiny(), "unit", filters_out, x.shape[-1], stride)
+    unit = Unit(tiny(), "unit", filters_out, stride)
     image = keras.Input(x.shape[1:])
     side = -(-x.shape[1] // stride)
     residual = keras.Input((side, side, filters_out))

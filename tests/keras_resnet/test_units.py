@@ -21,6 +21,11 @@ ORDERS = {
     ("relu_before_addition", "bottleneck"): "conv norm act conv norm act conv norm act +",
     ("relu_only_preactivation", "bottleneck"): "act conv norm act conv norm act conv norm +",
     ("full_preactivation", "bottleneck"): "norm act conv norm act conv norm act conv +",
+    ("original", "single"): "conv norm + act",
+    ("bn_after_addition", "single"): "conv + norm act",
+    ("relu_before_addition", "single"): "conv norm act +",
+    ("relu_only_preactivation", "single"): "act conv norm +",
+    ("full_preactivation", "single"): "norm act conv +",
 }
 WORDS = {
     keras.layers.Conv2D: "conv",
@@ -32,8 +37,8 @@ WORDS = {
 
 def unit_model(architecture, filters_in=None, stride=1, activated=False):
     """Build one unit of width 4 as a model, with random weights."""
-    unit = Unit(architecture, "unit", 4, filters_in or 4 * UNITS[architecture.unit].expansion, stride)
-    image = keras.Input((8, 8, unit.filters_in))
+    unit = Unit(architecture, "unit", 4, stride)
+    image = keras.Input((8, 8, filters_in or unit.filters_out))
     return randomise(keras.Model(image, residual_unit(unit, image, activated)))
 
 
@@ -156,6 +161,7 @@ def test_where_the_width_stays_the_shortcut_takes_the_raw_input(placement):
         ("basic", "3x3", [2, 1]),
         ("bottleneck", "first", [2, 1, 1]),
         ("bottleneck", "3x3", [1, 2, 1]),
+        ("single", "3x3", [2]),
     ],
 )
 def test_stride_is_on_the_chosen_convolution_and_on_the_projection(unit, stride_on, strides):
@@ -170,6 +176,7 @@ def test_stride_is_on_the_chosen_convolution_and_on_the_projection(unit, stride_
     [
         ("basic", [(3, 3, 3, 4), (3, 3, 4, 4)]),
         ("bottleneck", [(1, 1, 3, 4), (3, 3, 4, 4), (1, 1, 4, 16)]),
+        ("single", [(3, 3, 3, 4)]),
     ],
 )
 def test_kernels_are_those_of_the_figure(unit, shapes):
@@ -188,7 +195,7 @@ def test_exactly_the_chosen_convolutions_carry_a_bias(biased):
 @pytest.mark.parametrize("side", [8, 7])
 def test_average_pool_projection_averages_before_the_product(side):
     architecture = tiny(projection="average_pool", placement=FULL_PREACTIVATION)
-    unit = Unit(architecture, "unit", 4, 3, 2)
+    unit = Unit(architecture, "unit", 4, 2)
     image = keras.Input((side, side, 3))
     model = randomise(keras.Model(image, unit.project(image)))
     x = images(2, side, side, 3)
