@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass
@@ -154,7 +155,17 @@ def _mapping(text: str, field: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise ValueError(f"{field}={text!r} is not a mapping, such as '{{name: A, zeros: both}}'.")
-    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+    return _plain(value)
+
+
+def _plain(item: Any) -> Any:
+    """Make a tuple of a list, and a number of what YAML leaves a text, as in 1e-4."""
+    if isinstance(item, dict):
+        return {key: _plain(value) for key, value in item.items()}
+    if isinstance(item, str):
+        with contextlib.suppress(ValueError):
+            return float(item)
+    return tuple(item) if isinstance(item, list) else item
 
 
 def prepare_session(config: RunConfig) -> None:

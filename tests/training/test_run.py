@@ -273,6 +273,10 @@ def test_refused_run_leaves_no_folder_in_the_way_of_the_next_attempt(tiny, tmp_p
         ({"shortcut": "B"}, {"shortcut": "B"}),
         ({"activation": "gelu", "placement": "full_preactivation"}, {"activation": "gelu"}),
         ({"choices": "{widths: [8, 16, 32]}"}, {"widths": (8, 16, 32)}),
+        ({"choices": "{l2: 1e-4, stochastic_depth: .5}"}, {"l2": 1e-4, "stochastic_depth": 0.5}),
+        ({"activation": "{name: maxout, pieces: 3}"}, {"activation": {"name": "maxout", "pieces": 3}, "pieces": 3}),
+        ({"activation": {"name": "prelu", "slope": 0.1}}, {"activation": {"name": "prelu", "slope": 0.1}}),
+        ({"choices": "{shortcut: {name: dropout, rate: 1e-1}}"}, {"shortcut": {"name": "dropout", "rate": 0.1}}),
         ({"synchronized": True}, {"synchronized": True}),
     ],
 )
