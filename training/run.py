@@ -309,6 +309,7 @@ def fit(
         callbacks=[
             SaveRun(folder),
             StopAt(plan),
+            SeedLayers(plan),
             keras.callbacks.TerminateOnNaN(),
             keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
         ],
@@ -349,6 +350,27 @@ class StopAt(keras.callbacks.Callback):
         """Stop after the last step."""
         if batch + 1 >= self.left:
             self.model.stop_training = True
+
+
+class SeedLayers(keras.callbacks.Callback):
+    """Puts the layers that draw numbers, such as dropout, to where they stand at the start of each epoch.
+
+    No file of Keras's holds the state of their generators, so a resumed run would draw other numbers.
+
+    Args:
+        plan: Plan.
+    """
+
+    def __init__(self, plan: Plan):
+        super().__init__()
+        self.plan = plan
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Count the draws of the epochs before: one a step."""
+        for layer in self.model.layers:
+            if generator := getattr(layer, "seed_generator", None):
+                seed, _ = keras.ops.convert_to_numpy(generator.state)
+                generator.state.assign([seed, epoch * self.plan.steps])
 
 
 def summary(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan, replicas: int) -> str:

@@ -197,8 +197,11 @@ def interrupt_after(monkeypatch, epochs: int) -> None:
     monkeypatch.setattr(SaveRun, "on_train_batch_begin", press)
 
 
-def test_interrupted_run_goes_on_to_the_very_same_end(tiny, tmp_path, monkeypatch):
-    config = tiny(epochs=3)
+@pytest.mark.parametrize(
+    "fields", [{}, {"choices": "{dropout: 0.2, stochastic_depth: 0.5}"}], ids=["", "random layers"]
+)
+def test_interrupted_run_goes_on_to_the_very_same_end(fields, tiny, tmp_path, monkeypatch):
+    config = tiny(epochs=3, **fields)
     whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
     train(config, whole)
     with monkeypatch.context() as patch:
