@@ -1,13 +1,16 @@
 """The JAX backend, in a process of its own: the same numbers as TensorFlow's on the same weights."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 
+import keras_resnet
 from tests.keras_resnet.helpers import build, images, outputs, run_python
 
 RUN_ON_JAX = """
-import pathlib, sys
+import json, pathlib, sys
 import keras
 import keras_resnet
 import numpy
@@ -15,7 +18,9 @@ import numpy
 assert keras.backend.backend() == "jax"
 folder = pathlib.Path(sys.argv[1])
 data = numpy.load(folder / "data.npz")
-model = keras_resnet.ResNet(sys.argv[2], classifier_activation=None, weights=folder / "network.weights.h5")
+choices = json.loads(sys.argv[3])
+weights = folder / "network.weights.h5"
+model = keras_resnet.ResNet(sys.argv[2], classifier_activation=None, weights=weights, **choices)
 logits = keras.ops.convert_to_numpy(model(data["x"], training=False))
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
@@ -25,16 +30,27 @@ numpy.savez(folder / "jax.npz", logits=logits, loss=before, after=after)
 """
 
 
-@pytest.fixture(scope="module", params=["ResNet20", "ResNet20V2"])
+NETWORKS = [
+    ("ResNet20", {}),
+    ("ResNet20V2", {}),
+    ("ResNet8", {"activation": "maxout", "squeeze_excitation": 4, "shortcut": "exclusive_gating", "l2": 1e-4}),
+    ("ResNet8", {"activation": "piecewise_linear", "projection": "average_pool", "shortcut": "B"}),
+    ("ResNet8", {"activation": "rational"}),
+]
+
+
+@pytest.fixture(scope="module", params=NETWORKS, ids=str)
 def runs(request, tmp_path_factory):
     """Run a network and one training step on both backends; return TensorFlow's numbers and JAX's."""
     pytest.importorskip("jax")
-    folder = tmp_path_factory.mktemp(request.param)
-    model = build(request.param, (32, 32, 3), classes=10)
+    folder = tmp_path_factory.mktemp("runs")
+    name, choices = request.param
+    architecture = keras_resnet.get_architecture(name).replace(**choices)
+    model = build(architecture, (32, 32, 3), classes=10)
     x, labels = images(16, 32, 32, 3), np.arange(16) % 10
     model.save_weights(folder / "network.weights.h5")
     np.savez(folder / "data.npz", x=x, labels=labels)
-    run_python("-c", RUN_ON_JAX, folder, request.param, KERAS_BACKEND="jax")
+    run_python("-c", RUN_ON_JAX, folder, name, json.dumps(choices), KERAS_BACKEND="jax")
     tensorflow = {"logits": outputs(model, x)}
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
