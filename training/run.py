@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
-import yaml
 
-import keras_resnet
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.export import export_savedmodel
 from keras_resnet.preprocessing import Preprocessing
@@ -21,7 +17,9 @@ from training import batches, datasets
 from training.config import RunConfig
 from training.distribution import make_strategy
 from training.evaluation import evaluate, metrics_for
+from training.networks import make_architecture, make_model
 from training.optimizers import make_loss, make_optimizer
+from training.plan import Plan, SeedLayers, StopAt
 from training.report import write_report
 from training.run_folder import RunFolder, SaveRun, write_safely
 
@@ -86,88 +84,6 @@ def train(
     return results
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The length of a run.
-
-    Args:
-        steps: int, steps in an epoch.
-        epochs: int, passes over the training set; the last one may be cut short.
-        iterations: int, steps in the whole run.
-    """
-
-    steps: int
-    epochs: int
-    iterations: int
-
-    @classmethod
-    def of(cls, source: datasets.Source, config: RunConfig) -> Plan:
-        """Work out the length of a run.
-
-        Args:
-            source: datasets.Source.
-            config: RunConfig, with epochs or iterations.
-
-        Returns:
-            Plan.
-
-        Raises:
-            ValueError: the training set is smaller than a batch, or steps_per_execution does not fit.
-        """
-        steps = batches.steps_per_epoch(source, config)
-        iterations = config.iterations or config.epochs * steps
-        if steps % config.steps_per_execution or iterations % config.steps_per_execution:
-            raise ValueError(
-                f"steps_per_execution={config.steps_per_execution} must divide the {steps} steps of an epoch and the "
-                f"{iterations} of the run."
-            )
-        return cls(steps, -(-iterations // steps), iterations)
-
-
-def make_architecture(config: RunConfig) -> keras_resnet.Architecture:
-    """Turn the configuration's choices into an Architecture.
-
-    Args:
-        config: RunConfig.
-
-    Returns:
-        keras_resnet.Architecture.
-
-    Raises:
-        ValueError: the network or a choice is unknown or impossible.
-    """
-    choices = _mapping(config.choices, "choices") if config.choices else {}
-    for field in ("shortcut", "placement", "activation"):
-        if text := (getattr(config, field) or "").strip():
-            choices[field] = _mapping(text, field) if text.startswith("{") else text
-    if config.synchronized:
-        choices["synchronized"] = True
-    try:
-        return keras_resnet.get_architecture(config.network).replace(**choices)
-    except TypeError as error:
-        raise ValueError(f"choices: {error}") from error
-
-
-def _mapping(text: str, field: str) -> dict[str, Any]:
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError(f"{field}={text!r} is not a mapping, such as '{{name: A, zeros: both}}'.")
-    return _plain(value)
-
-
-def _plain(item: Any) -> Any:
-    """Make a tuple of a list, and a number of what YAML leaves a text, as in 1e-4."""
-    if isinstance(item, dict):
-        return {key: _plain(value) for key, value in item.items()}
-    if isinstance(item, str):
-        with contextlib.suppress(ValueError):
-            return float(item)
-    return tuple(item) if isinstance(item, list) else item
-
-
 def prepare_session(config: RunConfig) -> None:
     """Set what belongs to the whole process: seeds, determinism, dtype policy.
 
@@ -220,29 +136,6 @@ def start_folder(
     write_safely(folder.config_file, lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
     write_safely(folder.labels_file, lambda part: part.write_text(labels, encoding="utf-8"))
     write_safely(folder.preprocessing_file, preprocessing.save)
-
-
-def make_model(
-    architecture: keras_resnet.Architecture, config: RunConfig, source: datasets.Source, preprocessing: Preprocessing
-) -> keras.Model:
-    """Build the network for the data set's images and classes.
-
-    Args:
-        architecture: keras_resnet.Architecture.
-        config: RunConfig.
-        source: datasets.Source.
-        preprocessing: Preprocessing.
-
-    Returns:
-        keras.Model that gives probabilities.
-    """
-    return keras_resnet.ResNet(
-        architecture,
-        weights=config.weights,
-        input_shape=(*preprocessing.size, preprocessing.channels),
-        classes=len(source.classes),
-        name=config.network.lower(),
-    )
 
 
 def compile_model(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan) -> None:
@@ -328,49 +221,6 @@ def steps_done(model: keras.Model) -> int:
         int.
     """
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
-
-
-class StopAt(keras.callbacks.Callback):
-    """Ends the training within its last epoch, without asking the device at every step how far it is.
-
-    Args:
-        plan: Plan.
-    """
-
-    def __init__(self, plan: Plan):
-        super().__init__()
-        self.plan = plan
-        self.left = plan.iterations
-
-    def on_epoch_begin(self, epoch: int, logs=None) -> None:
-        """Note how many steps of the plan are left."""
-        self.left = self.plan.iterations - epoch * self.plan.steps
-
-    def on_train_batch_end(self, batch: int, logs=None) -> None:
-        """Stop after the last step."""
-        if batch + 1 >= self.left:
-            self.model.stop_training = True
-
-
-class SeedLayers(keras.callbacks.Callback):
-    """Puts the layers that draw numbers, such as dropout, to where they stand at the start of each epoch.
-
-    No file of Keras's holds the state of their generators, so a resumed run would draw other numbers.
-
-    Args:
-        plan: Plan.
-    """
-
-    def __init__(self, plan: Plan):
-        super().__init__()
-        self.plan = plan
-
-    def on_epoch_begin(self, epoch: int, logs=None) -> None:
-        """Count the draws of the epochs before: one a step."""
-        for layer in self.model.layers:
-            if generator := getattr(layer, "seed_generator", None):
-                seed, _ = keras.ops.convert_to_numpy(generator.state)
-                generator.state.assign([seed, epoch * self.plan.steps])
 
 
 def summary(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan, replicas: int) -> str:

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_resnet.preprocessing import Preprocessing
 from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights, weights_of
 from training import run
-from training.run import Plan, make_architecture, train
+from training.networks import make_architecture, make_model
+from training.plan import Plan
+from training.run import train
 from training.run_folder import RunFolder, SaveRun
 
 
@@ -22,7 +23,7 @@ def steps_of(folder: RunFolder, config) -> int:
     """Read the number of steps from a run's checkpoint."""
     source = run.datasets.open_source(config)
     plan = Plan.of(source, config)
-    model = run.make_model(make_architecture(config), config, source, folder.read_preprocessing())
+    model = make_model(make_architecture(config), config, source, folder.read_preprocessing())
     run.compile_model(model, config, source, plan)
     run.load_checkpoint(model, folder)
     return int(model.optimizer.iterations)
@@ -122,35 +123,7 @@ def test_same_seed_repeats_the_run_and_another_does_not(tiny, tmp_path):
     assert not same_weights(one, other)
 
 
-def test_seed_decides_the_initial_weights(tiny):
-    config = tiny()
-    source = run.datasets.open_source(config)
-    preprocessing = Preprocessing((8, 8), 1, np.zeros(1), np.ones(1))
-
-    def initial(seed):
-        run.prepare_session(tiny(seed=seed))
-        return run.make_model(make_architecture(config), config, source, preprocessing).get_weights()[0]
-
-    np.testing.assert_array_equal(initial(1), initial(1))
-    assert not np.array_equal(initial(1), initial(2))
-
-
 # Length.
-
-
-@pytest.mark.parametrize(
-    ("length", "epochs", "iterations"),
-    [
-        ({"epochs": 3}, 3, 66),
-        ({"iterations": 66}, 3, 66),
-        ({"iterations": 67}, 4, 67),
-        ({"iterations": 1}, 1, 1),
-    ],
-)
-def test_plan_counts_full_batches(tiny, length, epochs, iterations):
-    config = tiny(**length)
-    plan = Plan.of(run.datasets.open_source(config), config)
-    assert (plan.steps, plan.epochs, plan.iterations) == (22, epochs, iterations)
 
 
 def test_iterations_end_within_an_epoch(tiny, tmp_path):
@@ -158,20 +131,6 @@ def test_iterations_end_within_an_epoch(tiny, tmp_path):
     train(config, folder)
     assert steps_of(folder, config) == 27
     assert [row["epoch"] for row in folder.read_metrics()] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("fields", "numbers"),
-    [
-        ({"steps_per_execution": 4}, "the 22 steps of an epoch and the 44 of the run"),
-        ({"steps_per_execution": 2, "epochs": None, "iterations": 5}, "the 22 steps of an epoch and the 5 of the run"),
-    ],
-    ids=["epoch", "run"],
-)
-def test_steps_per_execution_must_fit_the_epoch_and_the_run(tiny, fields, numbers):
-    config = tiny(**fields)
-    with pytest.raises(ValueError, match=numbers):
-        Plan.of(run.datasets.open_source(config), config)
 
 
 def test_loss_that_is_no_number_ends_the_run_and_keeps_what_was_saved(tiny, tmp_path):
@@ -264,54 +223,6 @@ def test_existing_run_is_refused_and_left_alone(trained, tiny):
 def test_refused_run_leaves_no_folder_in_the_way_of_the_next_attempt(tiny, tmp_path, fields):
     with pytest.raises(ValueError, match=r"too small|is not a file"):
         train(tiny(**fields), RunFolder(tmp_path / "run"))
-    assert not (tmp_path / "run").exists()
-
-
-# From configuration to network.
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"shortcut": "B"}, {"shortcut": "B"}),
-        ({"activation": "gelu", "placement": "full_preactivation"}, {"activation": "gelu"}),
-        ({"choices": "{widths: [8, 16, 32]}"}, {"widths": (8, 16, 32)}),
-        ({"choices": "{l2: 1e-4, stochastic_depth: .5}"}, {"l2": 1e-4, "stochastic_depth": 0.5}),
-        ({"activation": "{name: maxout, pieces: 3}"}, {"activation": {"name": "maxout", "pieces": 3}, "pieces": 3}),
-        ({"activation": {"name": "prelu", "slope": 0.1}}, {"activation": {"name": "prelu", "slope": 0.1}}),
-        ({"choices": "{shortcut: {name: dropout, rate: 1e-1}}"}, {"shortcut": {"name": "dropout", "rate": 0.1}}),
-        ({"synchronized": True}, {"synchronized": True}),
-    ],
-)
-def test_choices_reach_the_architecture(tiny, fields, expected):
-    plain, chosen = make_architecture(tiny()), make_architecture(tiny(**fields))
-    for field, value in expected.items():
-        assert getattr(chosen, field) == value != getattr(plain, field)
-    assert chosen.depth == plain.depth == 8
-
-
-def test_shortcut_with_arguments_is_read_from_its_text(tiny):
-    one = make_architecture(tiny(shortcut="{name: A, zeros: both}"))
-    other = make_architecture(tiny(shortcut={"name": "A", "zeros": "both"}))
-    assert one == other != make_architecture(tiny())
-
-
-@pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [
-        ({"network": "ResNet21"}, r"6n\+2 layers; received 21.*20 and 26"),
-        ({"network": "LeNet"}, "Unknown network 'LeNet'"),
-        ({"choices": "widths"}, "choices='widths' is not a mapping, such as"),
-        ({"choices": "{wide: 3}"}, "wide"),
-        ({"shortcut": "{A"}, r"shortcut='\{A' is not a mapping"),
-        ({"shortcut": "AA"}, "AA"),
-        ({"placement": "nowhere"}, "nowhere"),
-        ({"activation": "rulu"}, "rulu"),
-    ],
-)
-def test_impossible_network_is_refused_before_anything_else(tiny, tmp_path, fields, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        train(tiny(dataset="none", **fields), RunFolder(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
