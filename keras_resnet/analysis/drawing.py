@@ -26,6 +26,7 @@ POINTS = 9
 DPI = 200
 # Inches.
 MARGIN = 0.12
+BETWEEN = 0.2
 PADDING = 0.05
 TITLE = 0.17
 ARROW = 0.07
@@ -91,7 +92,7 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
     rows = [
         [Panel(title.splitlines(), graph, layout(graph, box_width)) for title, graph in row.items()] for row in panels
     ]
-    least = max(sum(panel.width for panel in row) + (len(row) + 1) * MARGIN for row in rows)
+    least = max(sum(panel.width for panel in row) + (len(row) + 1) * BETWEEN for row in rows)
     width = width or least
     if width < least:
         raise ValueError(f"These panels need a width of {least:.2f} inches; received {width}.")

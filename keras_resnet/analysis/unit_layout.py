@@ -121,10 +121,10 @@ def sizes(graph: UnitGraph) -> dict[str, int]:
 
 
 def branches(graph: UnitGraph) -> list[Column]:
-    """Cut the graph into chains, always the longest that is left, and columns for edges that no chain can carry.
+    """Cut the graph into chains, always the longest that is left, and columns for the edges that no chain can carry.
 
-    An edge runs in the column of its target where that begins a chain, else in that of its source where that
-    ends one.
+    Length is counted in layers, then in rows, so that the residual branch outlasts a gate of as many rows. An edge
+    runs in the column of its target where that begins a chain, else in that of its source where that ends one.
 
     Args:
         graph: UnitGraph.
@@ -133,13 +133,16 @@ def branches(graph: UnitGraph) -> list[Column]:
         List of Columns, the longest chain first: that from the unit's input to its output.
     """
     size, free, columns = sizes(graph), [node.name for node in graph.nodes], []
+
+    def length(path: tuple[str, ...]) -> tuple[int, int]:
+        return len(path), sum(size[name] for name in path)
+
     while free:
-        paths: dict[str, tuple[int, tuple[str, ...]]] = {}
+        paths: dict[str, tuple[str, ...]] = {}
         for name in free:
             before = [paths[source] for source, target in graph.edges if target == name and source in paths]
-            length, path = max(before, key=lambda item: item[0], default=(0, ()))
-            paths[name] = (length + size[name], (*path, name))
-        _, chain = max(paths.values(), key=lambda item: item[0])
+            paths[name] = (*max(before, key=length, default=()), name)
+        chain = max(paths.values(), key=length)
         columns.append(Column(chain))
         free = [name for name in free if name not in chain]
     inner = {pair for column in columns for pair in pairwise(column.chain)}
