@@ -8,7 +8,7 @@ import keras_resnet
 from keras_resnet.analysis import UnitGraph, draw_units, unit_graph
 
 FOLDER = Path(__file__).parent
-WIDTH = 8.25  # inches, 1650 pixels
+WIDTH = 8.5  # inches, 1700 pixels
 SAME, CHANGING = "conv2_block2", "conv3_block1"  # a unit that keeps size and width, one that changes both
 
 # arXiv 1603.05027, Figure 4 and Table 2.

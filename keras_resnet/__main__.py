@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("name", help=NAME)
     command = commands.add_parser("draw", help="draw units of a network, as built")
     command.add_argument("name", help=NAME)
-    command.add_argument("--unit", nargs="+", default=["conv3_block1"], help="units to draw; default: %(default)s")
+    command.add_argument("--unit", nargs="+", default=["conv3_block1"], help="units to draw; default: conv3_block1")
     for choice in CHOICES:
         command.add_argument(f"--{choice}", help=f"{choice} of the network, where not its own")
     command.add_argument("-o", "--output", required=True, metavar="FILE", help="picture to write, as in unit.png")
