@@ -20,6 +20,7 @@ setup(
         # One TensorFlow, never both: the two distributions install the same module.
         "cpu": [f"tensorflow-cpu{TENSORFLOW}"],
         "gpu": [f"tensorflow[and-cuda]{TENSORFLOW}"],
+        "draw": ["matplotlib>=3.8"],
         "train": [
             "importlib_resources",  # tensorflow-datasets imports it and does not declare it
             "matplotlib>=3.8",

@@ -1,4 +1,4 @@
-"""`python -m keras_resnet list | describe NAME`: what networks there are, and what one costs."""
+"""`python -m keras_resnet list | describe NAME | draw NAME`: what networks there are, their cost, their units."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import argparse
 import dataclasses
 import sys
 
-from keras_resnet.analysis import count_multiply_adds, count_parameters
+from keras_resnet.analysis import count_multiply_adds, count_parameters, draw_units, unit_graph
 from keras_resnet.architecture import Architecture
 from keras_resnet.builders import describe
 from keras_resnet.catalogue import CATALOGUE, get_architecture
 from keras_resnet.network import ResNet
+
+NAME = "as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth"
+CHOICES = ("shortcut", "placement", "activation")  # of a network, that `draw` takes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,18 +29,49 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="name every network of the catalogue")
     command = commands.add_parser("describe", help="show a network's choices, parameters and multiply-adds")
-    command.add_argument("name", help="as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth")
+    command.add_argument("name", help=NAME)
+    command = commands.add_parser("draw", help="draw units of a network, as built")
+    command.add_argument("name", help=NAME)
+    command.add_argument("--unit", nargs="+", default=["conv3_block1"], help="units to draw; default: conv3_block1")
+    for choice in CHOICES:
+        command.add_argument(f"--{choice}", help=f"{choice} of the network, where not its own")
+    command.add_argument("-o", "--output", required=True, metavar="FILE", help="picture to write, as in unit.png")
     options = parser.parse_args(arguments)
-    if options.command == "list":
-        print("\n".join(f"{name:18}{describe(network)}" for name, network in CATALOGUE.items()))
-        return 0
     try:
-        architecture = get_architecture(options.name)
-    except ValueError as error:
+        COMMANDS[options.command](options)
+    except (ValueError, ImportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("\n".join(description(architecture)))
     return 0
+
+
+def show_names(options: argparse.Namespace) -> None:
+    """Print every network of the catalogue.
+
+    Args:
+        options: of `list`, which has none.
+    """
+    print("\n".join(f"{name:18}{describe(network)}" for name, network in CATALOGUE.items()))
+
+
+def show_description(options: argparse.Namespace) -> None:
+    """Print a network's description.
+
+    Args:
+        options: of `describe`.
+    """
+    print("\n".join(description(get_architecture(options.name))))
+
+
+def draw(options: argparse.Namespace) -> None:
+    """Draw units of a network side by side.
+
+    Args:
+        options: of `draw`.
+    """
+    choices = {choice: getattr(options, choice) for choice in CHOICES if getattr(options, choice) is not None}
+    model = ResNet(options.name, **choices)
+    draw_units([{unit: unit_graph(model, unit) for unit in options.unit}], options.output)
 
 
 def description(architecture: Architecture) -> list[str]:
@@ -59,6 +93,8 @@ def description(architecture: Architecture) -> list[str]:
         *(f"  {field:20}{value}" for field, value in fields.items()),
     ]
 
+
+COMMANDS = {"list": show_names, "describe": show_description, "draw": draw}
 
 if __name__ == "__main__":
     sys.exit(main())
