@@ -13,7 +13,7 @@ from PIL import Image
 import keras_resnet
 from keras_resnet.__main__ import main
 from keras_resnet.analysis import draw_units, graph_between, unit_graph
-from keras_resnet.analysis.unit_graph import Cell, UnitGraph
+from keras_resnet.analysis.unit_graph import Cell, UnitGraph, cells
 from keras_resnet.analysis.unit_layout import conflicts, layout, rows, sizes
 from keras_resnet.shortcuts import SHORTCUTS
 from keras_resnet.units import PLACEMENTS
@@ -271,3 +271,19 @@ def test_page_of_units_tells_the_truth(tmp_path, monkeypatch):
     assert {name for row in figures.SHORTCUTS for name in row} == set(SHORTCUTS)
     named = set(re.findall(r'(?:placement=|shortcut=|"name": )"(\w+)"', page))
     assert named == {*PLACEMENTS, *SHORTCUTS}
+
+
+@pytest.mark.parametrize(
+    ("activation", "text"),
+    [
+        ("maxout", "maxout of 2"),
+        ("rational", "rational"),
+        ("piecewise_linear", "piecewise linear"),
+        ("trainable_swish", "trainable swish"),
+        ("prelu", "PReLU"),
+    ],
+)
+def test_learned_activations_are_drawn_as_activations_within_and_behind_a_unit(activation, text):
+    model = keras_resnet.ResNet(tiny(activation=activation), input_shape=(8, 8, 3))
+    drawn = [cells(model.get_layer(f"conv3_block2_{site}")) for site in ("1_relu", "out")]
+    assert drawn == [(Cell(text, "activation"),)] * 2
