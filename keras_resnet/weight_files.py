@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import keras
 
 ATTRIBUTE = "keras_resnet_layers"
-# What tells a network apart: its weighted layers, and its additions.
-KINDS = ("Conv2D", "BatchNormalization", "Dense", "PReLU", "Add")
+# What tells a network apart: its weighted layers, and what adds, multiplies and scales their outputs.
+WEIGHTED = ("Conv2D", "BatchNormalization", "Dense", "PReLU", "TrainableSwish", "PiecewiseLinear", "Rational")
+KINDS = (*WEIGHTED, "Maxout", "Add", "Multiply", "Rescaling")
 
 
 def layer_names(layers: Iterable[tuple[str, str]]) -> list[str]:

@@ -43,6 +43,10 @@ def test_its_own_network_takes_the_weights(saved):
         ({"name": "ResNet14"}, "has no layer 'conv2_block2_1_bn'"),
         ({"shortcut": "B"}, "has no layer 'conv3_block1_0_bn'"),
         ({"shortcut": "C"}, "has no layer 'conv2_block1_0_bn'"),
+        ({"shortcut": "constant_scaling"}, "has no layer 'conv2_block1_0_scale'"),
+        ({"activation": "rational"}, "has no layer 'conv1_relu'"),
+        ({"activation": "maxout"}, "has no layer 'conv1_relu'"),
+        ({"squeeze_excitation": 4}, "has no layer 'conv2_block1_se_excite'"),
     ],
     ids=str,
 )
