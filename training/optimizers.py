@@ -146,7 +146,7 @@ def make_optimizer(config: RunConfig, steps: int) -> keras.optimizers.Optimizer:
         return Muon(*common, kernel_ratio=config.kernel_rate / config.learning_rate)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
     if config.decayed == "kernels":
-        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias", "alpha"])
+        optimizer.exclude_from_weight_decay(var_names=["^(?!kernel)"])  # a pattern: all but kernels
     return optimizer
 
 

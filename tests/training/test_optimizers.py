@@ -160,7 +160,7 @@ def test_configuration_decides_the_optimizer():
 @pytest.mark.parametrize("decayed", ["all", "kernels"])
 def test_adamw_decays_what_is_asked(decayed):
     config = RunConfig(epochs=1, optimizer="adamw", learning_rate=RATE, weight_decay=DECAY, decayed=decayed)
-    names = ("kernel", "gamma", "beta", "bias", "alpha")
+    names = ("kernel", "gamma", "beta", "bias", "alpha", "slope_0", "numerator")
     trained = variables(*names)
     start = [variable.numpy() for variable in trained]
     optimizer = make_optimizer(config, 10)
