@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -43,6 +44,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and not getattr(self, "renorm", False)  # Keras 3.12, the last for Python 3.10, has none
             and self.scale
             and self.center
+            and self.momentum > 0  # without any memory the kernel takes no moving statistics
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
             and keras.backend.standardize_dtype(inputs.dtype) in ("float32", "bfloat16", "float16")
@@ -52,22 +54,49 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _fused_training_step(self, inputs):
         import tensorflow as tf
 
+        # The kernel blends the unbiased variance of the batch into the moving one; Keras blends the biased one,
+        # which is smaller by this factor. So the kernel is given a moving variance that is larger by as much.
+        bias = _bias_of_variance(inputs)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma,
             offset=self.beta,
-            mean=tf.zeros((0,)),
-            variance=tf.zeros((0,)),
+            mean=self.moving_mean,
+            variance=self.moving_variance / bias,
             epsilon=self.epsilon,
+            exponential_avg_factor=1.0 - self.momentum,
             is_training=True,
         )
-        # The kernel gives the unbiased variance of the batch; Keras keeps the biased one.
-        count = tf.cast(tf.size(inputs) // inputs.shape[-1], "float32")
-        variance = variance * ((count - 1.0) / count)
-        rate = 1.0 - self.momentum
-        self.moving_mean.assign(self.moving_mean * self.momentum + mean * rate)
-        self.moving_variance.assign(self.moving_variance * self.momentum + variance * rate)
+        self.moving_mean.assign(mean)
+        self.moving_variance.assign(variance * bias)
         return ops.cast(outputs, self.compute_dtype)
+
+
+def _bias_of_variance(inputs):
+    """Give (n - 1) / n for the n values of a channel; 1/2 for a single value, whose variance is 0 in any case."""
+    import tensorflow as tf
+
+    shape = inputs.shape
+    if shape.is_fully_defined():
+        count = shape.num_elements() // shape[-1]
+        return shared_constant(1.0 - 1.0 / max(count, 2))
+    return tf.maximum(1.0 - shape[-1] / tf.cast(tf.size(inputs), "float32"), 0.5)
+
+
+@functools.cache
+def shared_constant(value: float):
+    """Give a float32 scalar that a TensorFlow graph holds once, however many layers use it.
+
+    Args:
+        value: float.
+
+    Returns:
+        tf.Tensor, made outside of any graph.
+    """
+    import tensorflow as tf
+
+    with tf.init_scope():
+        return tf.constant(value, "float32")
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
