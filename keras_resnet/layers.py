@@ -84,11 +84,12 @@ def _bias_of_variance(inputs):
 
 
 @functools.cache
-def shared_constant(value: float):
-    """Give a float32 scalar that a TensorFlow graph holds once, however many layers use it.
+def shared_constant(value: float, dtype: str = "float32"):
+    """Give a scalar that a TensorFlow graph holds once, however many layers use it.
 
     Args:
         value: float.
+        dtype: str or tf.DType.
 
     Returns:
         tf.Tensor, made outside of any graph.
@@ -96,7 +97,7 @@ def shared_constant(value: float):
     import tensorflow as tf
 
     with tf.init_scope():
-        return tf.constant(value, "float32")
+        return tf.constant(value, dtype)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
