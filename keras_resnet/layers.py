@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -186,6 +187,24 @@ class ResidualNetwork(keras.Model):
         with deep_recursion():
             super().__init__(*args, **kwargs)
 
+    def train_step(self, *args: Any, **kwargs: Any):
+        """Train on a batch as Keras does; while that is traced, Python looks for no garbage among all that it makes."""
+        with uncollected():
+            return super().train_step(*args, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
+        """Make the metrics' and the optimizer's variables before Keras's TensorFlow trainer traces a step.
+
+        Under a strategy Keras does so itself. Elsewhere it leaves them to the trace, and TensorFlow traces a second
+        time whatever has made variables: a step of a thousand layers too.
+        """
+        if self._distribute_strategy is not None:
+            super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+            return
+        if iterator is not None:  # shapes and types will do: taking a batch would rob a generator of it
+            data_batch = iterator._get_iterator().element_spec
+        self._symbolic_build(data_batch=data_batch)
+
     def save_weights(self, filepath, *args: Any, **kwargs: Any) -> None:
         """Save the weights as Keras does, and in a single file the names of the layers with them."""
         super().save_weights(filepath, *args, **kwargs)
@@ -209,6 +228,22 @@ def deep_recursion(limit: int = 100_000) -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause Python's garbage collector, which goes through all of a large graph again and again as it grows.
+
+    Yields:
+        None.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def he_initializer() -> keras.initializers.Initializer:
