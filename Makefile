@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 TENSORFLOW := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: install train test test-slow lint format benchmark clean
+.PHONY: install train test test-slow lint format benchmark benchmark-depth clean
 
 install: $(VENV)/installed
 
@@ -36,6 +36,9 @@ format: install
 
 benchmark: install  ## Training speed beside keras.applications.
 	$(BIN)/python benchmarks/train_step.py $(ARGS)
+
+benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
+	$(BIN)/python benchmarks/depth.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) *.egg-info build .pytest_cache .ruff_cache

@@ -67,13 +67,8 @@ class L2SGD(keras.optimizers.SGD):
         return {**super().get_config(), "l2": self.l2, "decayed": self.decayed}
 
 
-def _is_dense(gradient, variable) -> bool:
-    """Tell whether TensorFlow's operation for momentum can take this gradient for this variable."""
-    return keras.backend.backend() == "tensorflow" and hasattr(variable, "handle") and not _is_sparse(gradient)
-
-
 def _is_fusible(gradient) -> bool:
-    """Tell whether TensorFlow's fused operation takes the gradient: a sparse one it does not."""
+    """Tell whether TensorFlow's fused operation takes a gradient; a sparse one it does not."""
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
