@@ -42,25 +42,14 @@ class L2SGD(keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable by its gradient."""
         place = self._get_variable_index(variable)
+        fusible = self.momentum and _is_fusible(gradient)
         if self.l2 and place in self._decaying:
-            gradient = gradient + keras.ops.cast(self.l2 * variable, gradient.dtype)
-        if self.momentum and _is_fusible(gradient):
-            self._fused_update(gradient, variable, self.momentums[place], learning_rate)
+            l2 = shared_constant(self.l2, variable.dtype) if fusible else self.l2
+            gradient = gradient + keras.ops.cast(l2 * variable, gradient.dtype)
+        if fusible:
+            _fused_update(gradient, variable, self.momentums[place], learning_rate, self.momentum, self.nesterov)
         else:
             super().update_step(gradient, variable, learning_rate)
-
-    def _fused_update(self, gradient, variable, momentum, learning_rate) -> None:
-        """Do in one operation what Keras's SGD does in eleven: their number is what a very deep network costs."""
-        import tensorflow as tf
-
-        tf.raw_ops.ResourceApplyKerasMomentum(
-            var=variable.handle,
-            accum=momentum.value.handle,
-            lr=tf.cast(learning_rate, variable.dtype),
-            grad=tf.cast(gradient, variable.dtype),
-            momentum=shared_constant(self.momentum, variable.dtype),
-            use_nesterov=self.nesterov,
-        )
 
     def get_config(self) -> dict:
         """Return the optimizer's configuration."""
@@ -74,6 +63,20 @@ def _is_fusible(gradient) -> bool:
     import tensorflow as tf
 
     return isinstance(gradient, tf.Tensor)
+
+
+def _fused_update(gradient, variable, velocity, learning_rate, momentum: float, nesterov: bool) -> None:
+    """Do in one operation what Keras's SGD does in eleven: their number is what a very deep network costs."""
+    import tensorflow as tf
+
+    tf.raw_ops.ResourceApplyKerasMomentum(
+        var=variable.handle,
+        accum=velocity.value.handle,
+        lr=tf.cast(learning_rate, variable.dtype),
+        grad=tf.cast(gradient, variable.dtype),
+        momentum=shared_constant(momentum, variable.dtype),
+        use_nesterov=nesterov,
+    )
 
 
 # Coefficients of the quintic Newton-Schulz iteration that Muon's authors chose for a steep slope at zero.
