@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 TENSORFLOW := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: install train test test-slow lint format benchmark figures clean
+.PHONY: install train test test-slow lint format benchmark benchmark-depth figures clean
 
 install: $(VENV)/installed
 
@@ -39,6 +39,9 @@ benchmark: install  ## Training speed beside keras.applications.
 
 figures: install  ## The pictures of docs/units.md, drawn anew from the networks.
 	$(BIN)/python docs/make_figures.py
+
+benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
+	$(BIN)/python benchmarks/depth.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) *.egg-info build .pytest_cache .ruff_cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -43,6 +45,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and not getattr(self, "renorm", False)  # Keras 3.12, the last for Python 3.10, has none
             and self.scale
             and self.center
+            and self.momentum > 0  # without any memory the kernel takes no moving statistics
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
             and keras.backend.standardize_dtype(inputs.dtype) in ("float32", "bfloat16", "float16")
@@ -52,22 +55,50 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _fused_training_step(self, inputs):
         import tensorflow as tf
 
+        # The kernel blends the unbiased variance of the batch into the moving one; Keras blends the biased one,
+        # which is smaller by this factor. So the kernel is given a moving variance that is larger by as much.
+        bias = _bias_of_variance(inputs)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma,
             offset=self.beta,
-            mean=tf.zeros((0,)),
-            variance=tf.zeros((0,)),
+            mean=self.moving_mean,
+            variance=self.moving_variance / bias,
             epsilon=self.epsilon,
+            exponential_avg_factor=1.0 - self.momentum,
             is_training=True,
         )
-        # The kernel gives the unbiased variance of the batch; Keras keeps the biased one.
-        count = tf.cast(tf.size(inputs) // inputs.shape[-1], "float32")
-        variance = variance * ((count - 1.0) / count)
-        rate = 1.0 - self.momentum
-        self.moving_mean.assign(self.moving_mean * self.momentum + mean * rate)
-        self.moving_variance.assign(self.moving_variance * self.momentum + variance * rate)
+        self.moving_mean.assign(mean)
+        self.moving_variance.assign(variance * bias)
         return ops.cast(outputs, self.compute_dtype)
+
+
+def _bias_of_variance(inputs):
+    """Give (n - 1) / n for the n values of a channel; 1/2 for a single value, whose variance is 0 in any case."""
+    import tensorflow as tf
+
+    shape = inputs.shape
+    if shape.is_fully_defined():
+        count = shape.num_elements() // shape[-1]
+        return shared_constant(1.0 - 1.0 / max(count, 2))
+    return tf.maximum(1.0 - shape[-1] / tf.cast(tf.size(inputs), "float32"), 0.5)
+
+
+@functools.cache
+def shared_constant(value: float, dtype: str = "float32"):
+    """Give a scalar that a TensorFlow graph holds once, however many layers use it.
+
+    Args:
+        value: float.
+        dtype: str or tf.DType.
+
+    Returns:
+        tf.Tensor, made outside of any graph.
+    """
+    import tensorflow as tf
+
+    with tf.init_scope():
+        return tf.constant(value, dtype)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -156,6 +187,24 @@ class ResidualNetwork(keras.Model):
         with deep_recursion():
             super().__init__(*args, **kwargs)
 
+    def train_step(self, *args: Any, **kwargs: Any):
+        """Train on a batch as Keras does; while that is traced, Python looks for no garbage among all that it makes."""
+        with uncollected():
+            return super().train_step(*args, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
+        """Make the metrics' and the optimizer's variables before Keras's TensorFlow trainer traces a step.
+
+        Under a strategy Keras does so itself. Elsewhere it leaves them to the trace, and TensorFlow traces a second
+        time whatever has made variables: a step of a thousand layers too.
+        """
+        if self._distribute_strategy is not None:
+            super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+            return
+        if iterator is not None:  # shapes and types will do: taking a batch would rob a generator of it
+            data_batch = iterator._get_iterator().element_spec
+        self._symbolic_build(data_batch=data_batch)
+
     def save_weights(self, filepath, *args: Any, **kwargs: Any) -> None:
         """Save the weights as Keras does, and in a single file the names of the layers with them."""
         super().save_weights(filepath, *args, **kwargs)
@@ -179,6 +228,22 @@ def deep_recursion(limit: int = 100_000) -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause Python's garbage collector, which goes through all of a large graph again and again as it grows.
+
+    Yields:
+        None.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def he_initializer() -> keras.initializers.Initializer:

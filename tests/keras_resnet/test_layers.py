@@ -1,5 +1,6 @@
 """The layers against Keras's own on the same weights, or against hand-computed values."""
 
+import gc
 import sys
 
 import keras
@@ -14,6 +15,7 @@ from keras_resnet.layers import (
     ZeroPadChannels,
     channel_axis,
     deep_recursion,
+    uncollected,
 )
 from tests.keras_resnet.helpers import images, outputs, randomise
 
@@ -144,6 +146,27 @@ def test_batch_of_unknown_size_trains_alike():
     np.testing.assert_allclose(ours.moving_variance, keras_own.moving_variance, rtol=1e-5)
 
 
+@pytest.mark.parametrize("signature", [SHAPE, (None, None, None, 3)], ids=["known size", "unknown size"])
+def test_moving_statistics_stay_those_of_keras_over_many_steps(signature):
+    ours, keras_own = pair(momentum=0.99)
+    step = tf.function(lambda x: ours(x, training=True), input_signature=[tf.TensorSpec(signature)])
+    for seed in range(300):
+        step(batch(seed=seed))
+        keras_own(batch(seed=seed), training=True)
+    np.testing.assert_allclose(ours.moving_mean, keras_own.moving_mean, rtol=1e-5)
+    np.testing.assert_allclose(ours.moving_variance, keras_own.moving_variance, rtol=1e-5)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_batch_of_one_value_a_channel_shrinks_the_variance_as_keras_does(unknown):
+    shape = (1, 1, 1, 3)
+    ours, keras_own = pair(shape)
+    signature = [tf.TensorSpec((None, None, None, 3) if unknown else shape)]
+    tf.function(lambda x: ours(x, training=True), input_signature=signature)(batch(shape))
+    keras_own(batch(shape), training=True)
+    np.testing.assert_allclose(ours.moving_variance, keras_own.moving_variance, rtol=1e-6)
+
+
 def test_batch_of_one_value_a_channel_has_no_variance():
     assert_same_training(*pair((1, 1, 1, 3)), shape=(1, 1, 1, 3))
 
@@ -243,3 +266,54 @@ def test_deep_graph_becomes_a_model_where_keras_fails():
     with pytest.raises(RecursionError):
         keras.Model(inputs, x)
     np.testing.assert_array_equal(outputs(ResidualNetwork(inputs, x), np.array([[2.0]])), [[2.0]])
+
+
+def test_garbage_is_collected_as_before_once_a_block_ends():
+    before = gc.isenabled()
+    with pytest.raises(KeyError), uncollected():
+        assert not gc.isenabled()
+        raise KeyError
+    assert gc.isenabled() == before
+    gc.disable()
+    try:
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+class Counting(ResidualNetwork):
+    """Counts how often its training step is traced."""
+
+    traces = 0
+
+    def train_step(self, data):
+        type(self).traces += 1
+        return super().train_step(data)
+
+
+@pytest.mark.parametrize("way", ["fit", "train_on_batch", "generator"])
+def test_training_step_is_traced_once_and_no_batch_is_lost(way):
+    Counting.traces, drawn = 0, []
+    inputs = keras.Input((4,))
+    model = Counting(inputs, keras.layers.Dense(3)(inputs))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, metrics=["accuracy"])
+    x, y = images(8, 4), np.arange(8) % 3
+
+    def batches():
+        for place in range(0, 8, 2):
+            drawn.append(place)
+            yield x[place : place + 2], y[place : place + 2]
+
+    if way == "train_on_batch":
+        for part in batches():
+            model.train_on_batch(*part)
+    elif way == "fit":
+        model.fit(x, y, batch_size=2, verbose=0)
+    else:
+        model.fit(batches(), steps_per_epoch=4, verbose=0)
+        assert drawn == [0, 2, 4, 6]
+    assert Counting.traces == 1
+    assert int(model.optimizer.iterations) == 4

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from training.config import RunConfig
 from training.optimizers import L2SGD, Muon, SmoothedCrossentropy, make_loss, make_optimizer, orthogonalise
@@ -68,6 +69,65 @@ def test_l2sgd_is_sgd_on_the_loss_with_its_penalty():
     reference = fitted(keras.optimizers.SGD(RATE, MOMENTUM, True), keras.regularizers.L2(DECAY / 2))
     for left, right in zip(ours, reference, strict=True):
         np.testing.assert_allclose(left, right, atol=1e-6)
+
+
+def steps_of(optimizer, dtype: str, compiled: bool) -> list[np.ndarray]:
+    """Train two variables for five steps; return the weights and the optimizer's state."""
+    trained = [keras.Variable(numbers(3, 2, seed=place), dtype=dtype, name="kernel") for place in range(2)]
+    optimizer.build(trained)
+    step = tf.function(lambda given: optimizer.apply(given, trained)) if compiled else optimizer.apply
+    for number in range(5):
+        step([tf.constant(gradient, dtype) for gradient in gradients(number, 2)])
+    return [keras.ops.convert_to_numpy(v) for v in (*trained, *optimizer.variables)]
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-7), ("float16", 4e-3)])
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.9, False), (0.9, True), (0.0, False)])
+def test_without_decay_l2sgd_is_the_sgd_of_keras_in_weights_and_state(momentum, nesterov, dtype, tolerance, compiled):
+    schedule = PiecewiseLinear([0, 5], [0.1, 0.3])
+    ours = steps_of(L2SGD(schedule, momentum, nesterov, 0.0), dtype, compiled)
+    reference = steps_of(keras.optimizers.SGD(schedule, momentum, nesterov), dtype, compiled)
+    for left, right in zip(ours, reference, strict=True):
+        np.testing.assert_allclose(left, right, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "loss_scaled"])
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {},
+        {"clipnorm": 0.5},
+        {"use_ema": True, "ema_overwrite_frequency": 2},
+        {"gradient_accumulation_steps": 2},
+    ],
+    ids=lambda choices: next(iter(choices), "plain"),
+)
+def test_what_keras_does_about_a_step_works_with_the_fused_update(choices, wrapped):
+    def fitted(optimizer):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((), dtype="int32"), keras.layers.Embedding(7, 3), keras.layers.Dense(2)])
+        model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if wrapped else optimizer, "mse")
+        model.fit(np.arange(24) % 5, numbers(24, 2), batch_size=4, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    # The gradient of an embedding is sparse, those of the dense layer are not.
+    ours = fitted(L2SGD(RATE, MOMENTUM, True, 0.0, **choices))
+    reference = fitted(keras.optimizers.SGD(RATE, MOMENTUM, True, **choices))
+    for left, right in zip(ours, reference, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
+
+
+def test_update_of_a_variable_is_one_operation():
+    def types(optimizer):
+        trained = variables("kernel", "bias")
+        optimizer.build(trained)
+        given = [tf.TensorSpec((3, 2))] * 2
+        graph = tf.function(lambda *given: optimizer.apply(given, trained)).get_concrete_function(*given).graph
+        return [operation.type for operation in graph.get_operations()]
+
+    assert types(L2SGD(RATE, MOMENTUM)).count("ResourceApplyKerasMomentum") == 2
+    assert "ResourceApplyKerasMomentum" not in types(L2SGD(RATE, 0.0))
 
 
 def test_kernels_are_told_apart_in_a_compiled_step():
