@@ -10,7 +10,7 @@ import keras
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
-from keras_resnet.layers import ResidualNetwork, channel_axis, he_initializer
+from keras_resnet.layers import ResidualNetwork, channel_axis, he_initializer, uncollected
 from keras_resnet.messages import unknown
 from keras_resnet.stems import stem
 from keras_resnet.units import Unit, operations, residual_unit
@@ -72,12 +72,13 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
     classes = architecture.classes if classes is None else classes
     if isinstance(classes, bool) or not isinstance(classes, Integral) or classes < 1:
         raise ValueError(f"classes must be a positive integer; received {classes!r}.")
-    inputs = network_input(architecture, include_top, input_tensor, input_shape)
-    x = stages(architecture, stem(architecture, inputs))
-    x = head(architecture, x, int(classes), classifier_activation) if include_top else pooled(x, pooling)
-    if input_tensor is not None:
-        inputs = keras.utils.get_source_inputs(input_tensor)
-    model = ResidualNetwork(inputs, x, name=name)
+    with uncollected():
+        inputs = network_input(architecture, include_top, input_tensor, input_shape)
+        x = stages(architecture, stem(architecture, inputs))
+        x = head(architecture, x, int(classes), classifier_activation) if include_top else pooled(x, pooling)
+        if input_tensor is not None:
+            inputs = keras.utils.get_source_inputs(input_tensor)
+        model = ResidualNetwork(inputs, x, name=name)
     if weights is not None:
         load_weights(model, weights)
     return model
