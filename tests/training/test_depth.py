@@ -50,6 +50,10 @@ def test_operations_of_a_training_step_grow_with_the_depth_alone():
 def test_resnet1202_does_all_that_others_do_at_the_usual_recursion_limit(tmp_path):
     limit = sys.getrecursionlimit()
     model = compiled(1202)
+    # With the statistics it starts from, each of the 600 units would double the variance and inference overflow.
+    for layer in model.layers:
+        if layer.name.endswith("_2_bn"):
+            layer.gamma.assign(0.01 * np.ones(layer.gamma.shape))
     x, y = images(4, 32, 32, 3), np.arange(4)
     before = [weight.copy() for weight in model.get_weights()]
     assert np.isfinite(model.predict(x, verbose=0)).all()
