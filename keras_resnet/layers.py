@@ -201,9 +201,11 @@ class ResidualNetwork(keras.Model):
         if self._distribute_strategy is not None:
             super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
             return
-        if iterator is not None:  # shapes and types will do: taking a batch would rob a generator of it
-            data_batch = iterator._get_iterator().element_spec
-        self._symbolic_build(data_batch=data_batch)
+        # These names are Keras's own; where it changes them, a step is traced twice again, and no more.
+        with contextlib.suppress(AttributeError):
+            if iterator is not None:  # shapes and types will do: taking a batch would rob a generator of it
+                data_batch = iterator._get_iterator().element_spec
+            self._symbolic_build(data_batch=data_batch)
 
     def save_weights(self, filepath, *args: Any, **kwargs: Any) -> None:
         """Save the weights as Keras does, and in a single file the names of the layers with them."""
