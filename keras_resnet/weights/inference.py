@@ -1,0 +1,107 @@
+"""Which architecture a checkpoint is of, as far as names and shapes tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.units import UNITS
+from keras_resnet.weights.layouts import Arrays
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+# What names and shapes do not tell, and the networks of a naming scheme have in common.
+CONVENTIONS: dict[str, dict[str, Any]] = {
+    "torchvision": {"stride_on": "3x3"},
+    "pytorch_resnet_cifar10": {"shortcut": {"name": "A", "zeros": "both"}},
+    "timm_v2": {"stride_on": "3x3", "stem_activation": False},
+    "keras": {"norm_epsilon": 1.001e-5, "norm_momentum": 0.99, "pool_padding": "zeros"},
+}
+KERAS_V2 = {"stride_on": "3x3", "stride_unit": "last", "stem_activation": False}
+
+
+def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
+    """Work out the architecture that a checkpoint is of.
+
+    Args:
+        tensors: mapping of our names, as in `conv1_conv/kernel`, to arrays.
+        layout: str, a key of `layouts.LAYOUTS`.
+
+    Returns:
+        Architecture.
+
+    Raises:
+        ValueError: the tensors are not those of a residual network.
+    """
+    shapes = {name: tuple(array.shape) for name, array in tensors.items()}
+    blocks = _blocks(shapes)
+    unit = "bottleneck" if "conv2_block1_3_conv/kernel" in shapes else "basic"
+    last = len(UNITS[unit].kernels)
+    outputs = [shapes[f"conv{stage}_block1_{last}_conv/kernel"][-1] for stage in range(2, len(blocks) + 2)]
+    widths = tuple(channels // UNITS[unit].expansion for channels in outputs)
+    preactivated = "post_bn/gamma" in shapes
+    fields = {
+        "blocks": blocks,
+        "widths": widths,
+        "unit": unit,
+        "placement": "full_preactivation" if preactivated else "original",
+        "shortcut": _shortcut(shapes, blocks),
+        "biased": _biased(shapes),
+        **_stem(shapes, widths),
+        **(_groups(shapes, widths) if unit == "bottleneck" else {}),
+        **_squeeze(shapes),
+        **CONVENTIONS[layout],
+        **(KERAS_V2 if layout == "keras" and preactivated else {}),
+    }
+    return Architecture(**fields)
+
+
+def _blocks(shapes: Shapes) -> tuple[int, ...]:
+    units = {tuple(map(int, match.groups())) for name in shapes if (match := re.match(r"conv(\d+)_block(\d+)_", name))}
+    stages = sorted({stage for stage, _ in units})
+    if not stages or stages != list(range(2, len(stages) + 2)):
+        raise ValueError("its tensors are not those of a residual network.")
+    return tuple(max(block for other, block in units if other == stage) for stage in stages)
+
+
+def _shortcut(shapes: Shapes, blocks: tuple[int, ...]) -> str:
+    projections = sum(bool(re.fullmatch(r"conv\d+_block\d+_0_conv/kernel", name)) for name in shapes)
+    if projections == sum(blocks):
+        return "C"
+    return "B" if projections else "A"
+
+
+def _stem(shapes: Shapes, widths: tuple[int, ...]) -> dict[str, Any]:
+    deep = "conv1_3_conv/kernel" in shapes
+    kernel = shapes["conv1_3_conv/kernel" if deep else "conv1_conv/kernel"]
+    stem = "deep" if deep else {7: "imagenet", 3: "cifar"}.get(kernel[0])
+    if stem is None:
+        raise ValueError(f"its first convolution is {kernel[0]}x{kernel[1]}, and no stem of ours has such.")
+    width = {} if kernel[-1] == widths[0] else {"stem_width": kernel[-1]}
+    return {"stem": stem, **width, **({"projection": "average_pool"} if deep else {})}
+
+
+def _groups(shapes: Shapes, widths: tuple[int, ...]) -> dict[str, int]:
+    *_, inputs, filters = shapes["conv2_block1_2_conv/kernel"]
+    groups = filters // inputs
+    each = filters * 64 // (groups * widths[0])
+    return {"groups": groups, "width_per_group": each}
+
+
+def _squeeze(shapes: Shapes) -> dict[str, int]:
+    kernel = shapes.get("conv2_block1_se_reduce/kernel")
+    return {"squeeze_excitation": kernel[-2] // kernel[-1]} if kernel else {}
+
+
+def _biased(shapes: Shapes) -> tuple[str, ...]:
+    """Name the convolutions whose bias no normalisation directly behind could absorb."""
+    sites = {
+        "stem": ("conv1_conv", "conv1_bn"),
+        "shortcut": ("conv2_block1_0_conv", "conv2_block1_0_bn"),
+        **{site: (f"conv2_block1_{site}_conv", f"conv2_block1_{site}_bn") for site in "123"},
+    }
+    return tuple(
+        site for site, (conv, norm) in sites.items() if f"{conv}/bias" in shapes and f"{norm}/gamma" not in shapes
+    )

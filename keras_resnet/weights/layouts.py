@@ -1,0 +1,158 @@
+"""How other people name the tensors of a residual network, as tables: their names to ours.
+
+Our name of a tensor is its layer's and its own, as in `conv4_block6_2_bn/gamma`; our kernels have the shape (height,
+width, inputs, filters). A layout renames the layers, and turns kernels where its framework has them otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Layout(NamedTuple):
+    """A naming scheme.
+
+    Args:
+        title: str, for messages.
+        marks: tuple of str, regular expressions; each of them is some layer's name in such a file.
+        layers: mapping of regular expressions of their layers' names to ours. The groups `stage` and `block` of the
+            expression make the `{unit}` of ours; the group `site` stays as it is. A name that ends in `_` is of a
+            convolution or of a normalisation, which its shape must tell.
+        first_stage: int, number of their first stage.
+        torch: bool, whether their tensors are named and turned as PyTorch's, or as Keras's.
+    """
+
+    title: str
+    marks: tuple[str, ...]
+    layers: Mapping[str, str]
+    first_stage: int = 1
+    torch: bool = True
+
+
+STAGE = r"(?P<stage>\d+)\.(?P<block>\d+)\."
+
+# torchvision, timm's resnet.py (deep stems, pooled projections, squeeze-and-excitation), fb.resnet-style CIFAR nets.
+FACEBOOK = {
+    r"conv1": "conv1_conv",
+    r"conv1\.0": "conv1_1_conv",
+    r"conv1\.1": "conv1_1_bn",
+    r"conv1\.3": "conv1_2_conv",
+    r"conv1\.4": "conv1_2_bn",
+    r"conv1\.6": "conv1_3_conv",
+    r"bn1": "conv1_bn",
+    rf"layer{STAGE}conv(?P<site>\d)": "{unit}_{site}_conv",
+    rf"layer{STAGE}bn(?P<site>\d)": "{unit}_{site}_bn",
+    rf"layer{STAGE}(downsample|shortcut)\.\d": "{unit}_0_",
+    rf"layer{STAGE}se\.(fc1|conv_reduce)": "{unit}_se_reduce",
+    rf"layer{STAGE}se\.(fc2|conv_expand)": "{unit}_se_excite",
+    r"fc|linear": "predictions",
+}
+# timm's resnetv2.py, its variants with batch normalisation.
+TIMM_V2 = {
+    r"stem\.conv": "conv1_conv",
+    r"stem\.conv(?P<site>[123])": "conv1_{site}_conv",
+    r"stem\.norm(?P<site>[12])": "conv1_{site}_bn",
+    rf"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.conv(?P<site>\d)": "{unit}_{site}_conv",
+    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm1": "{unit}_preact_bn",
+    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm2": "{unit}_1_bn",
+    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm3": "{unit}_2_bn",
+    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.downsample\.conv": "{unit}_0_conv",
+    r"norm": "post_bn",
+    r"head\.fc": "predictions",
+}
+
+LAYOUTS: dict[str, Layout] = {
+    "torchvision": Layout("torchvision or timm", (r"conv1(\.0)?", r"layer1\.0\.conv1", r"fc"), FACEBOOK),
+    "pytorch_resnet_cifar10": Layout("pytorch_resnet_cifar10", (r"conv1", r"layer3\.0\.conv2", r"linear"), FACEBOOK),
+    "timm_v2": Layout(
+        "timm's resnetv2", (r"stem\.conv1?", r"stages\.0\.blocks\.0\.norm1"), TIMM_V2, first_stage=0
+    ),
+    "keras": Layout("keras.applications", (r"conv1_conv", r"conv2_block1_1_conv"), {r"(?P<site>\w+)": "{site}"}, 0, False),
+}
+
+# Names of the tensors of a layer: of a normalisation, and of all other layers.
+TORCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+TORCH_OTHER = {"weight": "kernel", "bias": "bias"}
+DROPPED = "num_batches_tracked"  # counts of batches, which no network of ours needs
+
+
+def recognise(arrays: Arrays) -> Layout:
+    """Find the layout that an unknown file follows.
+
+    Args:
+        arrays: mapping of the file's names to arrays, without common prefixes.
+
+    Returns:
+        Layout.
+
+    Raises:
+        ValueError: none fits.
+    """
+    layers = {name.rpartition(".")[0] or name.rpartition("/")[0] for name in arrays}
+    for layout in LAYOUTS.values():
+        if all(any(re.fullmatch(mark, layer) for layer in layers) for mark in layout.marks):
+            return layout
+    titles = ", ".join(layout.title for layout in LAYOUTS.values())
+    some = ", ".join(list(arrays)[:3])
+    raise ValueError(f"no known naming: the tensors begin with {some}. Known are those of {titles}.")
+
+
+def translate(layout: Layout, arrays: Arrays) -> dict[str, np.ndarray]:
+    """Rename and turn the tensors of a file to ours.
+
+    Args:
+        layout: Layout.
+        arrays: mapping of the file's names to arrays.
+
+    Returns:
+        Dict of our names, as in `conv1_conv/kernel`, to arrays.
+
+    Raises:
+        ValueError: the layout has no place for a tensor; the sentence lists all such.
+    """
+    ours, strangers = {}, []
+    for name, array in arrays.items():
+        layer, _, part = name.rpartition("." if layout.torch else "/")
+        if part == DROPPED:
+            continue
+        place = _place(layout, layer, array)
+        names = (TORCH_NORM if place and place.endswith("_bn") else TORCH_OTHER) if layout.torch else {part: part}
+        if place is None or part not in names:
+            strangers.append(name)
+        else:
+            ours[f"{place}/{names[part]}"] = _turned(array) if layout.torch and names[part] == "kernel" else array
+    if strangers:
+        raise ValueError(f"{layout.title} networks of ours have no place for {', '.join(strangers)}.")
+    return _with_deep_stem(ours)
+
+
+def _place(layout: Layout, layer: str, array: np.ndarray) -> str | None:
+    """Name our layer for one of theirs; None where there is none."""
+    for pattern, ours in layout.layers.items():
+        if match := re.fullmatch(pattern, layer):
+            groups = match.groupdict()
+            if "stage" in groups:
+                stage, block = int(groups["stage"]) - layout.first_stage + 2, int(groups["block"]) + 1
+                groups["unit"] = f"conv{stage}_block{block}"
+            place = ours.format(**groups)
+            return f"{place}{'conv' if array.ndim == 4 else 'bn'}" if place.endswith("_") else place
+    return None
+
+
+def _turned(array: np.ndarray) -> np.ndarray:
+    """Bring a PyTorch kernel (filters, inputs, height, width) or matrix (outputs, inputs) to Keras's order."""
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
+
+
+def _with_deep_stem(ours: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give the normalisation behind a stem of three convolutions the name of the third."""
+    if "conv1_3_conv/kernel" not in ours:
+        return ours
+    return {name.replace("conv1_bn/", "conv1_3_bn/"): array for name, array in ours.items()}
