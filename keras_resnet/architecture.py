@@ -45,6 +45,8 @@ class Architecture:
         stride_unit: unit that carries the stride between two stages: "first" of the later stage (the
             papers), or "last" of the earlier one (keras.applications' V2 networks).
         downsampling: "stride" between the stages, or a 2x2 "max_pool" behind every stage (VGG).
+        output_stride: int, input pixels behind one pixel of the last map at most: where the network would stride
+            further, its convolutions are dilated instead, on the same weights. None to stride throughout.
         padding: of strided convolutions and pools: "symmetric" (the papers, Caffe, Torch) or "same"
             (TensorFlow's, which pads even sizes on one side only and computes another function).
         pool_padding: what a symmetric max pool pads with: "lowest" (never picked) or "zeros"
@@ -90,6 +92,7 @@ class Architecture:
     stride_on: Literal["first", "3x3"] = "first"
     stride_unit: Literal["first", "last"] = "first"
     downsampling: Literal["stride", "max_pool"] = "stride"
+    output_stride: int | None = None
     padding: Literal["symmetric", "same"] = "symmetric"
     pool_padding: Literal["lowest", "zeros"] = "lowest"
     projection: Literal["convolution", "average_pool"] = "convolution"
@@ -128,9 +131,15 @@ class Architecture:
     @property
     def stride(self) -> int:
         """Input pixels, along one side, behind one pixel of the last feature map."""
-        stem, stages = STEMS[self.stem], len(self.blocks)
-        halvings = int(stem.pool) + (stages if self.downsampling == "max_pool" else stages - 1)
-        return stem.stride * 2**halvings
+        stages = len(self.blocks)
+        stride = self.stem_stride * 2 ** (stages if self.downsampling == "max_pool" else stages - 1)
+        return stride if self.output_stride is None else min(stride, self.output_stride)
+
+    @property
+    def stem_stride(self) -> int:
+        """Input pixels, along one side, behind one pixel that enters the first stage."""
+        stem = STEMS[self.stem]
+        return stem.stride * (2 if stem.pool else 1)
 
     @property
     def image_size(self) -> int:
@@ -204,6 +213,7 @@ if TYPE_CHECKING:
         stride_on: Literal["first", "3x3"]
         stride_unit: Literal["first", "last"]
         downsampling: Literal["stride", "max_pool"]
+        output_stride: int | None
         padding: Literal["symmetric", "same"]
         pool_padding: Literal["lowest", "zeros"]
         projection: Literal["convolution", "average_pool"]

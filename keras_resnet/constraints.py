@@ -40,6 +40,7 @@ KINDS: dict[str, object] = {
     "groups": COUNT,
     "width_per_group": COUNT,
     "squeeze_excitation": COUNT,
+    "output_stride": COUNT,
     "stem_activation": bool,
     "norm_momentum": SHARE,
     "norm_epsilon": Annotated[float, Range(1e-12, 1)],
@@ -51,7 +52,7 @@ KINDS: dict[str, object] = {
     "l1": COEFFICIENT,
     "l2": COEFFICIENT,
 }
-OPTIONAL = ("stem_width", "squeeze_excitation")
+OPTIONAL = ("stem_width", "squeeze_excitation", "output_stride")
 
 
 def check(architecture: Architecture) -> None:
@@ -175,6 +176,26 @@ def _dropped_branch_leaves_something(architecture: Architecture) -> Complaints:
         yield "stochastic_depth drops residual branches, and shortcut='none' leaves nothing in their place."
 
 
+def _dilation_keeps_the_function(architecture: Architecture) -> Complaints:
+    stride = architecture.output_stride
+    if stride is None:
+        return
+    full = architecture.stem_stride * 2 ** (len(architecture.blocks) - 1)
+    fitting = [architecture.stem_stride * 2**stage for stage in range(len(architecture.blocks))]
+    if stride not in fitting:
+        allowed = ", ".join(map(str, fitting))
+        yield f"output_stride={stride} is none of the strides at which this network has stages: {allowed}."
+    if architecture.padding == "same" and stride < full:
+        yield "output_stride dilates convolutions, which would see other pixels than strided ones of padding='same'."
+    if architecture.downsampling == "max_pool":
+        yield "output_stride dilates convolutions in place of strides; downsampling='max_pool' has none."
+    if architecture.projection == "average_pool" and stride * 2 < full:
+        yield (
+            f"output_stride={stride} would dilate the 2x2 pools of projection='average_pool', which Keras cannot; the "
+            f"least is {full // 2}."
+        )
+
+
 RULES: tuple[Callable[[Architecture], Complaints], ...] = (
     _zeros_cannot_shrink_channels,
     _image_is_no_feature_map,
@@ -184,4 +205,5 @@ RULES: tuple[Callable[[Architecture], Complaints], ...] = (
     _squeeze_leaves_channels,
     _zero_scale_can_grow,
     _dropped_branch_leaves_something,
+    _dilation_keeps_the_function,
 )

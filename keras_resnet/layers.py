@@ -7,11 +7,12 @@ import functools
 import gc
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
+from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weight_files import sign
 
 PACKAGE = "keras_resnet"
@@ -170,9 +171,25 @@ class MaxPoolPadding2D(keras.layers.Layer):
         return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
 
 
+class Level(NamedTuple):
+    """One scale of a network's features.
+
+    Args:
+        layer: str, the layer whose output it is.
+        stride: int, input pixels, along one side, behind one pixel of it.
+    """
+
+    layer: str
+    stride: int
+
+
 @keras.saving.register_keras_serializable(PACKAGE)
 class ResidualNetwork(keras.Model):
-    """A functional model whose graph may be thousands of layers deep, and whose weight files know what they are of.
+    """A functional model whose graph may be thousands of layers deep, and that knows what it is.
+
+    It carries where its features lie (`levels`, a dict of names to `Level`) and what its weights expect of images
+    (`preprocessing`, a `Preprocessing` or None) into its `.keras` file, and the names of its layers into its weights
+    file.
 
     Keras walks the graph of a functional model recursively when it makes one, which also happens on loading
     and cloning, and meets Python's recursion limit near 1000 layers.
@@ -180,12 +197,24 @@ class ResidualNetwork(keras.Model):
     Args:
         *args: those of `keras.Model`. They are not spelled out because Keras 3.12 takes a subclass for a
             functional model only if its arguments look like those of its own, wrapped constructor.
-        **kwargs: those of `keras.Model`.
+        **kwargs: those of `keras.Model`; and `levels` and `preprocessing`, as here or as in a configuration.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
+        levels, preprocessing = kwargs.pop("levels", None), kwargs.pop("preprocessing", None)
         with deep_recursion():
             super().__init__(*args, **kwargs)
+        self.levels = {name: Level(*level) for name, level in (levels or {}).items()}
+        self.preprocessing = Preprocessing(**preprocessing) if isinstance(preprocessing, dict) else preprocessing
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the model's configuration."""
+        config = super().get_config()
+        if self.levels:
+            config["levels"] = {name: list(level) for name, level in self.levels.items()}
+        if self.preprocessing is not None:
+            config["preprocessing"] = self.preprocessing.to_dict()
+        return config
 
     def train_step(self, *args: Any, **kwargs: Any):
         """Train on a batch as Keras does; while that is traced, Python looks for no garbage among all that it makes."""

@@ -10,6 +10,7 @@ import keras
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
+from keras_resnet.features import levels_of
 from keras_resnet.layers import ResidualNetwork, channel_axis, he_initializer, uncollected
 from keras_resnet.messages import unknown
 from keras_resnet.stems import stem
@@ -78,7 +79,8 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
         x = head(architecture, x, int(classes), classifier_activation) if include_top else pooled(x, pooling)
         if input_tensor is not None:
             inputs = keras.utils.get_source_inputs(input_tensor)
-        model = ResidualNetwork(inputs, x, name=name)
+        levels = levels_of(architecture, units(architecture))
+        model = ResidualNetwork(inputs, x, name=name, levels=levels)
     if weights is not None:
         load_weights(model, weights)
     return model
@@ -154,29 +156,46 @@ def stages(architecture: Architecture, x):
     Returns:
         KerasTensor, the last feature map.
 
-    Source: arXiv 1512.03385, Table 1; arXiv 1603.05027, appendix, for the first and the last unit; arXiv 1603.09382,
-        section 3, for the linear rule of stochastic depth; arXiv 1409.1556, Table 1, for the pools of VGG.
+    Source: arXiv 1512.03385, Table 1; arXiv 1603.05027, appendix, for the first and the last unit; arXiv 1409.1556,
+        Table 1, for the pools of VGG.
     """
     activated = architecture.stem != "none" and architecture.stem_activation
-    offset = 1 if architecture.stem == "none" else 2
-    units = sum(architecture.blocks)
-    place = 0
-    for stage, (blocks, width) in enumerate(zip(architecture.blocks, architecture.widths)):
-        name = f"conv{stage + offset}"
-        for block in range(blocks):
-            place += 1
-            unit = Unit(
-                architecture,
-                f"{name}_block{block + 1}",
-                width,
-                unit_stride(architecture, stage, block),
-                architecture.stochastic_depth * place / units,
-            )
+    for stage in units(architecture):
+        for unit in stage:
             x = residual_unit(unit, x, activated)
             activated = False
         if architecture.downsampling == "max_pool":
-            x = keras.layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+            x = keras.layers.MaxPooling2D(2, name=f"{unit.name.split('_')[0]}_pool")(x)
     return operations(architecture, x, architecture.entry.prefix, "post")
+
+
+def units(architecture: Architecture) -> list[list[Unit]]:
+    """Describe every unit of a network, stage by stage.
+
+    Args:
+        architecture: Architecture.
+
+    Returns:
+        List of a list of Units for each stage.
+
+    Source: arXiv 1603.09382, section 3, for the linear rule of stochastic depth; arXiv 1606.00915, section 3.1, for
+        dilation in place of strides.
+    """
+    first = 1 if architecture.stem == "none" else 2
+    total, place = sum(architecture.blocks), 0
+    reached, dilation = architecture.stem_stride, 1
+    stages: list[list[Unit]] = []
+    for stage, (blocks, width) in enumerate(zip(architecture.blocks, architecture.widths)):
+        stages.append([])
+        for block in range(blocks):
+            place += 1
+            stride = unit_stride(architecture, stage, block)
+            dilates = architecture.output_stride is not None and reached * stride > architecture.output_stride
+            name = f"conv{stage + first}_block{block + 1}"
+            drop_rate = architecture.stochastic_depth * place / total
+            stages[-1].append(Unit(architecture, name, width, 1 if dilates else stride, drop_rate, dilation, dilates))
+            reached, dilation = (reached, dilation * stride) if dilates else (reached * stride, dilation)
+    return stages
 
 
 def unit_stride(architecture: Architecture, stage: int, block: int) -> int:

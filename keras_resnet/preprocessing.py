@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from keras import ops
@@ -21,6 +21,8 @@ class Preprocessing:
         mean: float array, of shape (channels,) or (height, width, channels), on the scale 0 to 255.
         std: float array of shape (channels,), on the same scale.
         crop: float in (0, 1], share of the shorter side that the central crop keeps before resizing.
+        order: "RGB", or "BGR" for networks that want the channels of an RGB image the other way round; mean and std
+            are in this order.
     """
 
     size: tuple[int, int]
@@ -28,6 +30,12 @@ class Preprocessing:
     mean: np.ndarray
     std: np.ndarray
     crop: float = 1.0
+    order: Literal["RGB", "BGR"] = "RGB"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", tuple(self.size))
+        for field in ("mean", "std"):
+            object.__setattr__(self, field, np.asarray(getattr(self, field)))
 
     def __call__(self, images):
         """Prepare images of any one size for the network.
@@ -64,7 +72,7 @@ class Preprocessing:
         return images[:, top : top + rows, left : left + columns, :]
 
     def standardise(self, images):
-        """Subtract the mean and divide by the standard deviation.
+        """Put the channels in order, subtract the mean and divide by the standard deviation.
 
         Args:
             images: float32 tensor (batch, *size, channels), values 0 to 255.
@@ -72,7 +80,23 @@ class Preprocessing:
         Returns:
             float32 tensor of the same shape.
         """
+        images = ops.flip(images, axis=-1) if self.order == "BGR" else images
         return (ops.cast(images, "float32") - self.mean.astype("float32")) / self.std.astype("float32")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the contract as plain values, of which `Preprocessing(**fields)` makes it again.
+
+        Returns:
+            Dict that JSON can hold.
+        """
+        return {
+            "size": list(self.size),
+            "channels": self.channels,
+            "mean": self.mean.tolist(),
+            "std": self.std.tolist(),
+            "crop": self.crop,
+            "order": self.order,
+        }
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the contract as JSON.
@@ -80,15 +104,8 @@ class Preprocessing:
         Args:
             path: file to write.
         """
-        fields: dict[str, Any] = {
-            "size": self.size,
-            "channels": self.channels,
-            "mean": self.mean.tolist(),
-            "std": self.std.tolist(),
-            "crop": self.crop,
-        }
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(fields, file)
+            json.dump(self.to_dict(), file)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Preprocessing:
@@ -101,6 +118,4 @@ class Preprocessing:
             Preprocessing.
         """
         with open(path, encoding="utf-8") as file:
-            fields = json.load(file)
-        size, mean, std = tuple(fields["size"]), np.asarray(fields["mean"]), np.asarray(fields["std"])
-        return cls(size, fields["channels"], mean, std, fields["crop"])
+            return cls(**json.load(file))

@@ -76,6 +76,8 @@ class Unit:
         width: int, filters of its 3x3 convolutions.
         stride: int, 1 or 2.
         drop_rate: float, share of the examples for which stochastic depth drops the residual branch.
+        dilation: int, pixels from tap to tap of the kernels that it begins with.
+        dilates: bool, whether the dilation doubles where the unit would stride.
     """
 
     architecture: Architecture
@@ -83,6 +85,8 @@ class Unit:
     width: int
     stride: int
     drop_rate: float = 0.0
+    dilation: int = 1
+    dilates: bool = False
 
     @property
     def filters_out(self) -> int:
@@ -115,8 +119,8 @@ class Unit:
         Source: arXiv 1512.03385, equation 2; arXiv 1603.05027, appendix.
         """
         stride = self.stride
-        if stride > 1 and self.architecture.projection == "average_pool":
-            x = keras.layers.AveragePooling2D(stride, stride, padding="same", name=f"{self.name}_0_pool")(x)
+        if (stride > 1 or self.dilates) and self.architecture.projection == "average_pool":
+            x = keras.layers.AveragePooling2D(2, stride, padding="same", name=f"{self.name}_0_pool")(x)
             stride = 1
         x = convolution(self.architecture, x, self.filters_out, 1, stride, "shortcut", f"{self.name}_0")
         suffix = tuple(word for word in self.architecture.entry.suffix if word == "norm")
@@ -177,6 +181,7 @@ def residual_branch(unit: Unit, x):
             str(index + 1),
             name,
             architecture.groups if kernel == 3 else 1,
+            unit.dilation * (2 if unit.dilates and index > strided else 1) if kernel > 1 else 1,
         )
         gamma = "zeros" if last and architecture.zero_init_residual else "ones"
         x = operations(architecture, x, placement.suffix if last else placement.between, name, gamma)
@@ -282,7 +287,15 @@ def operations(architecture: Architecture, x, words: tuple[str, ...], name: str,
 
 
 def convolution(
-    architecture: Architecture, x, filters: int, kernel: int, stride: int, site: str, name: str, groups: int = 1
+    architecture: Architecture,
+    x,
+    filters: int,
+    kernel: int,
+    stride: int,
+    site: str,
+    name: str,
+    groups: int = 1,
+    dilation: int = 1,
 ):
     """Convolve, with the padding of the architecture and He's initialisation.
 
@@ -298,6 +311,7 @@ def convolution(
         site: str, which of the architecture's `biased` convolutions this is.
         name: str, prefix of the layers' names.
         groups: int, groups of channels that are convolved each by itself.
+        dilation: int, pixels from tap to tap of the kernel.
 
     Returns:
         KerasTensor.
@@ -314,6 +328,7 @@ def convolution(
         strides=stride,
         padding=padding,
         groups=groups,
+        dilation_rate=dilation,
         use_bias=site in architecture.biased,
         kernel_initializer=he_initializer(),
         kernel_regularizer=architecture.penalty,

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -59,7 +58,7 @@ TIMM_V2 = {
     r"stem\.conv": "conv1_conv",
     r"stem\.conv(?P<site>[123])": "conv1_{site}_conv",
     r"stem\.norm(?P<site>[12])": "conv1_{site}_bn",
-    rf"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.conv(?P<site>\d)": "{unit}_{site}_conv",
+    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.conv(?P<site>\d)": "{unit}_{site}_conv",
     r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm1": "{unit}_preact_bn",
     r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm2": "{unit}_1_bn",
     r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm3": "{unit}_2_bn",
@@ -71,10 +70,10 @@ TIMM_V2 = {
 LAYOUTS: dict[str, Layout] = {
     "torchvision": Layout("torchvision or timm", (r"conv1(\.0)?", r"layer1\.0\.conv1", r"fc"), FACEBOOK),
     "pytorch_resnet_cifar10": Layout("pytorch_resnet_cifar10", (r"conv1", r"layer3\.0\.conv2", r"linear"), FACEBOOK),
-    "timm_v2": Layout(
-        "timm's resnetv2", (r"stem\.conv1?", r"stages\.0\.blocks\.0\.norm1"), TIMM_V2, first_stage=0
+    "timm_v2": Layout("timm's resnetv2", (r"stem\.conv1?", r"stages\.0\.blocks\.0\.norm1"), TIMM_V2, first_stage=0),
+    "keras": Layout(
+        "keras.applications", (r"conv1_conv", r"conv2_block1_1_conv"), {r"(?P<site>\w+)": "{site}"}, 0, False
     ),
-    "keras": Layout("keras.applications", (r"conv1_conv", r"conv2_block1_1_conv"), {r"(?P<site>\w+)": "{site}"}, 0, False),
 }
 
 # Names of the tensors of a layer: of a normalisation, and of all other layers.
