@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from keras import ops
 
+from keras_resnet.messages import unknown
+
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
@@ -119,3 +121,56 @@ class Preprocessing:
         """
         with open(path, encoding="utf-8") as file:
             return cls(**json.load(file))
+
+
+# The contracts of published weights, by the names that keras.applications gives its modes; pixels are 0 to 255.
+TORCH = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
+CONTRACTS: dict[str, Preprocessing] = {
+    "caffe": Preprocessing((224, 224), 3, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), order="BGR"),
+    "tf": Preprocessing((224, 224), 3, (127.5,) * 3, (127.5,) * 3),
+    "torch": Preprocessing((224, 224), 3, **TORCH, crop=0.875),
+    "cifar": Preprocessing((32, 32), 3, **TORCH),
+}
+
+
+def preprocess(images, model_or_contract):
+    """Prepare images for a network, as its weights expect them; the images are left as they are.
+
+    Args:
+        images: tensor (batch, height, width, channels), values 0 to 255, uint8 or float, RGB.
+        model_or_contract: keras.Model that carries its contract, a `Preprocessing`, or a name in `CONTRACTS`.
+
+    Returns:
+        float32 tensor (batch, *size, channels).
+
+    Raises:
+        ValueError: the model carries no contract, or the name is unknown.
+    """
+    return contract_of(model_or_contract)(images)
+
+
+def contract_of(model_or_contract) -> Preprocessing:
+    """Find an input contract.
+
+    Args:
+        model_or_contract: keras.Model that carries one, a `Preprocessing`, or a name in `CONTRACTS`.
+
+    Returns:
+        Preprocessing.
+
+    Raises:
+        ValueError: the model carries none, or the name is unknown.
+    """
+    if isinstance(model_or_contract, Preprocessing):
+        return model_or_contract
+    if isinstance(model_or_contract, str):
+        if model_or_contract not in CONTRACTS:
+            raise ValueError(unknown("contract", model_or_contract, CONTRACTS))
+        return CONTRACTS[model_or_contract]
+    contract = getattr(model_or_contract, "preprocessing", None)
+    if contract is None:
+        raise ValueError(
+            f"{getattr(model_or_contract, 'name', model_or_contract)!r} does not carry what its weights expect of "
+            "images; pass a Preprocessing, or a name: " + ", ".join(CONTRACTS) + "."
+        )
+    return contract

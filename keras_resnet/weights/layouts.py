@@ -67,13 +67,14 @@ TIMM_V2 = {
     r"head\.fc": "predictions",
 }
 
+# Layers are called as ours.
+KERAS = {r"(?P<site>\w+)": "{site}"}
+
 LAYOUTS: dict[str, Layout] = {
     "torchvision": Layout("torchvision or timm", (r"conv1(\.0)?", r"layer1\.0\.conv1", r"fc"), FACEBOOK),
     "pytorch_resnet_cifar10": Layout("pytorch_resnet_cifar10", (r"conv1", r"layer3\.0\.conv2", r"linear"), FACEBOOK),
     "timm_v2": Layout("timm's resnetv2", (r"stem\.conv1?", r"stages\.0\.blocks\.0\.norm1"), TIMM_V2, first_stage=0),
-    "keras": Layout(
-        "keras.applications", (r"conv1_conv", r"conv2_block1_1_conv"), {r"(?P<site>\w+)": "{site}"}, 0, False
-    ),
+    "keras": Layout("keras.applications", (r"conv1_conv", r"conv2_block1_1_conv"), KERAS, torch=False),
 }
 
 # Names of the tensors of a layer: of a normalisation, and of all other layers.
@@ -82,22 +83,22 @@ TORCH_OTHER = {"weight": "kernel", "bias": "bias"}
 DROPPED = "num_batches_tracked"  # counts of batches, which no network of ours needs
 
 
-def recognise(arrays: Arrays) -> Layout:
+def recognise(arrays: Arrays) -> str:
     """Find the layout that an unknown file follows.
 
     Args:
         arrays: mapping of the file's names to arrays, without common prefixes.
 
     Returns:
-        Layout.
+        str, a key of `LAYOUTS`.
 
     Raises:
         ValueError: none fits.
     """
     layers = {name.rpartition(".")[0] or name.rpartition("/")[0] for name in arrays}
-    for layout in LAYOUTS.values():
+    for name, layout in LAYOUTS.items():
         if all(any(re.fullmatch(mark, layer) for layer in layers) for mark in layout.marks):
-            return layout
+            return name
     titles = ", ".join(layout.title for layout in LAYOUTS.values())
     some = ", ".join(list(arrays)[:3])
     raise ValueError(f"no known naming: the tensors begin with {some}. Known are those of {titles}.")

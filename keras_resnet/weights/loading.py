@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from keras_resnet.layers import BatchNormalization
-from keras_resnet.weights.layouts import Arrays, recognise, translate
+from keras_resnet.architecture import Architecture
+from keras_resnet.layers import BatchNormalization, channel_axis
+from keras_resnet.network import ResNet
+from keras_resnet.preprocessing import CONTRACTS, Preprocessing
+from keras_resnet.weights.inference import infer_architecture
+from keras_resnet.weights.layouts import LAYOUTS, Arrays, recognise, translate
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
 
 TOP = "predictions"
 
 
 def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
-    """Load a checkpoint that other code wrote into a network of the same architecture.
+    """Load a checkpoint that other code wrote into a network of the same architecture, and its input contract.
 
     Read are the files of PyTorch (without PyTorch, and without running code from them), safetensors, NumPy's `.npz`
     and HDF5; known the names of torchvision, timm, pytorch_resnet_cifar10 and keras.applications.
@@ -29,25 +35,77 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
         ValueError: the file cannot be read, or holds another network; the model is left as it was.
     """
     try:
-        assign(model, our_tensors(path))
+        source = read_checkpoint(path)
+        assign(model, source.tensors)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)!r} does not fit {model.name!r}: {error}") from error
+    model.preprocessing = source.contract_for(model)
 
 
-def our_tensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
+def network_of(path: str | os.PathLike, network: Architecture | str | None = None, **arguments: Any) -> keras.Model:
+    """Build the network of a checkpoint that other code wrote, and load it.
+
+    Args:
+        path: file to read, as for `load_weights_from`.
+        network: Architecture or name; default what names and shapes of the tensors tell.
+        **arguments: those of `keras_resnet.ResNet`, as in `input_shape` or `include_top`.
+
+    Returns:
+        keras.Model that carries the input contract of the weights.
+
+    Raises:
+        ValueError: the file cannot be read, or holds another network.
+    """
+    source = read_checkpoint(path)
+    architecture = source.architecture() if network is None else network
+    classes = source.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in source.tensors else None
+    model = ResNet(architecture, **{"classes": classes, **arguments})
+    load_weights_from(model, path)
+    return model
+
+
+class Checkpoint(NamedTuple):
+    """A file that other code wrote, under our names.
+
+    Args:
+        layout: str, a key of `layouts.LAYOUTS`.
+        tensors: dict of our names to arrays.
+    """
+
+    layout: str
+    tensors: dict[str, np.ndarray]
+
+    def architecture(self) -> Architecture:
+        """Work out the architecture; see `infer_architecture`."""
+        return infer_architecture(self.tensors, self.layout)
+
+    def contract_for(self, model: keras.Model) -> Preprocessing:
+        """Give what the weights expect of images, at the size that a model takes, where that is fixed."""
+        contract = CONTRACTS[self._contract()]
+        sides = model.input_shape[1:3] if channel_axis() == 3 else model.input_shape[2:4]
+        return contract if None in sides else dataclasses.replace(contract, size=sides)
+
+    def _contract(self) -> str:
+        if self.layout == "keras":
+            return "tf" if "post_bn/gamma" in self.tensors else "caffe"
+        return {"torchvision": "torch", "pytorch_resnet_cifar10": "cifar", "timm_v2": "tf"}[self.layout]
+
+
+def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     """Read a checkpoint and bring it to our names.
 
     Args:
         path: file to read.
 
     Returns:
-        Dict of our names to arrays.
+        Checkpoint.
 
     Raises:
         ValueError: the file cannot be read, or its names are unknown.
     """
     arrays = strip_prefixes(read_tensors(path).arrays)
-    return translate(recognise(arrays), arrays)
+    layout = recognise(arrays)
+    return Checkpoint(layout, translate(LAYOUTS[layout], arrays))
 
 
 def assign(model: keras.Model, tensors: Arrays) -> None:
