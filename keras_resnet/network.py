@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -16,6 +16,7 @@ from keras_resnet.messages import unknown
 from keras_resnet.stems import stem
 from keras_resnet.units import Unit, operations, residual_unit
 from keras_resnet.weight_files import load_weights
+from keras_resnet.weights.published import published_architecture
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -43,7 +44,8 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
         architecture: Architecture, or the name of one: in the catalogue ("ResNet50") or of any valid CIFAR
             depth ("ResNet26").
         include_top: bool, whether to end in global average pooling and the classifier `predictions`.
-        weights: None for He's initialisation, or the path of a weights file of this network.
+        weights: None for He's initialisation; "imagenet" for those that keras.applications publishes of 50, 101 and
+            152 layers, fetched once and checked by hash; or the path of a weights file of this network.
         input_tensor: KerasTensor to build on, or None.
         input_shape: tuple (height, width, channels), or channels first under that data format; a side may be
             None. Default: the paper's image size with the top, any size without; three channels.
@@ -63,11 +65,7 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
     Source: arXiv 1512.03385 and 1603.05027; the call is that of keras.applications.
     """
     name = name or (architecture.lower() if isinstance(architecture, str) else "resnet")
-    if isinstance(architecture, str):
-        architecture = get_architecture(architecture)
-    if not isinstance(architecture, Architecture):
-        raise ValueError(f"architecture must be an Architecture or a name; received {architecture!r}.")
-    architecture = architecture.replace(**choices)
+    network, architecture = architecture, chosen_architecture(architecture, weights, choices)
     if pooling not in (None, *POOLING):
         raise ValueError(unknown("pooling", pooling, ["None", *POOLING]))
     classes = architecture.classes if classes is None else classes
@@ -81,9 +79,37 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
             inputs = keras.utils.get_source_inputs(input_tensor)
         levels = levels_of(architecture, units(architecture))
         model = ResidualNetwork(inputs, x, name=name, levels=levels)
-    if weights is not None:
+    if weights == "imagenet":
+        from keras_resnet.weights.loading import load_published  # builds on this module
+
+        load_published(model, network, include_top)
+    elif weights is not None:
         load_weights(model, weights)
     return model
+
+
+def chosen_architecture(architecture: Architecture | str, weights, choices: dict[str, Any]) -> Architecture:
+    """Work out the architecture that a call of `ResNet` asks for.
+
+    Args:
+        architecture: Architecture or name.
+        weights: as of `ResNet`; the published ones decide choices that the call leaves open.
+        choices: fields of `Architecture` to set otherwise.
+
+    Returns:
+        Architecture.
+
+    Raises:
+        TypeError: a choice does not exist.
+        ValueError: a value is not allowed, the name is unknown, or no weights of it are published.
+    """
+    if weights == "imagenet":
+        return published_architecture(architecture, choices)
+    if isinstance(architecture, str):
+        architecture = get_architecture(architecture)
+    if not isinstance(architecture, Architecture):
+        raise ValueError(f"architecture must be an Architecture or a name; received {architecture!r}.")
+    return architecture.replace(**choices)
 
 
 def network_input(architecture: Architecture, include_top: bool, input_tensor, input_shape):

@@ -16,6 +16,7 @@ from keras_resnet.network import ResNet
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
 from keras_resnet.weights.inference import infer_architecture
 from keras_resnet.weights.layouts import LAYOUTS, Arrays, recognise, translate
+from keras_resnet.weights.published import download
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
 
 TOP = "predictions"
@@ -62,6 +63,20 @@ def network_of(path: str | os.PathLike, network: Architecture | str | None = Non
     model = ResNet(architecture, **{"classes": classes, **arguments})
     load_weights_from(model, path)
     return model
+
+
+def load_published(model: keras.Model, network: str, include_top: bool) -> None:
+    """Load the ImageNet weights that keras.applications publishes, and their input contract.
+
+    Args:
+        model: keras.Model of that network.
+        network: str, its name in any case.
+        include_top: bool, whether the model has the classifier.
+
+    Raises:
+        ValueError: the file can neither be found nor fetched, or the model has other classes or channels.
+    """
+    load_weights_from(model, download(network, include_top))
 
 
 class Checkpoint(NamedTuple):

@@ -1,0 +1,134 @@
+"""The ImageNet weights that keras.applications publishes: where they lie, what they are of, how they come here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.catalogue import get_architecture
+from keras_resnet.messages import unknown
+
+ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+
+
+class Published(NamedTuple):
+    """A row of the table.
+
+    Args:
+        with_top: str, MD5 of the file with the classifier.
+        without_top: str, MD5 of the file without.
+        choices: mapping of the fields of `Architecture` that make its function.
+    """
+
+    with_top: str
+    without_top: str
+    choices: Mapping[str, Any]
+
+
+V1 = {"norm_epsilon": 1.001e-5}
+V2 = {
+    "norm_epsilon": 1.001e-5,
+    "biased": ("stem", "3", "shortcut"),
+    "stem_activation": False,
+    "stride_unit": "last",
+    "stride_on": "3x3",
+    "pool_padding": "zeros",
+}
+
+PUBLISHED: dict[str, Published] = {
+    "ResNet50": Published("2cb95161c43110f7111970584f804107", "4d473c1dd8becc155b73f8504c6f6626", V1),
+    "ResNet101": Published("f1aeb4b969a6efcfb50fad2f0c20cfc5", "88cf7a10940856eca736dc7b7e228a21", V1),
+    "ResNet152": Published("100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c", V1),
+    "ResNet50V2": Published("3ef43a0b657b3be2300d5770ece849e0", "fac2f116257151a9d068a22e544a4917", V2),
+    "ResNet101V2": Published("6343647c601c52e1368623803854d971", "c0ed64b8031c3730f411d2eb4eea35b5", V2),
+    "ResNet152V2": Published("a49b44d1979771252814e80f8ec446f9", "ed17cf2e0169df9d443503ef94b23b33", V2),
+}
+
+
+def published(network: str) -> Published:
+    """Look up the published weights of a network.
+
+    Args:
+        network: str, its name in any case.
+
+    Returns:
+        Published.
+
+    Raises:
+        ValueError: there are none.
+    """
+    for name, row in PUBLISHED.items():
+        if name.lower() == network.lower():
+            return row
+    raise ValueError(unknown("network with weights='imagenet':", network, PUBLISHED))
+
+
+# Choices that leave the function of trained weights as it is.
+HARMLESS = (
+    "synchronized",
+    "norm_momentum",
+    "output_stride",
+    "dropout",
+    "classifier_dropout",
+    "stochastic_depth",
+    "zero_init_residual",
+    "l1",
+    "l2",
+)
+
+
+def published_architecture(network: str, choices: Mapping[str, Any]) -> Architecture:
+    """Describe the network that published weights are of.
+
+    Args:
+        network: str, its name in any case.
+        choices: fields of `Architecture` that the user sets.
+
+    Returns:
+        Architecture.
+
+    Raises:
+        ValueError: there are no weights, or a choice would make another function of them.
+    """
+    if not isinstance(network, str):
+        raise ValueError(f"weights='imagenet' are of networks by name, as in 'ResNet50'; received {network!r}.")
+    trained = get_architecture(network).replace(**published(network).choices)
+    chosen = trained.replace(**choices)
+    for field in choices:
+        if field not in HARMLESS and getattr(chosen, field) != getattr(trained, field):
+            raise ValueError(
+                f"The published weights of {network} are of {field}={getattr(trained, field)!r}, and would compute "
+                f"something else with {choices[field]!r}. Leave {field} out, or weights."
+            )
+    return chosen
+
+
+def download(network: str, include_top: bool) -> str:
+    """Fetch the file of a network's published weights, or find it where an earlier call left it.
+
+    Args:
+        network: str, its name in any case.
+        include_top: bool, whether with the classifier.
+
+    Returns:
+        str, the path of the file.
+
+    Raises:
+        ValueError: there are none, or the file can neither be found nor fetched.
+    """
+    row = published(network)
+    file = f"{network.lower()}_weights_tf_dim_ordering_tf_kernels{'' if include_top else '_notop'}.h5"
+    digest = row.with_top if include_top else row.without_top
+    try:
+        return keras.utils.get_file(file, ADDRESS + file, cache_subdir="models", file_hash=digest)
+    except Exception as error:
+        folder = os.path.join(os.environ.get("KERAS_HOME", os.path.join("~", ".keras")), "models")
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"The weights {file} could not be fetched ({reason}). Download {ADDRESS}{file} elsewhere and put it into "
+            f"{folder}; its MD5 is {digest}."
+        ) from error
