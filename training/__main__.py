@@ -51,7 +51,11 @@ class EvaluateOptions:
     """What an evaluation takes from the command line."""
 
     run: Positional[Path]
-    """Run folder."""
+    """Run folder; or a file of weights, by this package or by others, with --dataset."""
+    model: str | None = None
+    """Network of a file of weights; default what the file tells."""
+    dataset: str | None = None
+    """Data set, registered with TFDS, or image_folder; default the run's."""
     data_dir: Path | None = None
     """Where the data lies, if elsewhere than at training."""
     test_split: str | None = None
@@ -161,17 +165,21 @@ def option(arguments: list[str], name: str) -> str | None:
 
 
 def evaluate(arguments: list[str]) -> None:
-    """Evaluate the network of a run folder on its test split.
+    """Evaluate the network of a run folder, or of a file of weights, on a test split.
 
     Args:
         arguments: list of str, the command line.
     """
     options = tyro.cli(EvaluateOptions, prog=f"{PROGRAM} evaluate", description=evaluate.__doc__, args=arguments)
-    from training.evaluation import evaluate_run
+    from training.evaluation import evaluate_file, evaluate_run
     from training.run_folder import RunFolder
 
-    changes = {"data_dir": options.data_dir, "test_split": options.test_split, "batch_size": options.batch_size}
-    results = evaluate_run(RunFolder(options.run), {k: v for k, v in changes.items() if v is not None})
+    names = ("dataset", "data_dir", "test_split", "batch_size")
+    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.run.is_file():
+        results = evaluate_file(options.run, options.model, changes)
+    else:
+        results = evaluate_run(RunFolder(options.run), changes)
     print(json.dumps(results)) if options.json else print_results(results)
 
 

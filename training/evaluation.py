@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.preprocessing import Preprocessing, contract_of
+from keras_resnet.weights.loading import network_of
 from training import datasets
 from training.batches import test_batches
 from training.config import RunConfig, make_config
@@ -77,6 +78,35 @@ def evaluate_run(folder: RunFolder, changes: dict[str, Any]) -> dict[str, Any]:
     with make_strategy(config).scope():
         model = folder.load_model()
     return evaluate(model, source, folder.read_preprocessing(), config)
+
+
+def evaluate_file(path: Path, network: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate a `.keras` file, or weights that other code wrote, as their input contract says.
+
+    Args:
+        path: Path of the file.
+        network: str, name of the network, or None for what the file tells.
+        changes: fields of the configuration: dataset, and such as data_dir or test_split.
+
+    Returns:
+        Dict as of `evaluate`.
+
+    Raises:
+        ValueError: the file cannot be read, carries no contract, or the data set has another number of classes.
+    """
+    if "dataset" not in changes:
+        raise ValueError(f"{path} is a file of weights, which does not say what to test it on: give --dataset.")
+    config = make_config({"epochs": 1, **changes}, "evaluate")
+    source = datasets.open_source(config)
+    with make_strategy(config).scope():
+        if path.suffix == ".keras":
+            model = keras.models.load_model(path, compile=False)
+        else:
+            model = network_of(path, network)
+    classes = model.output_shape[-1]
+    if classes != len(source.classes):
+        raise ValueError(f"{config.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}.")
+    return evaluate(model, source, contract_of(model), config)
 
 
 def predict_run(folder: RunFolder, images: list[Path], top: int) -> list[dict[str, Any]]:

@@ -70,12 +70,14 @@ def make_model(
         preprocessing: Preprocessing.
 
     Returns:
-        keras.Model that gives probabilities.
+        keras.Model that gives probabilities, and carries its input contract.
     """
-    return keras_resnet.ResNet(
+    model = keras_resnet.ResNet(
         architecture,
         weights=config.weights,
         input_shape=(*preprocessing.size, preprocessing.channels),
         classes=len(source.classes),
         name=config.network.lower(),
     )
+    model.preprocessing = preprocessing
+    return model
