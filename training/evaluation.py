@@ -99,10 +99,8 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any]) -> d
     config = make_config({"epochs": 1, **changes}, "evaluate")
     source = datasets.open_source(config)
     with make_strategy(config).scope():
-        if path.suffix == ".keras":
-            model = keras.models.load_model(path, compile=False)
-        else:
-            model = network_of(path, network)
+        keras_file = path.suffix == ".keras"
+        model = keras.models.load_model(path, compile=False) if keras_file else network_of(path, network)
     classes = model.output_shape[-1]
     if classes != len(source.classes):
         raise ValueError(f"{config.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}.")
