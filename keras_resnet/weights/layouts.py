@@ -127,6 +127,8 @@ def translate(layout: Layout, arrays: Arrays) -> dict[str, np.ndarray]:
         if place is None or part not in names:
             strangers.append(name)
         else:
+            if place == "predictions" and array.ndim == 4:  # a classifier as a 1x1 convolution
+                array = array[:, :, 0, 0]
             ours[f"{place}/{names[part]}"] = _turned(array) if layout.torch and names[part] == "kernel" else array
     if strangers:
         raise ValueError(f"{layout.title} networks of ours have no place for {', '.join(strangers)}.")

@@ -1,0 +1,146 @@
+"""From a file of weights to named arrays, whatever program wrote it: its content says which format it is of."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from keras_resnet.weights import hdf5_files, safetensors_files, torch_files
+from keras_resnet.weights.raw import UnreadableError, check_member, damaged
+
+FORMATS = "torch (.pth, .pt, .th, .bin), .safetensors, .npz and Keras (.h5, .weights.h5, .keras)"
+# What wrappers of a model, for training or compiling, put before the name of every tensor.
+PREFIXES = ("module.", "model.", "backbone.", "encoder.", "resnet.", "_orig_mod.")
+# What is often found in the place of weights: how it begins, what it is, what to do.
+MISTAKEN = (
+    (b"version https://git-lfs", "is a git-LFS pointer, not the file itself", "fetch it with `git lfs pull`"),
+    (b"<", "is a web page, not weights", "download the file itself: its raw or direct address"),
+    (b"{", "is JSON, not weights", "give the file of weights that belongs to it"),
+    (b"\x1f\x8b", "is compressed with gzip", "unpack it first"),
+    (b"BZh", "is compressed with bzip2", "unpack it first"),
+    (b"\xfd7zXZ", "is compressed with xz", "unpack it first"),
+    (b"\x93NUMPY", "is a single array without a name", "save named arrays with numpy.savez"),
+)
+_ADVICE = f"give a file of one of the formats that are read: {FORMATS}"
+
+
+@dataclass(frozen=True, eq=False)
+class Tensors:
+    """The named arrays of a file, as they are in it.
+
+    Args:
+        format: str, one of "torch", "legacy torch", "safetensors", "npz", "legacy Keras HDF5", "Keras weights",
+            "Keras archive".
+        arrays: dict of arrays by name, in the file's order. They are read-only; those that share values in the file
+            share memory; bfloat16 has become float32.
+    """
+
+    format: str
+    arrays: dict[str, np.ndarray]
+
+
+def read_tensors(path: str | os.PathLike) -> Tensors:
+    """Read the named tensors of a file of torch, safetensors, NumPy or Keras, and run nothing that is in it.
+
+    Args:
+        path: the file; its content says which format it is of, whatever it is called.
+
+    Returns:
+        Tensors.
+
+    Raises:
+        ValueError: there is no such file, it is cut short, it is of no known format, or it would have to be run.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise ValueError(f"{path!r} is not a file; give the path of a weights file.")
+    with open(path, "rb") as file:
+        try:
+            kind, arrays = _read(file, os.path.getsize(path))
+            arrays = {name: _plain(array) for name, array in arrays.items() if array.dtype.kind in "biufc"}
+            if not arrays:
+                raise UnreadableError("holds no tensors", "give a file that holds the weights of a network")
+        except UnreadableError as error:
+            raise ValueError(f"{path!r} {error}") from error
+        except Exception as error:  # of the libraries that read archives, arrays and HDF5: they know many
+            raise ValueError(f"{path!r} {damaged(error)}") from error
+    return Tensors(kind, arrays)
+
+
+def strip_prefixes(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Drop what wrappers of a model put before all its names, as long as all share it.
+
+    Args:
+        arrays: arrays by name.
+
+    Returns:
+        dict of the same arrays in the same order.
+    """
+    arrays = dict(arrays)
+    while arrays:
+        shared = [prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in arrays)]
+        if not shared or shared[0] in arrays:
+            return arrays
+        arrays = {name.removeprefix(shared[0]): array for name, array in arrays.items()}
+    return arrays
+
+
+def _read(file: BinaryIO, size: int) -> tuple[str, dict[str, np.ndarray]]:
+    """Tell the format by the first bytes and read it."""
+    start = file.read(512)
+    file.seek(0)
+    if not start:
+        raise UnreadableError("is empty", "download or copy it again")
+    # First, for the length that it begins with may look like anything; text has no zero in the eighth place.
+    if start[7:9] == b"\0{":
+        return "safetensors", safetensors_files.read(file, size)
+    if start[:2] == b"PK":
+        return _read_archive(file)
+    if start[:8] == b"\x89HDF\r\n\x1a\n":
+        return hdf5_files.read(file)
+    if start[:1] == b"\x80":
+        return "legacy torch", torch_files.read_legacy(file)
+    for beginning, found, advice in MISTAKEN:
+        if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
+            raise UnreadableError(found, advice)
+    if start[8:9] == b"{":
+        return "safetensors", safetensors_files.read(file, size)
+    if start[257:262] == b"ustar":
+        raise UnreadableError("is a tar archive", "unpack it first")
+    raise UnreadableError(f"is not a file of weights: it begins with {start[:8]!r}", _ADVICE)
+
+
+def _read_archive(file: BinaryIO) -> tuple[str, dict[str, np.ndarray]]:
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if any(map(torch_files.is_program, names)):
+            return "torch", torch_files.read_archive(archive)
+        if "model.weights.h5" in names:
+            return hdf5_files.ARCHIVE, hdf5_files.read_archive(archive)
+        if names and all(name.endswith(".npy") for name in names):
+            return "npz", {name.removesuffix(".npy"): _read_npy(archive, name) for name in names}
+    raise UnreadableError(f"is a zip archive of {', '.join(names[:3]) or 'nothing'}", _ADVICE)
+
+
+def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    check_member(archive, name)
+    with archive.open(name) as member:
+        try:
+            return np.lib.format.read_array(member, allow_pickle=False)
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            found = f"has an array {name!r} of Python objects, which are never read"
+            raise UnreadableError(found, "save it with a numeric type") from error
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Give an array of native byte order that cannot be written to."""
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    array.flags.writeable = False
+    return array
