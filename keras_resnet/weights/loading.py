@@ -11,13 +11,15 @@ import keras
 import numpy as np
 
 from keras_resnet.architecture import Architecture
+from keras_resnet.catalogue import get_architecture
 from keras_resnet.layers import BatchNormalization, channel_axis
 from keras_resnet.network import ResNet
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
-from keras_resnet.weights.inference import infer_architecture
+from keras_resnet.weights.inference import CONVENTIONS, KERAS_V2, infer_architecture
 from keras_resnet.weights.layouts import LAYOUTS, Arrays, recognise, translate
 from keras_resnet.weights.published import download
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
+from keras_resnet.weights.structure import differences
 
 TOP = "predictions"
 
@@ -37,7 +39,7 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
     """
     try:
         source = read_checkpoint(path)
-        assign(model, source.tensors)
+        assign(model, source.tensors, source.expected_of(model))
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)!r} does not fit {model.name!r}: {error}") from error
     model.preprocessing = source.contract_for(model)
@@ -58,6 +60,8 @@ def network_of(path: str | os.PathLike, network: Architecture | str | None = Non
         ValueError: the file cannot be read, or holds another network.
     """
     source = read_checkpoint(path)
+    if isinstance(network, str):
+        network = get_architecture(network).replace(**source.conventions())
     architecture = source.architecture() if network is None else network
     classes = source.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in source.tensors else None
     model = ResNet(architecture, **{"classes": classes, **arguments})
@@ -90,9 +94,20 @@ class Checkpoint(NamedTuple):
     layout: str
     tensors: dict[str, np.ndarray]
 
+    def conventions(self) -> dict[str, Any]:
+        """Give the fields of `Architecture` that every network of the layout shares, whatever its name."""
+        preactivated = "post_bn/gamma" in self.tensors
+        return {**CONVENTIONS[self.layout], **(KERAS_V2 if self.layout == "keras" and preactivated else {})}
+
     def architecture(self) -> Architecture:
         """Work out the architecture; see `infer_architecture`."""
         return infer_architecture(self.tensors, self.layout)
+
+    def expected_of(self, model: keras.Model) -> keras.Model:
+        """Build the network that the weights are of, for images such as a model takes."""
+        top = any(layer.name == TOP for layer in model.layers)
+        classes = self.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in self.tensors else None
+        return ResNet(self.architecture(), include_top=top, input_shape=model.input_shape[1:], classes=classes)
 
     def contract_for(self, model: keras.Model) -> Preprocessing:
         """Give what the weights expect of images, at the size that a model takes, where that is fixed."""
@@ -123,7 +138,7 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     return Checkpoint(layout, translate(LAYOUTS[layout], arrays))
 
 
-def assign(model: keras.Model, tensors: Arrays) -> None:
+def assign(model: keras.Model, tensors: Arrays, expected: keras.Model | None = None) -> None:
     """Set all weights of a network.
 
     A bias that the network lacks is taken out of the mean of the normalisation behind, which is the same function.
@@ -131,14 +146,20 @@ def assign(model: keras.Model, tensors: Arrays) -> None:
     Args:
         model: keras.Model.
         tensors: mapping of our names to arrays.
+        expected: keras.Model of the architecture that the weights are of, where that is known.
 
     Raises:
-        ValueError: names or shapes differ; nothing was set.
+        ValueError: names, shapes or what the layers compute differ; nothing was set.
     """
     weights = {f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights}
     tensors = fold_biases(model, _without_top(weights, tensors))
     _check_names(weights, tensors)
     _check_shapes(weights, tensors)
+    if expected is not None and (found := differences(model, expected)):
+        raise ValueError(
+            f"the weights would compute something else: {'; '.join(found[:3])}. Build the network of the file with "
+            "network_of(path)."
+        )
     for name, weight in weights.items():
         weight.assign(tensors[name])
 
