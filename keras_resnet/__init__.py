@@ -74,13 +74,17 @@ from keras_resnet.builders import (
     WideResNet101_2,
 )
 from keras_resnet.catalogue import CATALOGUE, cifar, get_architecture, highway, imagenet, vgg, wide
+from keras_resnet.features import features
 from keras_resnet.layers import BatchNormalization, MaxPoolPadding2D, ResidualNetwork, ZeroPadChannels
 from keras_resnet.network import ResNet
+from keras_resnet.preprocessing import CONTRACTS, Preprocessing, preprocess
+from keras_resnet.weights.loading import load_weights_from, network_of
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CATALOGUE",
+    "CONTRACTS",
     "VGG16",
     "VGG16BN",
     "VGG19",
@@ -99,6 +103,7 @@ __all__ = [
     "Plain44",
     "Plain56",
     "Plain110",
+    "Preprocessing",
     "Rational",
     "ResNeXt29_8x64d",
     "ResNeXt50_32x4d",
@@ -152,9 +157,13 @@ __all__ = [
     "ZeroPadChannels",
     "activation_factory",
     "cifar",
+    "features",
     "get_architecture",
     "highway",
     "imagenet",
+    "load_weights_from",
+    "network_of",
+    "preprocess",
     "vgg",
     "wide",
 ]

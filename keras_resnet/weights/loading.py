@@ -39,9 +39,12 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
     """
     try:
         source = read_checkpoint(path)
-        assign(model, source.tensors, source.expected_of(model))
+        pairs = fitting(model, source.tensors)
+        check_function(model, source)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)!r} does not fit {model.name!r}: {error}") from error
+    for weight, tensor in pairs:
+        weight.assign(tensor)
     model.preprocessing = source.contract_for(model)
 
 
@@ -138,30 +141,43 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     return Checkpoint(layout, translate(LAYOUTS[layout], arrays))
 
 
-def assign(model: keras.Model, tensors: Arrays, expected: keras.Model | None = None) -> None:
-    """Set all weights of a network.
+def fitting(model: keras.Model, tensors: Arrays) -> list[tuple[keras.Variable, np.ndarray]]:
+    """Pair all weights of a network with the tensors of their names.
 
     A bias that the network lacks is taken out of the mean of the normalisation behind, which is the same function.
 
     Args:
         model: keras.Model.
         tensors: mapping of our names to arrays.
-        expected: keras.Model of the architecture that the weights are of, where that is known.
+
+    Returns:
+        List of pairs of weight and array.
 
     Raises:
-        ValueError: names, shapes or what the layers compute differ; nothing was set.
+        ValueError: names or shapes differ.
     """
     weights = {f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights}
     tensors = fold_biases(model, _without_top(weights, tensors))
     _check_names(weights, tensors)
     _check_shapes(weights, tensors)
-    if expected is not None and (found := differences(model, expected)):
+    return [(weight, tensors[name]) for name, weight in weights.items()]
+
+
+def check_function(model: keras.Model, source: Checkpoint) -> None:
+    """Refuse a network whose layers compute something else than those that the weights are of.
+
+    Args:
+        model: keras.Model.
+        source: Checkpoint.
+
+    Raises:
+        ValueError: they do.
+    """
+    if found := differences(model, source.expected_of(model)):
         raise ValueError(
             f"the weights would compute something else: {'; '.join(found[:3])}. Build the network of the file with "
             "network_of(path)."
         )
-    for name, weight in weights.items():
-        weight.assign(tensors[name])
 
 
 def fold_biases(model: keras.Model, tensors: Arrays) -> dict[str, np.ndarray]:

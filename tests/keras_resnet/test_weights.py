@@ -1,11 +1,17 @@
 """Weights in the naming of others give the function of others: against their networks in NumPy, and real files."""
 
+import h5py
+import keras
 import numpy as np
 import pytest
+from keras.src.legacy.saving import legacy_h5_format
 
-from keras_resnet.weights.loading import network_of
+import keras_resnet
+from keras_resnet.weights import loading
+from keras_resnet.weights.loading import load_weights_from, network_of, read_checkpoint
 from tests.keras_resnet import torch_networks
-from tests.keras_resnet.helpers import images, outputs, relative_error
+from tests.keras_resnet.helpers import copy_weights, images, outputs, randomise, relative_error, tiny
+from tests.shared import shared_file
 
 BASIC, BOTTLENECK = ((2, 2, 2, 2), 1), ((1, 2, 1, 2), 4)
 NETWORKS = {
@@ -34,3 +40,184 @@ def test_network_of_a_state_dict_computes_the_same(name, side, tmp_path):
     model = network_of(saved(state, tmp_path), input_shape=(side, side, 3), classifier_activation=None)
     x = images(2, side, side, 3)
     assert relative_error(outputs(model, x), run(state, x.transpose(0, 3, 1, 2).astype("float64"))) < 1e-5
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_cifar_network_of_a_state_dict_computes_the_same(blocks, tmp_path):
+    state = torch_networks.cifar(blocks)
+    model = network_of(saved(state, tmp_path), classifier_activation=None)
+    x = images(2, 32, 32, 3)
+    expected = torch_networks.run_cifar(state, x.transpose(0, 3, 1, 2).astype("float64"))
+    assert relative_error(outputs(model, x), expected) < 1e-5
+
+
+@pytest.mark.parametrize("choices", [{"padding": "same"}, {"padding": "same", "stride_on": "first"}], ids=str)
+def test_padding_as_tensorflow_has_it_is_another_function(choices, tmp_path):
+    run, state = NETWORKS["bottlenecks"]
+    path = saved(state, tmp_path)
+    right = network_of(path, input_shape=(64, 64, 3), classifier_activation=None)
+    wrong = keras_resnet.ResNet(
+        read_checkpoint(path).architecture().replace(**choices),
+        input_shape=(64, 64, 3),
+        classes=10,
+        classifier_activation=None,
+    )
+    copy_weights(right, wrong)
+    x = images(2, 64, 64, 3)
+    assert relative_error(outputs(wrong, x), run(state, x.transpose(0, 3, 1, 2).astype("float64"))) > 0.1
+    with pytest.raises(
+        ValueError, match=r"would compute something else: .* Build the network of the file with network"
+    ):
+        load_weights_from(wrong, path)
+
+
+@pytest.mark.parametrize("depth", [20, 32, 56])
+@pytest.mark.parametrize("suffix", ["npz", "th"])
+def test_public_cifar_networks_give_their_reference_logits(depth, suffix):
+    folder = shared_file("data/weights/cifar10_option_a")
+    (path,) = folder.glob(f"resnet{depth}*.{suffix}")
+    reference = np.load(folder / "reference_logits.npz")
+    model = network_of(path, classifier_activation=None)
+    logits = outputs(model, keras_resnet.preprocess(reference["images"], model))
+    np.testing.assert_allclose(logits, reference[f"logits_resnet{depth}"], rtol=0, atol=1e-4)
+
+
+# keras.applications.
+
+APPLICATIONS = {
+    "ResNet50": keras.applications.ResNet50,
+    "ResNet101": keras.applications.ResNet101,
+    "ResNet152": keras.applications.ResNet152,
+    "ResNet50V2": keras.applications.ResNet50V2,
+    "ResNet101V2": keras.applications.ResNet101V2,
+    "ResNet152V2": keras.applications.ResNet152V2,
+}
+DEEP = [name for name in APPLICATIONS if "50" not in name]
+
+
+def patiently(names):
+    return [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in names]
+
+
+@pytest.mark.parametrize("include_top", [True, False])
+@pytest.mark.parametrize("name", patiently(APPLICATIONS))
+def test_published_file_gives_the_outputs_of_keras_applications(name, include_top, tmp_path, monkeypatch):
+    theirs = randomise(
+        APPLICATIONS[name](weights=None, include_top=include_top, pooling="avg", classifier_activation=None)
+    )
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
+    monkeypatch.setattr(loading, "download", lambda network, top: path)
+    sides = (224,) if include_top else (64, 65)
+    for side in sides:
+        arguments = {"include_top": include_top, "input_shape": (side, side, 3), "pooling": "avg"}
+        if not include_top:
+            theirs = same_at(APPLICATIONS[name], theirs, side)
+        ours = keras_resnet.ResNet(name, weights="imagenet", classifier_activation=None, **arguments)
+        x = images(1, side, side, 3)
+        assert relative_error(outputs(ours, x), outputs(theirs, x)) < 1e-5
+
+
+def same_at(application, model, side):
+    """Build a network of keras.applications for another size, with the same weights."""
+    other = application(weights=None, include_top=False, pooling="avg", input_shape=(side, side, 3))
+    other.set_weights(model.get_weights())
+    return other
+
+
+def test_contracts_travel_with_the_weights(tmp_path):
+    model = network_of(saved(torch_networks.cifar(1), tmp_path))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), "uint8")
+    before = pixels.copy()
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    for owner in (model, loaded):
+        actual = keras.ops.convert_to_numpy(keras_resnet.preprocess(pixels, owner))
+        np.testing.assert_allclose(actual, (pixels / 255 - mean) / std, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(pixels, before)
+
+
+# Refusals. The model is left as it was.
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda s: s.pop("layer2.0.bn1.weight"), r"the file lacks conv3_block1_1_bn/gamma\."),
+        (lambda s: s.update({"layer1.0.conv3.weight": s["conv1.weight"]}), r"no place for conv2_block1_3_conv/kernel"),
+        (lambda s: s.update({"head.weight": s["conv1.weight"]}), r"have no place for head\.weight\."),
+        (lambda s: s.update({"bn1.bias": np.zeros(3)}), r"conv1_bn/beta is \(3,\) there and \(16,\) here"),
+        (lambda s: s.update({"conv1.weight": s["conv1.weight"][:, :1]}), r"conv1_conv/kernel is \(3, 3, 1, 16\) there"),
+    ],
+)
+def test_state_dict_that_does_not_fit_is_refused_and_the_model_left_alone(change, sentence, tmp_path):
+    state = torch_networks.cifar(1)
+    change(state)
+    model = keras_resnet.ResNet("ResNet8", shortcut={"name": "A", "zeros": "both"})
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=sentence):
+        load_weights_from(model, saved(state, tmp_path))
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_another_network_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"does not fit 'resnet14': the file lacks conv2_block2_1_bn/beta"):
+        load_weights_from(keras_resnet.ResNet("ResNet14"), saved(torch_networks.cifar(1), tmp_path))
+
+
+def test_unknown_names_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"no known naming: the tensors begin with features\.0\.weight\. Known are"):
+        network_of(saved({"features.0.weight": np.zeros((3, 3, 3, 3))}, tmp_path))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "backbone."])
+def test_prefixes_of_wrappers_are_taken_off(prefix, tmp_path):
+    state = {f"{prefix}{name}": tensor for name, tensor in torch_networks.cifar(1).items()}
+    assert network_of(saved(state, tmp_path)).output_shape == (None, 10)
+
+
+def test_biases_are_folded_where_a_normalisation_follows(tmp_path):
+    state = torch_networks.cifar(1)
+    state["layer1.0.conv1.bias"] = images(16)
+    model = network_of(saved(state, tmp_path), classifier_activation=None)
+    x = images(2, 32, 32, 3)
+    expected = torch_networks.run_cifar(state, x.transpose(0, 3, 1, 2).astype("float64"))
+    assert relative_error(outputs(model, x), expected) < 1e-5
+    assert not model.get_layer("conv2_block1_1_conv").use_bias
+
+
+# Published weights.
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "sentence"),
+    [
+        ("ResNet18", {}, r"Unknown network with weights='imagenet': 'ResNet18'\. Did you mean 'ResNet1"),
+        (
+            "ResNet50",
+            {"stride_on": "3x3"},
+            r"published weights of ResNet50 are of stride_on='first', and would",
+        ),
+        ("ResNet50V2", {"stem_activation": True}, r"are of stem_activation=False"),
+        (tiny(), {}, r"weights='imagenet' are of networks by name"),
+    ],
+    ids=str,
+)
+def test_published_weights_of_another_network_are_refused(name, choices, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        keras_resnet.ResNet(name, weights="imagenet", **choices)
+
+
+def test_file_that_can_not_be_fetched_is_named_with_its_address_and_place(monkeypatch):
+    def offline(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.utils, "get_file", offline)
+    name = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    with pytest.raises(
+        ValueError, match=rf"{name} could not be fetched \(no network\)\. Download https.*{name} elsewh"
+    ):
+        keras_resnet.ResNet50(weights="imagenet", include_top=False)
