@@ -1,0 +1,290 @@
+"""Files of torch.save are read as named arrays, and nothing in them is ever run."""
+
+import argparse
+import builtins
+import collections
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from keras_resnet.weights import read_tensors, strip_prefixes
+from tests.keras_resnet import torch_writer
+from tests.keras_resnet.torch_writer import Parameter, Storage, Tensor, state_dict, tensor
+from tests.shared import shared_file
+
+WRITERS = {"torch": torch_writer.save, "legacy torch": torch_writer.save_legacy}
+PROGRAMS = {"torch": torch_writer.save_program, "legacy torch": torch_writer.save_legacy_program}
+ARRAYS = {
+    "conv1.weight": np.arange(24, dtype="float32").reshape(2, 3, 2, 2),
+    "bn1.running_var": np.array([0.5, 2.0]),
+    "bn1.num_batches_tracked": np.array(7),
+    "fc.bias": np.array([-1, 2], "float16"),
+    "mask": np.array([True, False]),
+    "nothing": np.zeros((0, 3), "float32"),
+}
+
+
+@pytest.fixture(params=WRITERS)
+def form(request):
+    return request.param
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights.bin"
+
+
+def assert_same(arrays, expected):
+    assert list(arrays) == list(expected)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name, strict=True)
+
+
+def refusal(path):
+    with pytest.raises(ValueError) as raised:
+        read_tensors(path)
+    sentence = str(raised.value)
+    assert repr(str(path)) in sentence
+    assert sentence.endswith(".") and "\n" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize("name", ["resnet20-12fca82f", "resnet32-d509ac18", "resnet56-4bfd9763"])
+def test_published_files_hold_what_numpy_says(name):
+    folder = shared_file("data/weights/cifar10_option_a")
+    tensors = read_tensors(folder / f"{name}.th")
+    assert tensors.format == "legacy torch"
+    assert all(key.startswith("module.") for key in tensors.arrays)
+    assert_same(strip_prefixes(tensors.arrays), read_tensors(folder / f"{name.split('-')[0]}.npz").arrays)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_both_formats_give_all_types_in_order(form, path, protocol):
+    WRITERS[form](path, state_dict(ARRAYS), protocol)
+    tensors = read_tensors(path)
+    assert tensors.format == form
+    assert_same(tensors.arrays, ARRAYS)
+
+
+def test_the_writer_is_torchs_own_twin():
+    # The first bytes of a published file, up to the name of the first tensor's storage.
+    published = shared_file("data/weights/cifar10_option_a/resnet20-12fca82f.th").read_bytes()
+    assert published.startswith(pickle.dumps(torch_writer.MAGIC, 2) + pickle.dumps(torch_writer.PROTOCOL, 2))
+
+
+def test_strides_offsets_and_shared_storages(form, path):
+    row = np.arange(12, dtype="float32")
+    storage = Storage(row)
+    saved = {
+        "whole": Tensor(storage, (3, 4)),
+        "transposed": Tensor(storage, (4, 3), (1, 4)),
+        "every other": Tensor(storage, (2, 2), (4, 2), offset=1),
+        "expanded": Tensor(storage, (2, 3), (0, 1), offset=9),
+        "number": Tensor(storage, (), offset=11),
+    }
+    WRITERS[form](path, saved)
+    arrays = read_tensors(path).arrays
+    expected = {
+        "whole": row.reshape(3, 4),
+        "transposed": row.reshape(3, 4).T,
+        "every other": np.array([[1, 3], [5, 7]], "float32"),
+        "expanded": np.array([[9, 10, 11], [9, 10, 11]], "float32"),
+        "number": np.array(11, "float32"),
+    }
+    assert_same(arrays, expected)
+    assert np.shares_memory(arrays["whole"], arrays["transposed"])
+    assert not arrays["whole"].flags.writeable
+
+
+def test_bfloat16_becomes_float32_by_its_bits(form, path):
+    bits = np.array([0x3F80, 0xC040, 0x7F80, 0x0001], "uint16")  # 1, -3, infinity, the least positive value
+    WRITERS[form](path, {"x": tensor(bits, "bfloat16")})
+    expected = np.array([1, -3, np.inf, 2.0**-133], "float32")
+    assert_same(read_tensors(path).arrays, {"x": expected})
+
+
+def test_the_order_of_bytes_is_the_one_that_the_archive_tells(path):
+    torch_writer.save(path, state_dict(ARRAYS), order="big")
+    assert_same(read_tensors(path).arrays, ARRAYS)
+
+
+def test_parts_of_storages_in_old_files(path):
+    class Part(Storage):
+        """Values 2 to 5 of ten, as torch before 0.4 wrote views of storages."""
+
+    saved = {"x": Tensor(Part(np.arange(10, dtype="float32")), (2,), offset=1)}
+    program, storages = torch_writer._pickled(saved, 2, (("7", 2, 4),))
+    torch_writer.save_legacy_program(path, program, storages)
+    assert_same(read_tensors(path).arrays, {"x": np.array([3, 4], "float32")})
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "state_dict_ema", "net", "weights"])
+def test_tensors_are_found_beside_what_training_saved(form, path, key):
+    checkpoint = {
+        "epoch": 3,
+        "best_prec1": np.float64(91.7),
+        "args": argparse.Namespace(lr=0.1, milestones=[80, 120]),
+        "scheduler": {"milestones": collections.Counter([80, 120]), "seen": {1, 2}},
+        "optimizer": {"state": {0: {"momentum_buffer": tensor(np.ones(5, "float32"))}}, "param_groups": [{"lr": 0.1}]},
+        key: state_dict(ARRAYS),
+    }
+    WRITERS[form](path, checkpoint)
+    assert_same(read_tensors(path).arrays, ARRAYS)
+
+
+def test_parameters_are_tensors_and_wrappers_may_be_nested(form, path):
+    state = {name: Parameter(tensor(array)) for name, array in ARRAYS.items()}
+    WRITERS[form](path, {"model": {"state_dict": state}, "state_dict_ema": state_dict({"x": np.ones(2)})})
+    assert_same(read_tensors(path).arrays, ARRAYS)
+
+
+@pytest.mark.parametrize(
+    ("saved", "words"),
+    [
+        ({"epoch": 3, "lr": 0.1}, "without tensors (its keys: 'epoch', 'lr')"),
+        ({}, "without anything"),
+        ([1, 2], "holds no dictionary of tensors but a list"),
+        (tensor(np.ones(3)), "but a single tensor"),
+        ({"a": state_dict(ARRAYS), "b": state_dict(ARRAYS)}, "several sets of tensors, 'a', 'b'"),
+    ],
+)
+def test_what_holds_no_one_set_of_tensors_is_refused(form, path, saved, words):
+    WRITERS[form](path, saved)
+    assert words in refusal(path)
+
+
+def test_a_whole_pickled_model_is_refused_with_advice(form, path):
+    model = torch_writer.CONV.Conv2d()
+    model.weight = tensor(np.ones(3, "float32"))
+    WRITERS[form](path, model)
+    sentence = refusal(path)
+    assert "a whole pickled model ('torch.nn.modules.conv.Conv2d')" in sentence
+    assert "`model.state_dict()`" in sentence
+
+
+class Runs:
+    """Runs a function when it is unpickled by Python."""
+
+    def __init__(self, function, *arguments):
+        self.reduced = function, arguments
+
+    def __reduce__(self):
+        return self.reduced
+
+
+class Awakes:
+    """Runs code of its own when it is unpickled by Python."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __setstate__(self, state):
+        open(state["target"], "w").close()
+
+
+def attacks(target):
+    command = f"touch {target}"
+    return {
+        "posix.system": Runs(os.system, command),
+        "builtins.eval": Runs(builtins.eval, f"open({str(target)!r}, 'w').close()"),
+        f"{__name__}.Awakes": Awakes(str(target)),
+    }
+
+
+def spare(instance):
+    """Give the instance's name as its module is called in a pickle of protocol 2."""
+    return instance.replace("builtins.", "__builtin__.")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="os.system has another name elsewhere")
+@pytest.mark.parametrize("protocol", [2, 4], ids=["GLOBAL", "STACK_GLOBAL"])
+@pytest.mark.parametrize("place", ["alone", "beside", "among the tensors", "as a tensor's argument"])
+def test_code_is_refused_by_name_and_never_runs(form, path, tmp_path, protocol, place):
+    target = tmp_path / "ran"
+    for name, attack in attacks(target).items():
+        among = state_dict(ARRAYS)
+        among["x"] = attack
+        argument = tensor(np.ones(3))
+        argument.shape = attack
+        saved = {
+            "alone": attack,
+            "beside": {"state_dict": state_dict(ARRAYS), "epoch": attack},
+            "among the tensors": {"state_dict": among},
+            "as a tensor's argument": {"x": argument},
+        }[place]
+        WRITERS[form](path, saved, protocol)
+        assert repr(spare(name) if protocol == 2 else name) in refusal(path)
+        assert not target.exists()
+    # The attacks are real: Python itself would run them.
+    pickle.loads(pickle.dumps(attacks(target)["builtins.eval"]))
+    assert target.exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        (b"cos\nsystem\n(S'exit 1'\ntR.", "os.system"),
+        (b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x06exit 1\x85R.", "os.system"),
+        (b"(S'exit 1'\nios\nsystem\n.", "os.system"),
+        (b"\x80\x02ccollections\nOrderedDict.__init_subclass__\n.", "collections.OrderedDict.__init_subclass__"),
+        (b"\x80\x02cbuiltins\ngetattr\n(ccollections\nOrderedDict\nX\x05\0\0\0clear(tR.", "builtins.getattr"),
+        (b"\x80\x02ctorch.storage\n_load_from_bytes\n(C\x00tR.", "torch.storage._load_from_bytes"),
+        (b"\x80\x02ctorch._utils\n_rebuild_qtensor\n.", "torch._utils._rebuild_qtensor"),
+        (b"\x80\x02\x82\x01.", "the instruction EXT1"),
+        (b"\x80\x04\x8c\x01x}\x92.", "the instruction NEWOBJ_EX"),
+        (b"\x80\x02X\x01\0\0\0x)R.", "a call of what is not a function"),
+        (b"\x80\x02}((lK\x01u.", "a key that is not a plain value"),
+        (b"\x80\x02r\xff\xff\xff\xff.", "does not make sense"),
+        (b"\x80\x02h\x09.", "does not make sense"),
+        (b"\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.", "does not make sense"),
+    ],
+)
+def test_programs_that_torch_does_not_write(form, path, program, name):
+    PROGRAMS[form](path, program)
+    assert name in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"offset": 11}, "ends at 13 in a storage of 12 values"),
+        ({"shape": (5, 3)}, "ends at 19 in a storage of 12 values"),
+        ({"strides": (-4, 1)}, "impossible shape"),
+        ({"shape": (2, -1)}, "impossible shape"),
+        ({"shape": (2, 2.0)}, "impossible shape"),
+        ({"shape": (1,) * 40, "strides": (1,) * 40}, "impossible shape"),
+        ({"shape": [2, 2]}, "without storage or shape"),
+        ({"storage": 5}, "without storage or shape"),
+    ],
+)
+def test_tensors_that_do_not_fit_their_storage_are_refused(form, path, change, words):
+    broken = Tensor(Storage(np.arange(12, dtype="float32")), (1, 2), (4, 1))
+    vars(broken).update(change)
+    WRITERS[form](path, {"x": broken})
+    assert words in refusal(path)
+
+
+def test_a_bare_pickle_is_no_file_of_torch(path):
+    path.write_bytes(pickle.dumps({"x": 1}, 2))
+    assert "is a pickle, but not one of torch.save" in refusal(path)
+    path.write_bytes(pickle.dumps(Runs(os.system, "exit 1"), 2))
+    assert "system'" in refusal(path)
+
+
+def test_archives_that_lack_their_parts(path):
+    torch_writer.save(path, state_dict(ARRAYS))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for change, words in [
+        ({"archive/data/0": None}, "its archive has no 'archive/data/0'"),
+        ({"archive/data/0": b"1234"}, "fewer than 24 values"),
+        ({"archive/constants.pkl": b""}, "is a TorchScript program"),
+    ]:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in {**members, **change}.items():
+                if content is not None:
+                    archive.writestr(name, content)
+        assert words in refusal(path)
