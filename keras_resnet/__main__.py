@@ -1,4 +1,4 @@
-"""`python -m keras_resnet list | describe NAME | draw NAME`: what networks there are, their cost, their units."""
+"""`python -m keras_resnet list | describe NAME | draw NAME | convert FILE`: the networks, and weights of others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.builders import describe
 from keras_resnet.catalogue import CATALOGUE, get_architecture
 from keras_resnet.network import ResNet
+from keras_resnet.weights.loading import network_of
 
 NAME = "as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth"
 CHOICES = ("shortcut", "placement", "activation")  # of a network, that `draw` takes
@@ -36,6 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     for choice in CHOICES:
         command.add_argument(f"--{choice}", help=f"{choice} of the network, where not its own")
     command.add_argument("-o", "--output", required=True, metavar="FILE", help="picture to write, as in unit.png")
+    command = commands.add_parser("convert", help="make a .keras file of weights that other code wrote")
+    command.add_argument("source", help="file of PyTorch, safetensors, NumPy or HDF5, named as by torchvision or timm")
+    command.add_argument("--model", metavar="NAME", help="the network; default what the file tells")
+    command.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, as in network.keras")
     options = parser.parse_args(arguments)
     try:
         COMMANDS[options.command](options)
@@ -74,6 +79,22 @@ def draw(options: argparse.Namespace) -> None:
     draw_units([{unit: unit_graph(model, unit) for unit in options.unit}], options.output)
 
 
+def convert(options: argparse.Namespace) -> None:
+    """Write weights that other code wrote as a `.keras` file, with their input contract.
+
+    Args:
+        options: of `convert`.
+
+    Raises:
+        ValueError: the file is not to be a `.keras` file, or cannot be read.
+    """
+    if not options.output.endswith(".keras"):
+        raise ValueError(f"The output must be a .keras file; received {options.output!r}.")
+    model = network_of(options.source, options.model)
+    model.save(options.output)
+    print(f"{options.output}: {model.name}, {count_parameters(model):,} parameters, {model.output_shape[-1]} classes")
+
+
 def description(architecture: Architecture) -> list[str]:
     """Describe a network at the papers' image size.
 
@@ -94,7 +115,7 @@ def description(architecture: Architecture) -> list[str]:
     ]
 
 
-COMMANDS = {"list": show_names, "describe": show_description, "draw": draw}
+COMMANDS = {"list": show_names, "describe": show_description, "draw": draw, "convert": convert}
 
 if __name__ == "__main__":
     sys.exit(main())

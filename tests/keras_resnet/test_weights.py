@@ -7,6 +7,7 @@ import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
 import keras_resnet
+from keras_resnet.__main__ import main
 from keras_resnet.weights import loading
 from keras_resnet.weights.loading import load_weights_from, network_of, read_checkpoint
 from tests.keras_resnet import torch_networks
@@ -221,3 +222,33 @@ def test_file_that_can_not_be_fetched_is_named_with_its_address_and_place(monkey
         ValueError, match=rf"{name} could not be fetched \(no network\)\. Download https.*{name} elsewh"
     ):
         keras_resnet.ResNet50(weights="imagenet", include_top=False)
+
+
+# The command line.
+
+
+def test_convert_writes_a_network_that_carries_its_contract(tmp_path, capsys):
+    state = torch_networks.cifar(1)
+    assert main(["convert", str(saved(state, tmp_path)), "-o", str(tmp_path / "network.keras")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'network.keras'}: resnet, 75,290 parameters, 10 classes\n"
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+    x = images(2, 32, 32, 3)
+    logits = torch_networks.run_cifar(state, x.transpose(0, 3, 1, 2).astype("float64"))
+    expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(outputs(loaded, x), expected, atol=1e-5)
+    assert loaded.preprocessing.size == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none.pth", "-o", "a.keras"], "none.pth"),
+        (["none.pth", "-o", "a.h5"], "The output must be a .keras file; received 'a.h5'."),
+    ],
+)
+def test_convert_says_what_is_wrong_in_a_line(arguments, sentence, capsys):
+    assert main(["convert", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert sentence in error
+    assert error.count("\n") == 1
