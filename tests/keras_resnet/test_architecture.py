@@ -85,6 +85,7 @@ def test_papers_choices_are_the_defaults():
         "stride_on": "first",
         "stride_unit": "first",
         "downsampling": "stride",
+        "output_stride": None,
         "padding": "symmetric",
         "pool_padding": "lowest",
         "projection": "convolution",
