@@ -1,4 +1,8 @@
-"""Files of Keras: the HDF5 files of its early versions, `.weights.h5`, and the one inside a `.keras` archive."""
+"""Files of Keras: the HDF5 files of its early versions, `.weights.h5`, and the one inside a `.keras` archive.
+
+The HDF5 library reads them. It finds out what is cut short, but trusts the rest: what is known to crash it is asked
+before it is read, and yet a file made or damaged in just the right place can hang it, here as in Keras itself.
+"""
 
 from __future__ import annotations
 
@@ -142,7 +146,8 @@ def _natural(name: str) -> tuple[str, int]:
 
 
 def _layer_name(layer: h5py.Group) -> str | None:
-    return _group(layer, "vars").attrs.get("name") if "vars" in layer else None
+    variables = _group(layer, "vars") if "vars" in layer else None
+    return _text(variables, "name")[0] if variables is not None and "name" in variables.attrs else None
 
 
 def _has_list(group: h5py.Group, name: str) -> bool:
@@ -153,7 +158,17 @@ def _list(group: h5py.Group, name: str) -> list[str]:
     """Read a list of names; a long one is split into numbered attributes."""
     numbered = itertools.takewhile(group.attrs.__contains__, (f"{name}{number}" for number in itertools.count()))
     parts = [name] if name in group.attrs else list(numbered)
-    items = [item for part in parts for item in group.attrs[part]]
+    return [item for part in parts for item in _text(group, part)]
+
+
+def _text(group: h5py.Group, name: str) -> list[str]:
+    """Read an attribute of text. HDF5 crashes at damaged ones of other types, so their type is asked first."""
+    attribute = group.attrs.get_id(name)
+    if attribute.shape == (0,):
+        return []
+    if attribute.shape is None or len(attribute.shape) > 1 or h5py.check_string_dtype(attribute.dtype) is None:
+        raise damaged(f"its attribute {name!r} is not text")
+    items = np.ravel(group.attrs[name]).tolist()
     return [item.decode("utf-8") if isinstance(item, bytes) else str(item) for item in items]
 
 
@@ -181,8 +196,10 @@ def _array(group: h5py.Group, path: str) -> np.ndarray:
         raise damaged(f"its {path!r} is not an array")
     if data.external or data.is_virtual:
         raise UnreadableError(f"has values of {path!r} in another file", "give a file that holds its weights itself")
-    if data.nbytes > max(_LARGE, _EXPANSION * data.id.get_storage_size()):
-        raise damaged(f"its {path!r} has {data.nbytes} bytes in {data.id.get_storage_size()}")
-    if data.attrs.get("dtype") == BFLOAT16:
-        return decode(data[()].view("<u2"), BFLOAT16)
+    if data.shape is None or data.nbytes > max(_LARGE, _EXPANSION * data.id.get_storage_size()):
+        raise damaged(f"its {path!r} of shape {data.shape} has {data.id.get_storage_size()} bytes in the file")
+    if "dtype" in data.attrs and data.dtype.itemsize == 2 and _text(data, "dtype") == [BFLOAT16]:
+        return decode(np.asarray(data[()]).view("<u2"), BFLOAT16)
+    if data.dtype.kind not in "biufc":
+        raise damaged(f"its {path!r} is not of numbers")
     return np.asarray(data[()])

@@ -164,6 +164,8 @@ BROKEN = {
     "values elsewhere": lambda file, group: group.create_dataset("2", (4,), "u1", external=[("/etc/passwd", 0, 4)]),
     "a group for an array": lambda file, group: replaced(group, "0", file["layers"]),
     "a huge array": lambda file, group: group.create_dataset("2", (2**40,), "f4", chunks=(2**10,)),
+    "text for numbers": lambda file, group: replaced(group, "0", "kernel"),
+    "a name that is none": lambda file, group: group.attrs.__setitem__("name", np.ones((2, 2))),
     "one name twice": lambda file, group: file["layers/conv2d/vars"].attrs.__setitem__("name", "predictions"),
     "endless groups": lambda file, group: file["layers/dense"].__setitem__("layers", file["layers"]),
 }
@@ -172,7 +174,9 @@ WORDS = {
     "a link within": "has a link at '0'",
     "values elsewhere": "in another file",
     "a group for an array": "is not an array",
-    "a huge array": "bytes in 0",
+    "a huge array": "has 0 bytes in the file",
+    "text for numbers": "is not of numbers",
+    "a name that is none": "attribute 'name' is not text",
     "one name twice": "has two weights 'predictions/kernel'",
     "endless groups": "nested without end",
 }

@@ -5,6 +5,7 @@ import builtins
 import collections
 import os
 import pickle
+import pickletools
 import zipfile
 
 import numpy as np
@@ -69,10 +70,21 @@ def test_both_formats_give_all_types_in_order(form, path, protocol):
     assert_same(tensors.arrays, ARRAYS)
 
 
-def test_the_writer_is_torchs_own_twin():
-    # The first bytes of a published file, up to the name of the first tensor's storage.
-    published = shared_file("data/weights/cifar10_option_a/resnet20-12fca82f.th").read_bytes()
-    assert published.startswith(pickle.dumps(torch_writer.MAGIC, 2) + pickle.dumps(torch_writer.PROTOCOL, 2))
+class OldTensor(Tensor):
+    def __reduce_ex__(self, protocol):
+        return torch_writer.UTILS._rebuild_tensor, (self.storage, self.offset, self.shape, self.strides)
+
+
+def test_the_writer_of_these_tests_writes_what_torch_writes():
+    folder = shared_file("data/weights/cifar10_option_a")
+    arrays = read_tensors(folder / "resnet20.npz").arrays
+    state = collections.OrderedDict((f"module.{name}", OldTensor(Storage(x), x.shape)) for name, x in arrays.items())
+    program, _ = torch_writer.pickled({"best_prec1": 91.78, "state_dict": state}, 2, (None,))
+    with open(folder / "resnet20-12fca82f.th", "rb") as file:
+        assert [pickle.load(file) for _ in range(2)] == [torch_writer.MAGIC, torch_writer.PROTOCOL]
+        pickle.load(file)
+        published = [instruction.name for instruction, _, _ in pickletools.genops(file)]
+    assert [instruction.name for instruction, _, _ in pickletools.genops(program)] == published
 
 
 def test_strides_offsets_and_shared_storages(form, path):
@@ -116,7 +128,7 @@ def test_parts_of_storages_in_old_files(path):
         """Values 2 to 5 of ten, as torch before 0.4 wrote views of storages."""
 
     saved = {"x": Tensor(Part(np.arange(10, dtype="float32")), (2,), offset=1)}
-    program, storages = torch_writer._pickled(saved, 2, (("7", 2, 4),))
+    program, storages = torch_writer.pickled(saved, 2, (("7", 2, 4),))
     torch_writer.save_legacy_program(path, program, storages)
     assert_same(read_tensors(path).arrays, {"x": np.array([3, 4], "float32")})
 
@@ -194,11 +206,6 @@ def attacks(target):
     }
 
 
-def spare(instance):
-    """Give the instance's name as its module is called in a pickle of protocol 2."""
-    return instance.replace("builtins.", "__builtin__.")
-
-
 @pytest.mark.skipif(os.name != "posix", reason="os.system has another name elsewhere")
 @pytest.mark.parametrize("protocol", [2, 4], ids=["GLOBAL", "STACK_GLOBAL"])
 @pytest.mark.parametrize("place", ["alone", "beside", "among the tensors", "as a tensor's argument"])
@@ -216,7 +223,8 @@ def test_code_is_refused_by_name_and_never_runs(form, path, tmp_path, protocol, 
             "as a tensor's argument": {"x": argument},
         }[place]
         WRITERS[form](path, saved, protocol)
-        assert repr(spare(name) if protocol == 2 else name) in refusal(path)
+        named = name.replace("builtins.", "__builtin__.") if protocol == 2 else name
+        assert repr(named) in refusal(path)
         assert not target.exists()
     # The attacks are real: Python itself would run them.
     pickle.loads(pickle.dumps(attacks(target)["builtins.eval"]))
@@ -274,6 +282,15 @@ def test_a_bare_pickle_is_no_file_of_torch(path):
     assert "system'" in refusal(path)
 
 
+@pytest.mark.parametrize("kind", ["numpy.core.multiarray.scalar", "argparse.Namespace"])
+def test_what_stands_for_python_objects_is_nothing_of_theirs(form, path, kind):
+    module, name = kind.rsplit(".", 1)
+    # Arguments and attributes that the true objects would choke on, or keep.
+    called = f"c{module}\n{name}\n(K\1K\2tR".encode() + b"}X\x08\0\0\0__dict__K\1sb"
+    PROGRAMS[form](path, b"\x80\x02}X\1\0\0\0a" + called + b"s.")
+    assert "a checkpoint without tensors (its keys: 'a')" in refusal(path)
+
+
 def test_archives_that_lack_their_parts(path):
     torch_writer.save(path, state_dict(ARRAYS))
     with zipfile.ZipFile(path) as archive:
@@ -281,6 +298,7 @@ def test_archives_that_lack_their_parts(path):
     for change, words in [
         ({"archive/data/0": None}, "its archive has no 'archive/data/0'"),
         ({"archive/data/0": b"1234"}, "fewer than 24 values"),
+        ({"archive/byteorder": b"mixed"}, "in the order 'mixed'"),
         ({"archive/constants.pkl": b""}, "is a TorchScript program"),
     ]:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

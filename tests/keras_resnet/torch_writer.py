@@ -93,7 +93,7 @@ def state_dict(arrays):
     return state
 
 
-def _pickled(saved, protocol, part):
+def pickled(saved, protocol, part):
     """Pickle what is saved; give the bytes and the storages by key."""
     storages = {}
 
@@ -103,7 +103,8 @@ def _pickled(saved, protocol, part):
                 return None
             key = next((key for key, storage in storages.items() if storage is thing), str(len(storages)))
             storages[key] = thing
-            return ("storage", thing.kind, key, "cpu", len(thing.values), *part)
+            device = str(b"cuda:0", "ascii")  # a new string for each, as torch makes it
+            return ("storage", thing.kind, key, device, len(thing.values), *part)
 
     stream = io.BytesIO()
     with mock.patch.dict(sys.modules, MODULES):
@@ -113,7 +114,7 @@ def _pickled(saved, protocol, part):
 
 def save(path, saved, protocol=2, order="little"):
     """Write an object as torch does from 1.6 on."""
-    program, storages = _pickled(saved, protocol, ())
+    program, storages = pickled(saved, protocol, ())
     save_program(path, program, storages, order)
 
 
@@ -131,7 +132,7 @@ def save_program(path, program, storages=(), order="little"):
 
 def save_legacy(path, saved, protocol=2):
     """Write an object as torch did before 1.6."""
-    program, storages = _pickled(saved, protocol, (None,))
+    program, storages = pickled(saved, protocol, (None,))
     save_legacy_program(path, program, storages, protocol)
 
 
