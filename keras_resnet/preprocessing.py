@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -174,3 +176,29 @@ def contract_of(model_or_contract) -> Preprocessing:
             "images; pass a Preprocessing, or a name: " + ", ".join(CONTRACTS) + "."
         )
     return contract
+
+
+@keras.saving.register_keras_serializable("keras_resnet")
+class Preprocess(keras.layers.Layer):
+    """An input contract as a layer, to stand before a network.
+
+    Args:
+        contract: Preprocessing, its dict, or a name in `CONTRACTS`.
+        **kwargs: those of `keras.layers.Layer`.
+    """
+
+    def __init__(self, contract: Preprocessing | Mapping[str, Any] | str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.contract = Preprocessing(**contract) if isinstance(contract, Mapping) else contract_of(contract)
+
+    def call(self, images):
+        """Prepare `images`, of shape (batch, height, width, channels), values 0 to 255."""
+        return self.contract(images)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape that the network takes."""
+        return (input_shape[0], *self.contract.size, self.contract.channels)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layer's configuration."""
+        return {**super().get_config(), "contract": self.contract.to_dict()}

@@ -1,1 +1,5 @@
-"""Weights that other people trained: read, renamed, checked and loaded."""
+"""Weights that others made: files of torch, safetensors, NumPy and Keras as named arrays."""
+
+from keras_resnet.weights.readers import Tensors, read_tensors, strip_prefixes
+
+__all__ = ["Tensors", "read_tensors", "strip_prefixes"]

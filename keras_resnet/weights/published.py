@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import keras
-
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
+from keras_resnet.downloads import fetch
 from keras_resnet.messages import unknown
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
@@ -123,12 +121,4 @@ def download(network: str, include_top: bool) -> str:
     row = published(network)
     file = f"{network.lower()}_weights_tf_dim_ordering_tf_kernels{'' if include_top else '_notop'}.h5"
     digest = row.with_top if include_top else row.without_top
-    try:
-        return keras.utils.get_file(file, ADDRESS + file, cache_subdir="models", file_hash=digest)
-    except Exception as error:
-        folder = os.path.join(os.environ.get("KERAS_HOME", os.path.join("~", ".keras")), "models")
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"The weights {file} could not be fetched ({reason}). Download {ADDRESS}{file} elsewhere and put it into "
-            f"{folder}; its MD5 is {digest}."
-        ) from error
+    return fetch(ADDRESS + file, digest, "weights")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_resnet.preprocessing import Preprocessing
+import keras_resnet
+from keras_resnet.preprocessing import CONTRACTS, Preprocess, Preprocessing, preprocess
 
 MEAN, STD = np.array([100.0, 110.0, 120.0]), np.array([50.0, 60.0, 70.0])
 
@@ -105,3 +106,33 @@ def test_contract_survives_its_file(tmp_path, mean):
     np.testing.assert_array_equal(read.std, written.std)
     images = pixels(2, 9, 9, 3)
     np.testing.assert_array_equal(as_numpy(read(images)), as_numpy(written(images)))
+
+
+def test_contract_as_a_layer_computes_the_same_and_is_saved(tmp_path):
+    published = CONTRACTS["caffe"]
+    inputs = keras.Input((None, None, 3), dtype="uint8")
+    model = keras.Model(inputs, Preprocess("caffe")(inputs))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 30, 40, 3), "uint8")
+    expected = keras.ops.convert_to_numpy(published(pixels))
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.models.load_model(tmp_path / "model.keras")):
+        assert each.output_shape == (None, 224, 224, 3)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(each(pixels)), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_channels_are_turned_for_networks_that_want_bgr():
+    pixels = np.array([[[[10.0, 20.0, 30.0]]]])
+    actual = keras.ops.convert_to_numpy(CONTRACTS["caffe"].standardise(pixels))
+    np.testing.assert_allclose(actual[0, 0, 0], [30 - 103.939, 20 - 116.779, 10 - 123.68], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("owner", "sentence"),
+    [
+        ("torchvision", r"Unknown contract 'torchvision'\. .*Allowed: caffe, tf, torch, cifar"),
+        (keras_resnet.ResNet("ResNet8"), r"'resnet8' does not carry what its weights expect of images; pass a Prepro"),
+    ],
+)
+def test_missing_contract_is_refused(owner, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        preprocess(np.zeros((1, 32, 32, 3)), owner)
