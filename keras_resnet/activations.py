@@ -14,29 +14,13 @@ import keras
 
 from keras_resnet.activation_layers import Maxout, PiecewiseLinear, Rational, TrainableSwish
 from keras_resnet.messages import unknown
-from keras_resnet.parameters import Range, parse_choice
+from keras_resnet.parameters import Range, parse_choice, registering
 
 Activation = str | Callable | type[keras.layers.Layer] | keras.layers.Layer | Mapping[str, Any]
 
 # The activations that are layers, by the names that users write; all others are functions.
 LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {}
-
-
-def activation(name: str) -> Callable[[Callable], Callable]:
-    """Register the maker of an activation's layers under the name that users write.
-
-    Args:
-        name: str.
-
-    Returns:
-        A decorator that registers the function and returns it unchanged.
-    """
-
-    def register(function: Callable) -> Callable:
-        LAYERS[name] = function
-        return function
-
-    return register
+activation = registering(LAYERS)
 
 
 @activation("prelu")

@@ -20,6 +20,26 @@ class Range(NamedTuple):
     limit: float
 
 
+def registering(registry: dict[str, Callable]) -> Callable[[str], Callable[[Callable], Callable]]:
+    """Make the decorator that puts functions into a registry under the names that users write.
+
+    Args:
+        registry: dict to fill.
+
+    Returns:
+        Function of a name that gives a decorator, which returns the function unchanged.
+    """
+
+    def named(name: str) -> Callable[[Callable], Callable]:
+        def register(function: Callable) -> Callable:
+            registry[name] = function
+            return function
+
+        return register
+
+    return named
+
+
 def parse_choice(kind: str, choice: str | Mapping[str, Any], registry: Mapping[str, Callable]) -> tuple[str, dict]:
     """Split a user's choice into its name and its parameters, and check both.
 

@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal
 import keras
 
 from keras_resnet.layers import ZeroPadChannels, channels, he_initializer
-from keras_resnet.parameters import Range, parse_choice
+from keras_resnet.parameters import Range, parse_choice, registering
 
 SHORTCUTS: dict[str, Callable] = {}
+shortcut = registering(SHORTCUTS)
 
 
 # How the shortcuts of arXiv 1603.05027 bring x to another shape, which the paper leaves open: as option A or B.
@@ -25,23 +26,6 @@ Change = Literal["A", "B"]
 Bias = Annotated[float, Range(-1e3, 1e3)]
 Scale = Annotated[float, Range(-1e3, 1e3)]
 Rate = Annotated[float, Range(0.0, 1.0)]
-
-
-def shortcut(name: str) -> Callable[[Callable], Callable]:
-    """Register a shortcut function under the name that users write.
-
-    Args:
-        name: str, the paper's name of the variant.
-
-    Returns:
-        A decorator that registers the function and returns it unchanged.
-    """
-
-    def register(function: Callable) -> Callable:
-        SHORTCUTS[name] = function
-        return function
-
-    return register
 
 
 def parse_shortcut(choice: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
