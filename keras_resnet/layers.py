@@ -230,8 +230,9 @@ class ResidualNetwork(keras.Model):
         if self._distribute_strategy is not None:
             super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
             return
-        # These names are Keras's own; where it changes them, a step is traced twice again, and no more.
-        with contextlib.suppress(AttributeError):
+        # These names are Keras's own, and a model may be compiled in the scope of a strategy that it was not made in:
+        # where this does not work, a step is traced twice, and no more.
+        with contextlib.suppress(AttributeError, RuntimeError):
             if iterator is not None:  # shapes and types will do: taking a batch would rob a generator of it
                 data_batch = iterator._get_iterator().element_spec
             self._symbolic_build(data_batch=data_batch)
