@@ -35,7 +35,7 @@ def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
     Raises:
         ValueError: the tensors are not those of a residual network.
     """
-    shapes = {name: tuple(array.shape) for name, array in tensors.items()}
+    shapes = _Shapes((name, tuple(array.shape)) for name, array in tensors.items())
     blocks = _blocks(shapes)
     unit = "bottleneck" if "conv2_block1_3_conv/kernel" in shapes else "basic"
     last = len(UNITS[unit].kernels)
@@ -56,6 +56,13 @@ def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
         **(KERAS_V2 if layout == "keras" and preactivated else {}),
     }
     return Architecture(**fields)
+
+
+class _Shapes(dict):
+    """Shapes by name; one that is missing is a fault of the file."""
+
+    def __missing__(self, name: str):
+        raise ValueError(f"the file lacks {name}, which every such network has.")
 
 
 def _blocks(shapes: Shapes) -> tuple[int, ...]:

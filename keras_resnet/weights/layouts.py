@@ -131,7 +131,7 @@ def translate(layout: Layout, arrays: Arrays) -> dict[str, np.ndarray]:
                 array = array[:, :, 0, 0]
             ours[f"{place}/{names[part]}"] = _turned(array) if layout.torch and names[part] == "kernel" else array
     if strangers:
-        raise ValueError(f"{layout.title} networks of ours have no place for {', '.join(strangers)}.")
+        raise ValueError(f"tensors for which a network of {layout.title} has no place here: {', '.join(strangers)}.")
     return _with_deep_stem(ours)
 
 

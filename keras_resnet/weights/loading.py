@@ -37,15 +37,7 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
     Raises:
         ValueError: the file cannot be read, or holds another network; the model is left as it was.
     """
-    try:
-        source = read_checkpoint(path)
-        pairs = fitting(model, source.tensors)
-        check_function(model, source)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)!r} does not fit {model.name!r}: {error}") from error
-    for weight, tensor in pairs:
-        weight.assign(tensor)
-    model.preprocessing = source.contract_for(model)
+    load_checkpoint(model, read_checkpoint(path))
 
 
 def network_of(path: str | os.PathLike, network: Architecture | str | None = None, **arguments: Any) -> keras.Model:
@@ -68,7 +60,7 @@ def network_of(path: str | os.PathLike, network: Architecture | str | None = Non
     architecture = source.architecture() if network is None else network
     classes = source.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in source.tensors else None
     model = ResNet(architecture, **{"classes": classes, **arguments})
-    load_weights_from(model, path)
+    load_checkpoint(model, source)
     return model
 
 
@@ -90,10 +82,12 @@ class Checkpoint(NamedTuple):
     """A file that other code wrote, under our names.
 
     Args:
+        path: str, for messages.
         layout: str, a key of `layouts.LAYOUTS`.
         tensors: dict of our names to arrays.
     """
 
+    path: str
     layout: str
     tensors: dict[str, np.ndarray]
 
@@ -137,8 +131,31 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         ValueError: the file cannot be read, or its names are unknown.
     """
     arrays = strip_prefixes(read_tensors(path).arrays)
-    layout = recognise(arrays)
-    return Checkpoint(layout, translate(LAYOUTS[layout], arrays))
+    try:
+        layout = recognise(arrays)
+        return Checkpoint(os.fspath(path), layout, translate(LAYOUTS[layout], arrays))
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)!r} has {error}") from error
+
+
+def load_checkpoint(model: keras.Model, source: Checkpoint) -> None:
+    """Load a checkpoint that has been read into a network, and its input contract.
+
+    Args:
+        model: keras.Model.
+        source: Checkpoint.
+
+    Raises:
+        ValueError: it is of another network; the model is left as it was.
+    """
+    try:
+        pairs = fitting(model, source.tensors)
+        check_function(model, source)
+    except ValueError as error:
+        raise ValueError(f"{source.path!r} does not fit {model.name!r}: {error}") from error
+    for weight, tensor in pairs:
+        weight.assign(tensor)
+    model.preprocessing = source.contract_for(model)
 
 
 def fitting(model: keras.Model, tensors: Arrays) -> list[tuple[keras.Variable, np.ndarray]]:

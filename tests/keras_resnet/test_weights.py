@@ -148,7 +148,10 @@ def test_contracts_travel_with_the_weights(tmp_path):
     [
         (lambda s: s.pop("layer2.0.bn1.weight"), r"the file lacks conv3_block1_1_bn/gamma\."),
         (lambda s: s.update({"layer1.0.conv3.weight": s["conv1.weight"]}), r"no place for conv2_block1_3_conv/kernel"),
-        (lambda s: s.update({"head.weight": s["conv1.weight"]}), r"have no place for head\.weight\."),
+        (
+            lambda s: s.update({"head.weight": s["conv1.weight"]}),
+            r"has tensors for which a network of pytorch_resnet_cifar10 has no place here: head\.weight\.",
+        ),
         (lambda s: s.update({"bn1.bias": np.zeros(3)}), r"conv1_bn/beta is \(3,\) there and \(16,\) here"),
         (lambda s: s.update({"conv1.weight": s["conv1.weight"][:, :1]}), r"conv1_conv/kernel is \(3, 3, 1, 16\) there"),
     ],
@@ -167,6 +170,12 @@ def test_state_dict_that_does_not_fit_is_refused_and_the_model_left_alone(change
 def test_another_network_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"does not fit 'resnet14': the file lacks conv2_block2_1_bn/beta"):
         load_weights_from(keras_resnet.ResNet("ResNet14"), saved(torch_networks.cifar(1), tmp_path))
+
+
+def test_file_of_a_part_of_a_network_is_refused(tmp_path):
+    state = {name: tensor for name, tensor in torch_networks.cifar(1).items() if not name.startswith("layer2.0.conv2")}
+    with pytest.raises(ValueError, match=r"the file lacks conv3_block1_2_conv/kernel, which every such network has"):
+        network_of(saved(state, tmp_path))
 
 
 def test_unknown_names_are_refused(tmp_path):
