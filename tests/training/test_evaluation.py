@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.shared import shared_file
 from tests.training.helpers import read_pixels, write_image
 from training.config import RunConfig
 from training.datasets import open_source
-from training.evaluation import evaluate, evaluate_run, metrics_for, most_probable, predict_run
+from training.evaluation import evaluate, evaluate_file, evaluate_run, metrics_for, most_probable, predict_run
 from training.run_folder import RunFolder
 
 
@@ -129,3 +130,23 @@ def test_run_that_has_no_model_is_refused(tmp_path):
     folder.config_file.write_text(RunConfig(epochs=1).to_yaml(), encoding="utf-8")
     with pytest.raises(ValueError, match=r"holds no model\.keras yet"):
         predict_run(folder, [], 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("depth", "accuracy"), [(20, 0.9173), (32, 0.9263), (56, 0.9339)])
+def test_public_cifar_networks_have_their_published_accuracy(depth, accuracy):
+    (path,) = shared_file("data/weights/cifar10_option_a").glob(f"resnet{depth}-*.th")
+    changes = {"dataset": "cifar10", "data_dir": shared_file("data/tfds")}
+    results = evaluate_file(path, f"resnet{depth}", changes)
+    assert (results["examples"], round(results["accuracy"], 4)) == (10_000, accuracy)
+
+
+def test_file_of_weights_needs_a_data_set(tmp_path):
+    with pytest.raises(ValueError, match=r"does not say what to test it on: give --dataset"):
+        evaluate_file(tmp_path / "weights.th", None, {})
+
+
+def test_file_of_a_run_is_evaluated_by_the_contract_it_carries(trained):
+    changes = {"dataset": "digits", "data_dir": trained.config.data_dir}
+    results = evaluate_file(trained.folder.model_file, None, changes)
+    assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
