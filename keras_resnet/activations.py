@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import keras
 
 from keras_resnet.activation_layers import Maxout, PiecewiseLinear, Rational, TrainableSwish
+from keras_resnet.layers import spatial_axes
 from keras_resnet.messages import unknown
 from keras_resnet.parameters import Range, parse_choice, registering
 
@@ -37,7 +38,7 @@ def prelu(name: str, *, slope: Annotated[float, Range(-10, 10)] = 0.25) -> keras
     Source: arXiv 1502.01852, section 2.1, "channel-wise".
     """
     # Keras's default is a slope for each pixel, which needs a fixed image size.
-    return keras.layers.PReLU(keras.initializers.Constant(slope), shared_axes=_spatial_axes(), name=name)
+    return keras.layers.PReLU(keras.initializers.Constant(slope), shared_axes=spatial_axes(), name=name)
 
 
 @activation("trainable_swish")
@@ -184,7 +185,7 @@ def _deserialise(config: Mapping[str, Any]) -> Any:
 
 def _from_class(layer: type[keras.layers.Layer]) -> Callable[..., keras.layers.Layer]:
     if issubclass(layer, keras.layers.PReLU):
-        return functools.partial(layer, shared_axes=_spatial_axes())
+        return functools.partial(layer, shared_axes=spatial_axes())
     return layer
 
 
@@ -196,8 +197,3 @@ def _from_prototype(prototype: keras.layers.Layer) -> Callable[..., keras.layers
         )
     config = prototype.get_config()
     return lambda name: type(prototype).from_config({**config, "name": name})
-
-
-def _spatial_axes() -> list[int]:
-    """Give the axes over which the channels of an image share a slope; Keras's default is a slope for each pixel."""
-    return [1, 2] if keras.config.image_data_format() == "channels_last" else [2, 3]

@@ -180,8 +180,8 @@ def _dilation_keeps_the_function(architecture: Architecture) -> Complaints:
     stride = architecture.output_stride
     if stride is None:
         return
-    full = architecture.stem_stride * 2 ** (len(architecture.blocks) - 1)
     fitting = [architecture.stem_stride * 2**stage for stage in range(len(architecture.blocks))]
+    full = fitting[-1]
     if stride not in fitting:
         allowed = ", ".join(map(str, fitting))
         yield f"output_stride={stride} is none of the strides at which this network has stages: {allowed}."

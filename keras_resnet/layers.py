@@ -301,6 +301,18 @@ def channel_axis(data_format: str | None = None) -> int:
     return 3 if (data_format or keras.config.image_data_format()) == "channels_last" else 1
 
 
+def spatial_axes(data_format: str | None = None) -> list[int]:
+    """Give the axes of height and width in a batch of images.
+
+    Args:
+        data_format: "channels_last", "channels_first", or None for Keras's setting.
+
+    Returns:
+        List of two ints, [1, 2] or [2, 3].
+    """
+    return [axis for axis in (1, 2, 3) if axis != channel_axis(data_format)]
+
+
 def channels(x) -> int:
     """Give the number of channels of a batch of images.
 

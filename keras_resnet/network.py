@@ -11,7 +11,7 @@ import keras
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
 from keras_resnet.features import levels_of
-from keras_resnet.layers import ResidualNetwork, channel_axis, he_initializer, uncollected
+from keras_resnet.layers import ResidualNetwork, channel_axis, he_initializer, spatial_axes, uncollected
 from keras_resnet.messages import unknown
 from keras_resnet.stems import stem
 from keras_resnet.units import Unit, operations, residual_unit
@@ -285,11 +285,10 @@ def hidden_layers(architecture: Architecture, x):
 
     Source: arXiv 1409.1556, Table 1, "FC-4096", and section 3.2, which makes the same convolutions of them.
     """
-    spatial = [1, 2] if channel_axis() == 3 else [2, 3]
     for index, width in enumerate(architecture.hidden, start=1):
         x = keras.layers.Conv2D(
             width * architecture.pieces,
-            tuple(x.shape[axis] for axis in spatial),
+            tuple(x.shape[axis] for axis in spatial_axes()),
             kernel_initializer=he_initializer(),
             kernel_regularizer=architecture.penalty,
             name=f"fc{index}",

@@ -41,21 +41,37 @@ def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
     last = len(UNITS[unit].kernels)
     outputs = [shapes[f"conv{stage}_block1_{last}_conv/kernel"][-1] for stage in range(2, len(blocks) + 2)]
     widths = tuple(channels // UNITS[unit].expansion for channels in outputs)
-    preactivated = "post_bn/gamma" in shapes
     fields = {
         "blocks": blocks,
         "widths": widths,
         "unit": unit,
-        "placement": "full_preactivation" if preactivated else "original",
+        "placement": "full_preactivation" if is_preactivated(tensors) else "original",
         "shortcut": _shortcut(shapes, blocks),
         "biased": _biased(shapes),
         **_stem(shapes, widths),
         **(_groups(shapes, widths) if unit == "bottleneck" else {}),
         **_squeeze(shapes),
-        **CONVENTIONS[layout],
-        **(KERAS_V2 if layout == "keras" and preactivated else {}),
+        **conventions(tensors, layout),
     }
     return Architecture(**fields)
+
+
+def conventions(tensors: Arrays, layout: str) -> dict[str, Any]:
+    """Give the fields of `Architecture` that the networks of a layout share, whatever their names.
+
+    Args:
+        tensors: mapping of our names to arrays.
+        layout: str, a key of `layouts.LAYOUTS`.
+
+    Returns:
+        Dict of fields.
+    """
+    return {**CONVENTIONS[layout], **(KERAS_V2 if layout == "keras" and is_preactivated(tensors) else {})}
+
+
+def is_preactivated(tensors: Arrays) -> bool:
+    """Tell whether a network ends in a normalisation of its own, as only pre-activation networks do."""
+    return "post_bn/gamma" in tensors
 
 
 class _Shapes(dict):

@@ -53,16 +53,17 @@ FACEBOOK = {
     rf"layer{STAGE}se\.(fc2|conv_expand)": "{unit}_se_excite",
     r"fc|linear": "predictions",
 }
+STAGES = r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\."
 # timm's resnetv2.py, its variants with batch normalisation.
 TIMM_V2 = {
     r"stem\.conv": "conv1_conv",
     r"stem\.conv(?P<site>[123])": "conv1_{site}_conv",
     r"stem\.norm(?P<site>[12])": "conv1_{site}_bn",
-    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.conv(?P<site>\d)": "{unit}_{site}_conv",
-    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm1": "{unit}_preact_bn",
-    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm2": "{unit}_1_bn",
-    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.norm3": "{unit}_2_bn",
-    r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\.downsample\.conv": "{unit}_0_conv",
+    rf"{STAGES}conv(?P<site>\d)": "{unit}_{site}_conv",
+    rf"{STAGES}norm1": "{unit}_preact_bn",
+    rf"{STAGES}norm2": "{unit}_1_bn",
+    rf"{STAGES}norm3": "{unit}_2_bn",
+    rf"{STAGES}downsample\.conv": "{unit}_0_conv",
     r"norm": "post_bn",
     r"head\.fc": "predictions",
 }

@@ -12,10 +12,10 @@ import numpy as np
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
-from keras_resnet.layers import BatchNormalization, channel_axis
+from keras_resnet.layers import BatchNormalization, spatial_axes
 from keras_resnet.network import ResNet
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
-from keras_resnet.weights.inference import CONVENTIONS, KERAS_V2, infer_architecture
+from keras_resnet.weights.inference import conventions, infer_architecture, is_preactivated
 from keras_resnet.weights.layouts import LAYOUTS, Arrays, recognise, translate
 from keras_resnet.weights.published import download
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
@@ -56,10 +56,9 @@ def network_of(path: str | os.PathLike, network: Architecture | str | None = Non
     """
     source = read_checkpoint(path)
     if isinstance(network, str):
-        network = get_architecture(network).replace(**source.conventions())
+        network = get_architecture(network).replace(**conventions(source.tensors, source.layout))
     architecture = source.architecture() if network is None else network
-    classes = source.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in source.tensors else None
-    model = ResNet(architecture, **{"classes": classes, **arguments})
+    model = ResNet(architecture, **{"classes": source.classes, **arguments})
     load_checkpoint(model, source)
     return model
 
@@ -91,10 +90,10 @@ class Checkpoint(NamedTuple):
     layout: str
     tensors: dict[str, np.ndarray]
 
-    def conventions(self) -> dict[str, Any]:
-        """Give the fields of `Architecture` that every network of the layout shares, whatever its name."""
-        preactivated = "post_bn/gamma" in self.tensors
-        return {**CONVENTIONS[self.layout], **(KERAS_V2 if self.layout == "keras" and preactivated else {})}
+    @property
+    def classes(self) -> int | None:
+        """Outputs of the classifier; None without one."""
+        return self.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in self.tensors else None
 
     def architecture(self) -> Architecture:
         """Work out the architecture; see `infer_architecture`."""
@@ -103,18 +102,17 @@ class Checkpoint(NamedTuple):
     def expected_of(self, model: keras.Model) -> keras.Model:
         """Build the network that the weights are of, for images such as a model takes."""
         top = any(layer.name == TOP for layer in model.layers)
-        classes = self.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in self.tensors else None
-        return ResNet(self.architecture(), include_top=top, input_shape=model.input_shape[1:], classes=classes)
+        return ResNet(self.architecture(), include_top=top, input_shape=model.input_shape[1:], classes=self.classes)
 
     def contract_for(self, model: keras.Model) -> Preprocessing:
         """Give what the weights expect of images, at the size that a model takes, where that is fixed."""
         contract = CONTRACTS[self._contract()]
-        sides = model.input_shape[1:3] if channel_axis() == 3 else model.input_shape[2:4]
+        sides = tuple(model.input_shape[axis] for axis in spatial_axes())
         return contract if None in sides else dataclasses.replace(contract, size=sides)
 
     def _contract(self) -> str:
         if self.layout == "keras":
-            return "tf" if "post_bn/gamma" in self.tensors else "caffe"
+            return "tf" if is_preactivated(self.tensors) else "caffe"
         return {"torchvision": "torch", "pytorch_resnet_cifar10": "cifar", "timm_v2": "tf"}[self.layout]
 
 
