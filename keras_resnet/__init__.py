@@ -78,6 +78,7 @@ from keras_resnet.features import features
 from keras_resnet.layers import BatchNormalization, MaxPoolPadding2D, ResidualNetwork, ZeroPadChannels
 from keras_resnet.network import ResNet
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing, preprocess
+from keras_resnet.transfer import freeze, transfer
 from keras_resnet.weights.loading import load_weights_from, network_of
 
 __version__ = "0.1.0"
@@ -158,12 +159,14 @@ __all__ = [
     "activation_factory",
     "cifar",
     "features",
+    "freeze",
     "get_architecture",
     "highway",
     "imagenet",
     "load_weights_from",
     "network_of",
     "preprocess",
+    "transfer",
     "vgg",
     "wide",
 ]

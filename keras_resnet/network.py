@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from keras_resnet.architecture import Choices
 
+TOP = "predictions"  # the layer of the classifier
+FLOAT32_HEAD = ("avg_pool", "dropout", TOP)  # the layers that compute in float32 under any dtype policy
 POOLING = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 
 
@@ -68,13 +70,11 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
     network, architecture = architecture, chosen_architecture(architecture, weights, choices)
     if pooling not in (None, *POOLING):
         raise ValueError(unknown("pooling", pooling, ["None", *POOLING]))
-    classes = architecture.classes if classes is None else classes
-    if isinstance(classes, bool) or not isinstance(classes, Integral) or classes < 1:
-        raise ValueError(f"classes must be a positive integer; received {classes!r}.")
+    classes = check_classes(architecture.classes if classes is None else classes)
     with uncollected():
         inputs = network_input(architecture, include_top, input_tensor, input_shape)
         x = stages(architecture, stem(architecture, inputs))
-        x = head(architecture, x, int(classes), classifier_activation) if include_top else pooled(x, pooling)
+        x = head(architecture, x, classes, classifier_activation) if include_top else pooled(x, pooling)
         if input_tensor is not None:
             inputs = keras.utils.get_source_inputs(input_tensor)
         levels = levels_of(architecture, units(architecture))
@@ -86,6 +86,23 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
     elif weights is not None:
         load_weights(model, weights)
     return model
+
+
+def check_classes(classes: int) -> int:
+    """Check the number of classes.
+
+    Args:
+        classes: int.
+
+    Returns:
+        int.
+
+    Raises:
+        ValueError: it is not a positive integer.
+    """
+    if isinstance(classes, bool) or not isinstance(classes, Integral) or classes < 1:
+        raise ValueError(f"classes must be a positive integer; received {classes!r}.")
+    return int(classes)
 
 
 def chosen_architecture(architecture: Architecture | str, weights, choices: dict[str, Any]) -> Architecture:
@@ -137,7 +154,8 @@ def network_input(architecture: Architecture, include_top: bool, input_tensor, i
         shape = tuple(input_tensor.shape[1:])
         if input_shape is not None and tuple(input_shape) != shape:
             raise ValueError(f"input_shape={tuple(input_shape)} contradicts input_tensor, whose shape is {shape}.")
-    _check_shape(architecture, shape)
+    check_shape(shape, architecture.stride)
+    _check_slopes(architecture, shape)
     if include_top and architecture.hidden and None in shape:
         raise ValueError(
             f"input_shape={shape}: this network's fully connected layers need a fixed image size. Pass one, or "
@@ -151,7 +169,16 @@ def _default_shape(architecture: Architecture, include_top: bool) -> tuple[int |
     return (side, side, 3) if channel_axis() == 3 else (3, side, side)
 
 
-def _check_shape(architecture: Architecture, shape: tuple[int | None, ...]) -> None:
+def check_shape(shape: tuple[int | None, ...], stride: int) -> None:
+    """Check the shape of the images that a network is to take.
+
+    Args:
+        shape: tuple (height, width, channels), or channels first under that data format; a side may be None.
+        stride: int, of the whole network.
+
+    Raises:
+        ValueError: it is no such tuple, or a side leaves no pixel at the end.
+    """
     layout = "(height, width, channels)" if channel_axis() == 3 else "(channels, height, width)"
     if len(shape) != 3:
         raise ValueError(f"input_shape must be {layout}; received {shape}.")
@@ -159,16 +186,19 @@ def _check_shape(architecture: Architecture, shape: tuple[int | None, ...]) -> N
     channels = sides.pop(channel_axis() - 1)
     if not channels or channels < 1:
         raise ValueError(f"input_shape must be {layout} with a known number of channels; received {shape}.")
+    if any(side is not None and side < stride for side in sides):
+        raise ValueError(
+            f"input_shape={shape} is too small: the strides of this network divide each side by {stride}, so a side "
+            f"needs at least {stride} pixels."
+        )
+
+
+def _check_slopes(architecture: Architecture, shape: tuple[int | None, ...]) -> None:
     slopes = architecture.activation
-    if None in sides and isinstance(slopes, keras.layers.PReLU) and not slopes.shared_axes:
+    if None in shape and isinstance(slopes, keras.layers.PReLU) and not slopes.shared_axes:
         raise ValueError(
             "This PReLU has a slope for each pixel and needs a fixed image size. Pass activation='prelu', or "
             "PReLU(shared_axes=(1, 2)), for a slope for each channel."
-        )
-    if any(side is not None and side < architecture.stride for side in sides):
-        raise ValueError(
-            f"input_shape={shape} is too small: the strides of this network divide each side by "
-            f"{architecture.stride}, so a side needs at least {architecture.stride} pixels."
         )
 
 
@@ -260,16 +290,43 @@ def head(architecture: Architecture, x, classes: int, activation: str | None):
 
     Source: arXiv 1512.03385, Table 1; initialisation as in the authors' Torch code.
     """
-    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="avg_pool")(hidden_layers(architecture, x))
+    x = global_pool(hidden_layers(architecture, x))
     if architecture.classifier_dropout and not architecture.hidden:
         x = keras.layers.Dropout(architecture.classifier_dropout, dtype="float32", name="dropout")(x)
+    return classifier(x, classes, activation, architecture.penalty)
+
+
+def global_pool(x):
+    """Average the last feature map, in float32 under any dtype policy.
+
+    Args:
+        x: KerasTensor, the last feature map.
+
+    Returns:
+        KerasTensor (batch, channels).
+    """
+    return keras.layers.GlobalAveragePooling2D(dtype="float32", name="avg_pool")(x)
+
+
+def classifier(x, classes: int, activation: str | None, penalty: keras.regularizers.Regularizer | None = None):
+    """Classify a vector, in float32 under any dtype policy.
+
+    Args:
+        x: KerasTensor (batch, channels).
+        classes: int.
+        activation: as of Keras; None for logits.
+        penalty: of the kernel, or None.
+
+    Returns:
+        KerasTensor (batch, classes).
+    """
     return keras.layers.Dense(
         classes,
         activation=activation,
         kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
-        kernel_regularizer=architecture.penalty,
+        kernel_regularizer=penalty,
         dtype="float32",
-        name="predictions",
+        name=TOP,
     )(x)
 
 

@@ -13,15 +13,13 @@ import numpy as np
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
 from keras_resnet.layers import BatchNormalization, spatial_axes
-from keras_resnet.network import ResNet
+from keras_resnet.network import TOP, ResNet
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
 from keras_resnet.weights.inference import conventions, infer_architecture, is_preactivated
 from keras_resnet.weights.layouts import LAYOUTS, Arrays, recognise, translate
 from keras_resnet.weights.published import download
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
 from keras_resnet.weights.structure import differences
-
-TOP = "predictions"
 
 
 def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
@@ -249,4 +247,7 @@ def _check_shapes(weights: Arrays, tensors: Arrays) -> None:
         if tensors[name].shape != tuple(weight.shape)
     ]
     if wrong:
-        raise ValueError("; ".join(wrong) + ".")
+        raise ValueError(
+            "; ".join(wrong) + ". For other classes or channels load the network as it is in the file, and give it to "
+            "keras_resnet.transfer(model, classes, input_shape)."
+        )

@@ -1,0 +1,169 @@
+"""Trained networks for other images and classes: the same graph and weights, another input and head; frozen stages."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_resnet.layers import ResidualNetwork, channels, deep_recursion, spatial_axes
+from keras_resnet.messages import unknown
+from keras_resnet.network import FLOAT32_HEAD, TOP, check_classes, check_shape, classifier, global_pool
+from keras_resnet.preprocessing import Preprocessing
+
+HEAD, BACKBONE = "head", "backbone"
+
+
+def transfer(
+    model: keras.Model, classes: int | None = None, input_shape: tuple[int | None, ...] | None = None
+) -> keras.Model:
+    """Copy a trained network for other images, other classes or both; all its weights that still have a place come too.
+
+    For another number of channels the first kernel is summed over its inputs (for one channel: the copy gives for a
+    grey image what the network gives for the same image as RGB), or repeated and scaled to the same sum (for more).
+
+    Args:
+        model: keras.Model of this package, with its classifier or without.
+        classes: int, outputs of a new, untrained classifier; None keeps what ends the model.
+        input_shape: tuple (height, width, channels), or channels first under that data format; default the model's.
+
+    Returns:
+        keras.Model with layers of the same names, all of them trainable, under Keras's present dtype policy. It
+        carries the model's input contract, for its own size and channels. The model is left as it was.
+
+    Raises:
+        ValueError: the network cannot take such images, or classes is not a positive integer.
+    """
+    shape = model.input_shape[1:] if input_shape is None else tuple(input_shape)
+    levels = getattr(model, "levels", None) or {}
+    check_shape(shape, max((level.stride for level in levels.values()), default=1))
+    inputs = keras.Input(shape, name="image")
+    with deep_recursion():
+        try:
+            outputs = _copied(model, inputs, keeps_head=classes is None)
+        except ValueError as error:
+            raise ValueError(f"{model.name!r} cannot take images of shape {shape}; give larger ones.") from error
+    if classes is not None:
+        outputs = _classified(model, outputs, check_classes(classes))
+    copy = ResidualNetwork(inputs, outputs, name=model.name, levels=levels)
+    for weight, value in _inherited(model, copy, without=() if classes is None else (TOP,)):
+        weight.assign(value)
+    if (contract := getattr(model, "preprocessing", None)) is not None:
+        copy.preprocessing = _adapted(contract, inputs)
+    return copy
+
+
+def _copied(model: keras.Model, inputs, keeps_head: bool):
+    """Lay out the layers of a network anew on another input, with its classifier or up to it."""
+    if not keeps_head and _has_top(model):
+        model = ResidualNetwork(model.input, model.get_layer(TOP).input)
+    return keras.models.clone_model(model, input_tensors=inputs, clone_function=_fresh).output
+
+
+def _fresh(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Make a layer anew, under the present dtype policy; a classifier stays in float32 under any."""
+    policy = layer.dtype_policy if layer.name in FLOAT32_HEAD else keras.config.dtype_policy()
+    return type(layer).from_config({**layer.get_config(), "dtype": policy, "trainable": True})
+
+
+def _classified(model: keras.Model, x, classes: int):
+    """End a network in a new classifier, like its old one where it had one."""
+    if _has_top(model):
+        config = model.get_layer(TOP).get_config()
+        return keras.layers.Dense.from_config({**config, "units": classes, "trainable": True})(x)
+    return classifier(global_pool(x) if len(x.shape) == 4 else x, classes, "softmax")
+
+
+def _has_top(model: keras.Model) -> bool:
+    return any(layer.name == TOP for layer in model.layers)
+
+
+def _inherited(model: keras.Model, copy: keras.Model, without: Sequence[str]):
+    """Pair the weights of a copy with the values that the network has for them."""
+    known = {layer.name: layer for layer in model.layers}
+    for layer in copy.layers:
+        if layer.name in known and layer.name not in without:
+            for weight, value in zip(layer.weights, known[layer.name].get_weights(), strict=True):
+                yield weight, _fitted(f"{layer.name}/{weight.name}", value, tuple(weight.shape))
+
+
+def _fitted(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Give a weight in the shape of its copy: the same, or of a first convolution for other channels."""
+    if value.shape == shape:
+        return value
+    if len(shape) == 4 and value.shape[:2] + value.shape[3:] == shape[:2] + shape[3:]:
+        return _for_channels(value, shape[2])
+    raise ValueError(
+        f"{name} of shape {value.shape} belongs to the images it was trained on; it cannot become {shape}."
+    )
+
+
+def _for_channels(kernel: np.ndarray, count: int) -> np.ndarray:
+    """Turn a first kernel (height, width, inputs, filters) to another number of inputs, its sum over them unchanged."""
+    before = kernel.shape[2]
+    repeated = kernel if count == 1 else np.take(kernel, np.arange(count) % before, axis=2) * (before / count)
+    return repeated.sum(axis=2, keepdims=True) if count == 1 else repeated
+
+
+def _adapted(contract: Preprocessing, inputs) -> Preprocessing:
+    """Give an input contract for images of another size or other channels."""
+    sides = tuple(inputs.shape[axis] for axis in spatial_axes())
+    size, count = contract.size if None in sides else sides, channels(inputs)
+    mean, std = contract.mean, contract.std
+    if mean.ndim == 3 and (size != contract.size or count != contract.channels):
+        mean = mean.mean(axis=(0, 1))  # a mean of each pixel is of the size that it was taken at
+    if count == contract.channels:
+        return dataclasses.replace(contract, size=size, mean=mean)
+    if count == 1:
+        mean, std = mean.mean(keepdims=True), std.mean(keepdims=True)
+    else:
+        mean, std = (np.take(values, np.arange(count) % contract.channels) for values in (mean, std))
+    return dataclasses.replace(contract, size=size, channels=count, mean=mean, std=std, order="RGB")
+
+
+def stages_of(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:
+    """Sort the layers of a network by the stage that they stand in.
+
+    Args:
+        model: keras.Model of this package.
+
+    Returns:
+        Dict in the order of the network: "conv1", the stem, "conv2" to the last stage with what ends it, and "head".
+    """
+    stages: dict[str, list[keras.layers.Layer]] = {}
+    numbers = [match and int(match[1]) for match in (re.match(r"conv(\d+)_", layer.name) for layer in model.layers)]
+    last = max((number for number in numbers if number), default=1)
+    for layer, number in zip(model.layers, numbers):
+        if layer.weights:
+            number = last if layer.name.startswith("post_") else number
+            stages.setdefault(f"conv{number}" if number else HEAD, []).append(layer)
+    return stages
+
+
+def freeze(model: keras.Model, stages: Sequence[str | int] = (BACKBONE,)) -> None:
+    """Freeze stages of a network; all the others learn. Compile the model after it.
+
+    The weights of a frozen stage stay as they are, and its normalisations work as at inference: their moving statistics
+    stay too.
+
+    Args:
+        model: keras.Model of this package.
+        stages: names, as in "conv1" for the stem and "conv2" for the first stage; their numbers, as in 2; "head"; or
+            "backbone" for all but the head. None of them: everything learns.
+
+    Raises:
+        ValueError: the network has no such stage.
+    """
+    known = stages_of(model)
+    frozen: set[str] = set()
+    for stage in stages:
+        name = f"conv{stage}" if str(stage).isdecimal() else stage
+        if name not in (*known, BACKBONE):
+            raise ValueError(unknown("stage", name, [*known, BACKBONE]))
+        frozen |= set(known) - {HEAD} if name == BACKBONE else {name}
+    for name, layers in known.items():
+        for layer in layers:
+            layer.trainable = name not in frozen
