@@ -143,7 +143,7 @@ def measure(depth: int, batch: int, rounds: int) -> dict[str, Any]:
         read, loaded = timed(lambda: keras.saving.load_model(path, compile=False))
         preprocessing = Preprocessing((32, 32), 3, np.zeros(3), np.ones(3), 1.0)
         export, _ = timed(
-            lambda: export_savedmodel(loaded, Path(folder, "savedmodel"), preprocessing, list("0123456789"))
+            lambda: export_savedmodel(loaded, Path(folder, "savedmodel"), list("0123456789"), preprocessing)
         )
     return {**figures, "save": save, "load": read, "export": export}
 

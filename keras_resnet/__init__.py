@@ -74,6 +74,7 @@ from keras_resnet.builders import (
     WideResNet101_2,
 )
 from keras_resnet.catalogue import CATALOGUE, cifar, get_architecture, highway, imagenet, vgg, wide
+from keras_resnet.export import export_savedmodel
 from keras_resnet.features import features
 from keras_resnet.layers import BatchNormalization, MaxPoolPadding2D, ResidualNetwork, ZeroPadChannels
 from keras_resnet.network import ResNet
@@ -158,6 +159,7 @@ __all__ = [
     "ZeroPadChannels",
     "activation_factory",
     "cifar",
+    "export_savedmodel",
     "features",
     "freeze",
     "get_architecture",

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import keras
 
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.preprocessing import Preprocessing, contract_of
 
 
 def export_savedmodel(
-    model: keras.Model, path: str | os.PathLike, preprocessing: Preprocessing, labels: Sequence[str]
+    model: keras.Model, path: str | os.PathLike, labels: Sequence[str], preprocessing: Preprocessing | None = None
 ) -> None:
     """Write a SavedModel whose graph holds everything from the image to the class.
 
@@ -24,12 +24,16 @@ def export_savedmodel(
     Args:
         model: keras.Model that gives probabilities.
         path: folder to write; must not exist.
-        preprocessing: Preprocessing, the model's input contract.
         labels: the names of the classes, in the order of the outputs.
+        preprocessing: Preprocessing, what the model expects of images; default what it carries.
 
     Raises:
-        ValueError: the backend is not TensorFlow, or the folder exists.
+        ValueError: the backend is not TensorFlow, the folder exists, the model has another number of classes, or it
+            does not carry what it expects of images.
     """
+    preprocessing = preprocessing or contract_of(model)
+    if len(labels) != model.output_shape[-1]:
+        raise ValueError(f"{len(labels)} labels cannot name the {model.output_shape[-1]} outputs of {model.name!r}.")
     if keras.backend.backend() != "tensorflow":
         raise ValueError("A SavedModel needs the TensorFlow backend: set KERAS_BACKEND=tensorflow.")
     if os.path.exists(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -86,6 +87,25 @@ class Preprocessing:
         """
         images = ops.flip(images, axis=-1) if self.order == "BGR" else images
         return (ops.cast(images, "float32") - self.mean.astype("float32")) / self.std.astype("float32")
+
+    def for_images(self, size: tuple[int, int], channels: int) -> Preprocessing:
+        """Give the contract for images of another size or other channels.
+
+        Args:
+            size: tuple (height, width), in pixels.
+            channels: int; one has the average mean and deviation of all, more than there are repeat them.
+
+        Returns:
+            Preprocessing. A mean of each pixel becomes one of each channel, for it belongs to its size.
+        """
+        mean, std, order = self.mean, self.std, self.order
+        if mean.ndim == 3 and (tuple(size) != self.size or channels != self.channels):
+            mean = mean.mean(axis=(0, 1))
+        if channels != self.channels:
+            order = "RGB"
+            places = np.arange(channels) % self.channels
+            mean, std = (v.mean(keepdims=True) if channels == 1 else v[places] for v in (mean, std))
+        return dataclasses.replace(self, size=size, channels=channels, mean=mean, std=std, order=order)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the contract as plain values, of which `Preprocessing(**fields)` makes it again.

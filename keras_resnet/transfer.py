@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -12,7 +11,6 @@ import numpy as np
 from keras_resnet.layers import ResidualNetwork, channels, deep_recursion, spatial_axes
 from keras_resnet.messages import unknown
 from keras_resnet.network import FLOAT32_HEAD, TOP, check_classes, check_shape, classifier, global_pool
-from keras_resnet.preprocessing import Preprocessing
 
 HEAD, BACKBONE = "head", "backbone"
 
@@ -52,7 +50,8 @@ def transfer(
     for weight, value in _inherited(model, copy, without=() if classes is None else (TOP,)):
         weight.assign(value)
     if (contract := getattr(model, "preprocessing", None)) is not None:
-        copy.preprocessing = _adapted(contract, inputs)
+        sides = tuple(shape[axis - 1] for axis in spatial_axes())
+        copy.preprocessing = contract.for_images(contract.size if None in sides else sides, channels(inputs))
     return copy
 
 
@@ -106,22 +105,6 @@ def _for_channels(kernel: np.ndarray, count: int) -> np.ndarray:
     before = kernel.shape[2]
     repeated = kernel if count == 1 else np.take(kernel, np.arange(count) % before, axis=2) * (before / count)
     return repeated.sum(axis=2, keepdims=True) if count == 1 else repeated
-
-
-def _adapted(contract: Preprocessing, inputs) -> Preprocessing:
-    """Give an input contract for images of another size or other channels."""
-    sides = tuple(inputs.shape[axis] for axis in spatial_axes())
-    size, count = contract.size if None in sides else sides, channels(inputs)
-    mean, std = contract.mean, contract.std
-    if mean.ndim == 3 and (size != contract.size or count != contract.channels):
-        mean = mean.mean(axis=(0, 1))  # a mean of each pixel is of the size that it was taken at
-    if count == contract.channels:
-        return dataclasses.replace(contract, size=size, mean=mean)
-    if count == 1:
-        mean, std = mean.mean(keepdims=True), std.mean(keepdims=True)
-    else:
-        mean, std = (np.take(values, np.arange(count) % contract.channels) for values in (mean, std))
-    return dataclasses.replace(contract, size=size, channels=count, mean=mean, std=std, order="RGB")
 
 
 def stages_of(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:

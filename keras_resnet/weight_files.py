@@ -12,7 +12,7 @@ import os
 import warnings
 import zipfile
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import h5py
 
@@ -75,6 +75,24 @@ def read_names(path: str) -> list[str] | None:
         return layer_names((layer["class_name"], layer["name"]) for layer in layers)
     with h5py.File(path, "r") as file:
         return json.loads(file.attrs[ATTRIBUTE]) if ATTRIBUTE in file.attrs else None
+
+
+def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | None:
+    """Tell what of this package a file holds.
+
+    Args:
+        path: a file of any kind.
+
+    Returns:
+        "network" for a `.keras` file, "weights" for a `.weights.h5` file of a network of this package; None for others.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if {"config.json", "model.weights.h5"} <= set(archive.namelist()):
+                config = json.loads(archive.read("config.json"))
+                return "network" if config.get("class_name") == "ResidualNetwork" else None
+        return None
+    return "weights" if h5py.is_hdf5(path) and read_names(os.fspath(path)) is not None else None
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:

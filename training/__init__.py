@@ -9,3 +9,7 @@ except ImportError as error:
         f"training needs more than keras_resnet does ({error}). "
         "Install it with: pip install 'keras-resnet-suite[cpu,train]' (or '[gpu,train]')."
     ) from error
+
+from training.fine_tuning import fine_tune
+
+__all__ = ["fine_tune"]

@@ -216,7 +216,7 @@ def export(arguments: list[str]) -> None:
     folder = RunFolder(options.run)
     target = options.to or folder.savedmodel
     model = folder.load_model()
-    export_savedmodel(model, target, folder.read_preprocessing(), folder.read_labels())
+    export_savedmodel(model, target, folder.read_labels())
     print(f"SavedModel {target}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -16,29 +17,40 @@ IMAGENET_MEAN = np.array([123.675, 116.28, 103.53])
 IMAGENET_STD = np.array([58.395, 57.12, 57.375])
 
 
-def make_preprocessing(source: Source, config: RunConfig, default_size: int) -> Preprocessing:
-    """Decide what the network will expect of its images, from the training set.
+def make_preprocessing(
+    source: Source, config: RunConfig, default_size: tuple[int, int], weights: Preprocessing | None = None
+) -> Preprocessing:
+    """Decide what the network will expect of its images, from the training set or from the weights that it starts from.
 
     Args:
         source: Source.
         config: RunConfig.
-        default_size: int, side of the images where neither the set nor the user fixes one, in pixels.
+        default_size: tuple (height, width) of the images where neither the set nor the user fixes one, in pixels.
+        weights: Preprocessing, what the weights expect; None where they do not say.
 
     Returns:
         Preprocessing.
 
     Raises:
-        ValueError: ImageNet's constants are asked for grey images, or the reflected border is wider than they are.
+        ValueError: ImageNet's constants are asked for grey images, the weights do not say what they expect, or the
+            reflected border is wider than the images.
     """
     height, width, channels = source.shape
-    fixed = (height, width) if not source.is_encoded else (default_size, default_size)
-    size = (config.image_size, config.image_size) if config.image_size else fixed
+    if config.standardize == "weights" and weights is None:
+        raise ValueError(
+            f"weights={config.weights!r} do not say what they expect of images; choose the standardize that they were "
+            "trained with."
+        )
+    given = None not in (height, width) and config.standardize != "weights"
+    size = (config.image_size,) * 2 if config.image_size else (height, width) if given else default_size
     if config.border == "reflect" and config.pad_crop >= min(size):
         raise ValueError(
             f"pad_crop={config.pad_crop} with border 'reflect' needs images of more than {config.pad_crop} pixels; "
             f"these are {size[0]}x{size[1]}."
         )
-    blank = Preprocessing(size, channels, np.zeros(channels), np.ones(channels), config.test_crop)
+    if config.standardize == "weights":
+        return dataclasses.replace(weights.for_images(size, channels), crop=config.test_crop or weights.crop)
+    blank = Preprocessing(size, channels, np.zeros(channels), np.ones(channels), config.test_crop or 1.0)
     if config.standardize == "imagenet":
         if channels != 3:
             raise ValueError(
@@ -52,7 +64,7 @@ def make_preprocessing(source: Source, config: RunConfig, default_size: int) -> 
             std = np.sqrt(np.maximum(square.mean((0, 1)) - mean**2, 1e-6))
         else:
             mean = pixel_mean
-    return Preprocessing(size, channels, mean, std, config.test_crop)
+    return dataclasses.replace(blank, mean=mean, std=std)
 
 
 def _pixel_moments(source: Source, blank: Preprocessing) -> tuple[np.ndarray, np.ndarray]:

@@ -19,14 +19,33 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     # The network.
-    network: str = Field("ResNet20", description="name in the catalogue, or of any valid CIFAR depth")
+    network: str | None = Field(
+        None,
+        description="name in the catalogue, or of any valid CIFAR depth; default what weights hold, else ResNet20",
+    )
     shortcut: str | None = Field(None, description="shortcut, or a mapping such as '{name: A, zeros: both}'")
     placement: str | None = Field(None, description="where normalisation and activation stand in a unit")
     activation: str | None = Field(
         None, description="activation, as in relu, gelu, prelu; or a mapping such as '{name: maxout, pieces: 3}'"
     )
     choices: str | None = Field(None, description="further fields of Architecture, as in '{stride_on: 3x3}'")
-    weights: Path | None = Field(None, description="weights file to start from")
+
+    # What it starts from, and what of it learns.
+    weights: str | None = Field(
+        None,
+        description="what to start from: a run folder, a file of this package, a checkpoint of others, or 'imagenet'",
+    )
+    new_head: bool = Field(False, description="put a new classifier on the network of weights")
+    freeze: tuple[str, ...] = Field(
+        (), description="stages that stay as they are: conv1 (the stem), conv2 or 2 and so on, or backbone for all"
+    )
+    head_epochs: int = Field(0, ge=0, description="epochs at the start in which only the head learns")
+    stage_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="what a stage's learning rate is of that of the stage behind it; the head has it all",
+    )
 
     # The data.
     dataset: str = Field("digits", description="any data set registered with TFDS, or 'image_folder'")
@@ -39,12 +58,14 @@ class RunConfig(BaseModel):
     shuffle_buffer: int = Field(50_000, ge=1, description="examples among which the next one is drawn")
 
     # What the network sees.
-    standardize: Literal["channel", "pixel", "imagenet"] = Field(
+    standardize: Literal["channel", "pixel", "imagenet", "weights"] = Field(
         "channel",
         description="mean and deviation of each channel of the training set; the mean of each pixel, as the 2015 "
-        "paper; or ImageNet's constants",
+        "paper; ImageNet's constants; or what the weights expect, which decides image size and crop too",
     )
-    test_crop: float = Field(1.0, gt=0, le=1, description="share of the shorter side in the test images' crop")
+    test_crop: float | None = Field(
+        None, gt=0, le=1, description="share of the shorter side in the test images' crop; default all of it"
+    )
     random_area: float | None = Field(None, gt=0, le=1, description="least area of a random training crop")
     pad_crop: int = Field(0, ge=0, description="pixels to pad on each side before a random crop")
     border: Literal["zeros", "reflect"] = Field("zeros", description="what is padded")
@@ -76,6 +97,11 @@ class RunConfig(BaseModel):
     synchronized: bool = Field(False, description="take batch statistics over all devices")
     jit_compile: bool = Field(False, description="compile steps with XLA; one device only")
     steps_per_execution: int = Field(1, ge=1, description="steps in one call of the device")
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _take_numbers_for_names(cls, value: Any) -> Any:
+        return tuple(map(str, value)) if isinstance(value, (list, tuple)) else value
 
     @field_validator("shortcut", "activation", "choices", mode="before")
     @classmethod

@@ -10,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet.preprocessing import Preprocessing, contract_of
+from keras_resnet.weight_files import written_here
 from keras_resnet.weights.loading import network_of
 from training import datasets
 from training.batches import test_batches
 from training.config import RunConfig, make_config
 from training.distribution import make_strategy
-from training.run_folder import RunFolder
+from training.run_folder import RunFolder, load_network
 
 
 def metrics_for(classes: int) -> list[keras.metrics.Metric]:
@@ -99,8 +100,7 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any]) -> d
     config = make_config({"epochs": 1, **changes}, "evaluate")
     source = datasets.open_source(config)
     with make_strategy(config).scope():
-        keras_file = path.suffix == ".keras"
-        model = keras.models.load_model(path, compile=False) if keras_file else network_of(path, network)
+        model = load_network(path) if written_here(path) == "network" else network_of(path, network)
     classes = model.output_shape[-1]
     if classes != len(source.classes):
         raise ValueError(f"{config.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}.")

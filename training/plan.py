@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import keras
 
+from keras_resnet.transfer import BACKBONE
 from training import batches, datasets
 from training.config import RunConfig
+
+
+class Phase(NamedTuple):
+    """Epochs in which the same stages learn.
+
+    Args:
+        first: int, first epoch, from 0.
+        last: int, first epoch after it.
+        frozen: tuple of the stages that do not learn, as of `keras_resnet.freeze`.
+    """
+
+    first: int
+    last: int
+    frozen: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -18,11 +34,13 @@ class Plan:
         steps: int, steps in an epoch.
         epochs: int, passes over the training set; the last one may be cut short.
         iterations: int, steps in the whole run.
+        phases: tuple of Phase, in their order; they share out the epochs.
     """
 
     steps: int
     epochs: int
     iterations: int
+    phases: tuple[Phase, ...]
 
     @classmethod
     def of(cls, source: datasets.Source, config: RunConfig) -> Plan:
@@ -36,7 +54,8 @@ class Plan:
             Plan.
 
         Raises:
-            ValueError: the training set is smaller than a batch, or steps_per_execution does not fit.
+            ValueError: the training set is smaller than a batch, steps_per_execution does not fit, or only the head
+                would ever learn.
         """
         steps = batches.steps_per_epoch(source, config)
         iterations = config.iterations or config.epochs * steps
@@ -45,7 +64,19 @@ class Plan:
                 f"steps_per_execution={config.steps_per_execution} must divide the {steps} steps of an epoch and the "
                 f"{iterations} of the run."
             )
-        return cls(steps, -(-iterations // steps), iterations)
+        epochs = -(-iterations // steps)
+        if config.head_epochs >= epochs:
+            raise ValueError(
+                f"head_epochs={config.head_epochs} leaves none of the run's {epochs} epochs for the rest of the "
+                "network. Give more epochs; or freeze backbone, to train nothing but the head."
+            )
+        phases = Phase(0, config.head_epochs, (BACKBONE,)), Phase(config.head_epochs, epochs, config.freeze)
+        return cls(steps, epochs, iterations, tuple(phase for phase in phases if phase.last > phase.first))
+
+    @property
+    def head_steps(self) -> int:
+        """Steps at the start in which only the head learns."""
+        return self.phases[-1].first * self.steps
 
 
 class StopAt(keras.callbacks.Callback):
@@ -77,15 +108,15 @@ class SeedLayers(keras.callbacks.Callback):
 
     Args:
         plan: Plan.
+        seed: int, of the run.
     """
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, seed: int):
         super().__init__()
-        self.plan = plan
+        self.plan, self.seed = plan, seed
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         """Count the draws of the epochs before: one a step."""
-        for layer in self.model.layers:
-            if generator := getattr(layer, "seed_generator", None):
-                seed, _ = keras.ops.convert_to_numpy(generator.state)
-                generator.state.assign([seed, epoch * self.plan.steps])
+        drawing = [layer for layer in self.model.layers if hasattr(layer, "seed_generator")]
+        for place, layer in enumerate(drawing):
+            layer.seed_generator.state.assign([self.seed * 10_007 + place, epoch * self.plan.steps])

@@ -54,7 +54,7 @@ def write_report(
     """
     rows = folder.read_metrics()
     if rows:
-        title = f"{config.network} on {config.dataset}"
+        title = f"{network['network']} on {config.dataset}"
         write_safely(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
     text = _page(config, network, results, rows, seconds)
     write_safely(folder.path / "report.md", lambda part: part.write_text(text, encoding="utf-8"))
@@ -71,7 +71,7 @@ def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], sec
     )
     curves = "![curves](curves.png)\n\n" if rows else ""
     return (
-        f"# {config.network} on {config.dataset}\n\n{curves}"
+        f"# {network['network']} on {config.dataset}\n\n{curves}"
         f"| | |\n|---|---|\n{figures}\n| seconds | {seconds:.1f} |\n| seed | {config.seed} |\n"
         f"| Keras | {keras.__version__}, {keras.backend.backend()} |\n"
         f"| Python | {platform.python_version()}, {platform.machine()} |\n\n"

@@ -10,15 +10,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+import keras_resnet
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.export import export_savedmodel
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.transfer import freeze
 from training import batches, datasets
 from training.config import RunConfig
 from training.distribution import make_strategy
 from training.evaluation import evaluate, metrics_for
-from training.networks import make_architecture, make_model
-from training.optimizers import make_loss, make_optimizer
+from training.networks import image_size, make_architecture, make_model, start_of
+from training.optimizers import layer_rates, make_loss, make_optimizer
 from training.plan import Plan, SeedLayers, StopAt
 from training.report import write_report
 from training.run_folder import RunFolder, SaveRun, write_safely
@@ -56,15 +58,12 @@ def train(
     source = datasets.open_source(config)
     plan = Plan.of(source, config)
     with datasets.naming_broken_images(source):
-        if resume:
-            preprocessing = folder.read_preprocessing()
-        else:
-            preprocessing = batches.make_preprocessing(source, config, architecture.image_size)
         with strategy.scope():
-            model = make_model(architecture, config, source, preprocessing)
-            compile_model(model, config, source, plan)
+            model = folder.load_model() if resume else begin(config, architecture, source)
+            preprocessing = folder.read_preprocessing() if resume else model.preprocessing
+            prepare(model, config, source, plan)
             if resume:
-                load_checkpoint(model, folder)
+                model.load_weights(folder.checkpoint_file)
         if not resume:
             start_folder(folder, config, preprocessing, source, overwrite)
         print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
@@ -74,13 +73,13 @@ def train(
         seconds = time.perf_counter() - began
         results = evaluate(model, source, preprocessing, config)
     facts = {
-        "network": config.network,
+        "network": name_of(model, config),
         "parameters": count_parameters(model),
         "multiply-adds": count_multiply_adds(model),
     }
     write_report(folder, config, facts, results, seconds)
     if export:
-        export_savedmodel(folder.load_model(), folder.savedmodel, preprocessing, source.classes)
+        export_savedmodel(folder.load_model(), folder.savedmodel, source.classes)
     return results
 
 
@@ -138,8 +137,25 @@ def start_folder(
     write_safely(folder.preprocessing_file, preprocessing.save)
 
 
-def compile_model(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan) -> None:
-    """Compile the network with the run's optimizer, loss and metrics.
+def begin(config: RunConfig, architecture: keras_resnet.Architecture | None, source: datasets.Source) -> keras.Model:
+    """Make the network of a new run: a fresh one, or one that somebody trained.
+
+    Args:
+        config: RunConfig.
+        architecture: keras_resnet.Architecture, or None for that of the weights to start from.
+        source: datasets.Source.
+
+    Returns:
+        keras.Model that carries its input contract.
+    """
+    start = start_of(config, architecture)
+    contract = start.preprocessing if start else None
+    preprocessing = batches.make_preprocessing(source, config, image_size(architecture, start), contract)
+    return make_model(architecture, config, source, preprocessing, start)
+
+
+def prepare(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan) -> None:
+    """Give a network the optimizer of its run, with a state for all that will ever learn.
 
     Args:
         model: keras.Model.
@@ -147,24 +163,31 @@ def compile_model(model: keras.Model, config: RunConfig, source: datasets.Source
         source: datasets.Source.
         plan: Plan.
     """
+    freeze(model, config.freeze)
+    rates = layer_rates(model, config.stage_decay)
+    optimizer = make_optimizer(config, plan.iterations, plan.head_steps, rates)
+    compile_model(model, config, source, optimizer)
+    model.optimizer.build(model.trainable_variables)
+
+
+def compile_model(
+    model: keras.Model, config: RunConfig, source: datasets.Source, optimizer: keras.optimizers.Optimizer
+) -> None:
+    """Compile the network with an optimizer and the run's loss and metrics.
+
+    Args:
+        model: keras.Model.
+        config: RunConfig.
+        source: datasets.Source.
+        optimizer: keras.optimizers.Optimizer; it may have taken steps.
+    """
     model.compile(
-        optimizer=make_optimizer(config, plan.iterations),
+        optimizer=optimizer,
         loss=make_loss(config),
         metrics=metrics_for(len(source.classes)),
         jit_compile=config.jit_compile,
         steps_per_execution=config.steps_per_execution,
     )
-
-
-def load_checkpoint(model: keras.Model, folder: RunFolder) -> None:
-    """Put weights and optimizer back to the last complete epoch.
-
-    Args:
-        model: keras.Model, compiled.
-        folder: RunFolder.
-    """
-    model.optimizer.build(model.trainable_variables)
-    model.load_weights(folder.checkpoint_file)
 
 
 def fit(
@@ -175,7 +198,7 @@ def fit(
     preprocessing: Preprocessing,
     plan: Plan,
 ) -> None:
-    """Train from where the optimizer stands to the end of the plan.
+    """Train from where the optimizer stands to the end of the plan, phase by phase.
 
     Args:
         model: keras.Model, compiled.
@@ -188,27 +211,31 @@ def fit(
     Raises:
         ValueError: the loss is no longer a number.
     """
+    strategy = make_strategy(config)
     done = steps_done(model)
-    if done >= plan.iterations:
-        return
-    first = done // plan.steps
-    replicas = model.distribute_strategy.num_replicas_in_sync if model.distribute_strategy else 1
-    model.fit(
-        batches.training_batches(source, config, preprocessing, first, plan.epochs),
-        initial_epoch=first,
-        epochs=plan.epochs,
-        steps_per_epoch=plan.steps,
-        validation_data=batches.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas),
-        callbacks=[
-            SaveRun(folder),
-            StopAt(plan),
-            SeedLayers(plan),
-            keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-        ],
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    for phase in plan.phases:
+        if done >= min(phase.last * plan.steps, plan.iterations):
+            continue
+        with strategy.scope():
+            freeze(model, phase.frozen)
+            compile_model(model, config, source, model.optimizer)
+        first, replicas = max(phase.first, done // plan.steps), strategy.num_replicas_in_sync
+        model.fit(
+            batches.training_batches(source, config, preprocessing, first, phase.last),
+            initial_epoch=first,
+            epochs=phase.last,
+            steps_per_epoch=plan.steps,
+            validation_data=batches.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas),
+            callbacks=[
+                SaveRun(folder),
+                StopAt(plan),
+                SeedLayers(plan, config.seed),
+                keras.callbacks.TerminateOnNaN(),
+                keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+            ],
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
 
 
 def steps_done(model: keras.Model) -> int:
@@ -238,11 +265,25 @@ def summary(model: keras.Model, config: RunConfig, source: datasets.Source, plan
     """
     height, width, channels = model.input_shape[1:]
     return (
-        f"{config.network}: {count_parameters(model):,} parameters; {source.name}: {len(source.classes)} classes, "
+        f"{name_of(model, config)}: {count_parameters(model):,} parameters; "
+        f"{source.name}: {len(source.classes)} classes, "
         f"{source.count(source.train_split):,} images to train on, {source.count(source.test_split):,} to test, "
         f"{height}x{width}x{channels}; {plan.iterations:,} steps of {config.batch_size} on {replicas} "
         f"device{'s' if replicas > 1 else ''}."
     )
+
+
+def name_of(model: keras.Model, config: RunConfig) -> str:
+    """Name the network of a run as its configuration does, or as the weights that it started from.
+
+    Args:
+        model: keras.Model.
+        config: RunConfig.
+
+    Returns:
+        str.
+    """
+    return config.network or model.name
 
 
 def default_folder(name: str) -> RunFolder:

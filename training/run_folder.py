@@ -142,10 +142,7 @@ class RunFolder:
         self.read_config()
         if not self.model_file.is_file():
             raise ValueError(f"{self.path} holds no model.keras yet: its training did not begin.")
-        try:
-            return keras.models.load_model(self.model_file, compile=False)
-        except Exception as error:
-            raise ValueError(f"{self.model_file} cannot be loaded: {str(error).splitlines()[0]}") from error
+        return load_network(self.model_file)
 
     def read_metrics(self) -> list[dict[str, float]]:
         """Read the metrics of all complete epochs.
@@ -157,6 +154,24 @@ class RunFolder:
             return []
         with open(self.metrics_file, encoding="utf-8", newline="") as file:
             return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def load_network(path: Path) -> keras.Model:
+    """Load a `.keras` file for inference.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        keras.Model, not compiled.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:
+        raise ValueError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
 def write_safely(path: Path, write: Callable[[Path], None]) -> None:

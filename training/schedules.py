@@ -7,18 +7,23 @@ import keras
 from training.config import RunConfig
 
 
-def learning_rate(config: RunConfig, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+def learning_rate(
+    config: RunConfig, steps: int, head_steps: int = 0
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Make the learning rate of a run.
 
     Args:
         config: RunConfig.
         steps: int, length of the whole run.
+        head_steps: int, steps at its start in which only the head learns: at the highest rate, before the schedule.
 
     Returns:
         float, or a schedule of the step.
 
     Source: "steps": arXiv 1512.03385, section 4.2; "one_cycle": arXiv 1708.07120; "cosine": arXiv 1608.03983.
     """
+    if head_steps and config.schedule != "constant":
+        return After(head_steps, config.learning_rate, learning_rate(config, steps - head_steps))
     peak, warm = config.learning_rate, round(config.warmup * steps)
     if config.schedule == "one_cycle":
         return piecewise_linear([0, warm, steps], [0.0 if warm else peak, peak, 0.0])
@@ -72,3 +77,28 @@ class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict:
         """Return the schedule's configuration."""
         return {"steps": self.steps, "rates": self.rates}
+
+
+@keras.saving.register_keras_serializable("training")
+class After(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant learning rate, and a schedule after it.
+
+    Args:
+        steps: int, how long the rate is constant.
+        rate: float.
+        schedule: keras.optimizers.schedules.LearningRateSchedule, or its configuration; it counts from there.
+    """
+
+    def __init__(self, steps: int, rate: float, schedule):
+        self.steps, self.rate = steps, rate
+        self.schedule = keras.optimizers.schedules.deserialize(schedule) if isinstance(schedule, dict) else schedule
+
+    def __call__(self, step):
+        """Give the rate at a step."""
+        later = self.schedule(keras.ops.maximum(step - self.steps, 0))
+        return keras.ops.where(step < self.steps, keras.ops.cast(self.rate, later.dtype), later)
+
+    def get_config(self) -> dict:
+        """Return the schedule's configuration."""
+        schedule = keras.optimizers.schedules.serialize(self.schedule)
+        return {"steps": self.steps, "rate": self.rate, "schedule": schedule}

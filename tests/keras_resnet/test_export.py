@@ -25,7 +25,7 @@ def network(channels: int = 3) -> keras.Model:
 def exported(tmp_path_factory):
     """A network, and its SavedModel loaded again."""
     folder, model = tmp_path_factory.mktemp("exported") / "savedmodel", network()
-    export_savedmodel(model, folder, PREPROCESSING, LABELS)
+    export_savedmodel(model, folder, LABELS, PREPROCESSING)
     return model, tf.saved_model.load(folder)
 
 
@@ -75,7 +75,7 @@ def test_serve_bytes_decodes_jpeg_and_repeats_grey(exported):
 
 def test_grey_network_serves_grey_and_colour_files(tmp_path):
     model, preprocessing = network(1), Preprocessing((8, 8), 1, np.array([120.0]), np.array([60.0]))
-    export_savedmodel(model, tmp_path / "grey", preprocessing, LABELS)
+    export_savedmodel(model, tmp_path / "grey", LABELS, preprocessing)
     serve = tf.saved_model.load(tmp_path / "grey").signatures["serve_bytes"]
     grey = pixels(8, 8)
     files = [encoded(grey, "PNG"), encoded(np.stack([grey] * 3, -1), "PNG")]
@@ -105,7 +105,7 @@ def test_labels_travel_as_an_asset(exported):
 def test_mixed_precision_serves_float32(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = network()
-    export_savedmodel(model, tmp_path / "mixed", PREPROCESSING, LABELS)
+    export_savedmodel(model, tmp_path / "mixed", LABELS, PREPROCESSING)
     images = pixels(4, 8, 8, 3)
     served = tf.saved_model.load(tmp_path / "mixed").signatures["serving_default"](images=tf.constant(images))
     assert served["probabilities"].dtype == tf.float32
@@ -115,11 +115,33 @@ def test_mixed_precision_serves_float32(tmp_path):
 def test_existing_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("precious", encoding="utf-8")
     with pytest.raises(ValueError, match="exists; remove it or name another folder"):
-        export_savedmodel(network(), tmp_path, PREPROCESSING, LABELS)
+        export_savedmodel(network(), tmp_path, LABELS, PREPROCESSING)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_other_backend_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="needs the TensorFlow backend: set KERAS_BACKEND=tensorflow"):
-        export_savedmodel(network(), tmp_path / "new", PREPROCESSING, LABELS)
+        export_savedmodel(network(), tmp_path / "new", LABELS, PREPROCESSING)
+
+
+def test_model_is_exported_with_the_contract_that_it_carries(exported, tmp_path):
+    model, loaded = exported
+    model.preprocessing = PREPROCESSING
+    export_savedmodel(model, tmp_path / "own", LABELS)
+    images = tf.constant(pixels(2, 13, 21, 3))
+    served, expected = (
+        module.signatures["serving_default"](images=images)["probabilities"]
+        for module in (tf.saved_model.load(tmp_path / "own"), loaded)
+    )
+    np.testing.assert_allclose(served, expected, atol=1e-6)
+
+
+def test_model_that_does_not_say_what_it_expects_is_not_exported(tmp_path):
+    with pytest.raises(ValueError, match="does not carry what its weights expect of images; pass a Preprocessing"):
+        export_savedmodel(network(), tmp_path / "new", LABELS)
+
+
+def test_labels_must_be_as_many_as_outputs(tmp_path):
+    with pytest.raises(ValueError, match="2 labels cannot name the 3 outputs of 'resnet'"):
+        export_savedmodel(network(), tmp_path / "new", LABELS[:2], PREPROCESSING)

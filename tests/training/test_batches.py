@@ -48,7 +48,7 @@ def rows(images: np.ndarray) -> list[bytes]:
 
 def test_channel_standardisation_is_the_training_sets_mean_and_deviation(digits, tiny):
     images, _ = examples(digits, "train")
-    made = make_preprocessing(digits, tiny(standardize="channel"), 224)
+    made = make_preprocessing(digits, tiny(standardize="channel"), (224, 224))
     np.testing.assert_allclose(made.mean, [images.mean()], rtol=1e-9)
     np.testing.assert_allclose(made.std, [images.astype("float64").std()], rtol=1e-9)
     assert (made.size, made.channels, made.crop) == ((8, 8), 1, 1.0)
@@ -56,29 +56,31 @@ def test_channel_standardisation_is_the_training_sets_mean_and_deviation(digits,
 
 def test_pixel_standardisation_is_the_mean_image_and_the_full_scale(digits, tiny):
     images, _ = examples(digits, "train")
-    made = make_preprocessing(digits, tiny(standardize="pixel"), 224)
+    made = make_preprocessing(digits, tiny(standardize="pixel"), (224, 224))
     np.testing.assert_allclose(made.mean, images.mean(0), rtol=1e-9)
     np.testing.assert_array_equal(made.std, [255.0])
 
 
 def test_moments_are_those_of_the_training_split_asked_for(digits, tiny):
     images, _ = examples(digits, "train")
-    made = make_preprocessing(digits, tiny(train_split="train[:100]"), 224)
-    from_slice = make_preprocessing(open_source(tiny(train_split="train[:100]")), tiny(train_split="train[:100]"), 224)
+    made = make_preprocessing(digits, tiny(train_split="train[:100]"), (224, 224))
+    from_slice = make_preprocessing(
+        open_source(tiny(train_split="train[:100]")), tiny(train_split="train[:100]"), (224, 224)
+    )
     np.testing.assert_allclose(from_slice.mean, [images[:100].mean()], rtol=1e-9)
     np.testing.assert_allclose(made.mean, [images.mean()], rtol=1e-9)
 
 
 def test_moments_are_taken_in_the_networks_size(digits, tiny):
     images, _ = examples(digits, "train")
-    made = make_preprocessing(digits, tiny(standardize="pixel", image_size=5), 224)
+    made = make_preprocessing(digits, tiny(standardize="pixel", image_size=5), (224, 224))
     expected = tf.image.resize(images.astype("float32"), (5, 5), antialias=True).numpy().mean(0)
     np.testing.assert_allclose(made.mean, expected, rtol=1e-4)
 
 
 def test_imagenet_constants_are_refused_for_grey_images(digits, tiny):
     with pytest.raises(ValueError, match=r"'imagenet' is for three channels; the images have 1\. Use 'channel'\."):
-        make_preprocessing(digits, tiny(standardize="imagenet"), 224)
+        make_preprocessing(digits, tiny(standardize="imagenet"), (224, 224))
 
 
 def test_imagenet_constants_are_those_of_torchvision():
@@ -148,7 +150,7 @@ def test_augmentation_depends_on_seed_epoch_and_example_only(digits, tiny, plain
 
 def test_padding_is_the_mean_of_the_training_set(digits, tiny):
     config = tiny(pad_crop=1, flip="none")
-    preprocessing = make_preprocessing(digits, config, 224)
+    preprocessing = make_preprocessing(digits, config, (224, 224))
     images, _ = batches(digits, config, preprocessing, 0, 1)[0]
     level = -preprocessing.mean / preprocessing.std
     assert np.any(np.all(images[:, 0] == 0, axis=(1, 2)))
@@ -173,7 +175,7 @@ def test_too_large_batch_is_refused(digits, tiny):
 
 @pytest.mark.parametrize(("batch", "replicas"), [(64, 1), (50, 2), (364, 4)])
 def test_each_test_example_comes_exactly_once_and_in_order(digits, tiny, batch, replicas):
-    preprocessing = make_preprocessing(digits, tiny(), 224)
+    preprocessing = make_preprocessing(digits, tiny(), (224, 224))
     shown = list(pipeline.test_batches(digits, "test", preprocessing, batch, replicas))
     images, labels = examples(digits, "test")
     np.testing.assert_array_equal(np.concatenate([part for _, part in shown]), labels)
@@ -222,7 +224,7 @@ def test_image_folder_is_resized_and_standardised(image_dir):
     write_image(image_dir / "val" / "cat" / "none.png", (8, 8))
     config = folder_config(image_dir)
     source = open_source(config)
-    preprocessing = make_preprocessing(source, config, 224)
+    preprocessing = make_preprocessing(source, config, (224, 224))
     by_label = {
         int(label): image.numpy()
         for images, labels in pipeline.test_batches(source, "val", preprocessing, 1, 1)
@@ -242,7 +244,7 @@ def test_random_area_trains_on_crops_of_the_training_images(image_dir, cache):
         tf.io.write_file(str(image_dir / "train" / name / "0.png"), tf.io.encode_png(image))
     config = folder_config(image_dir, random_area=0.25, flip="random", cache=cache)
     source = open_source(config)
-    preprocessing = make_preprocessing(source, config, 224)
+    preprocessing = make_preprocessing(source, config, (224, 224))
     ((images, labels),) = batches(source, config, preprocessing, 0, 1)
     assert sorted(labels) == [0, 1]
     levels = np.where(labels == 0, 10, 200)[:, np.newaxis, np.newaxis, np.newaxis]

@@ -14,6 +14,10 @@ EVERYTHING = {
     "activation": "prelu",
     "choices": "{stride_on: 3x3}",
     "weights": "some/weights.h5",
+    "new_head": True,
+    "freeze": ["conv1", "2"],
+    "head_epochs": 3,
+    "stage_decay": 0.5,
     "dataset": "cifar10",
     "data_dir": "some/data",
     "download": True,
@@ -63,8 +67,12 @@ def test_recipe_makes_a_configuration_with_its_values(name):
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_recipe_names_a_network_that_exists(name):
-    assert keras_resnet.get_architecture(load_recipe(name)["network"]).depth >= 18
+def test_recipe_names_a_network_that_exists_or_takes_that_of_the_weights(name):
+    recipe = load_recipe(name)
+    if recipe.get("new_head"):
+        assert "network" not in recipe
+    else:
+        assert keras_resnet.get_architecture(recipe["network"]).depth >= 18
 
 
 def test_cifar10_recipe_is_that_of_the_paper():

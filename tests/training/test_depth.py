@@ -66,7 +66,7 @@ def test_resnet1202_does_all_that_others_do_at_the_usual_recursion_limit(tmp_pat
     loaded = keras.saving.load_model(tmp_path / "deep.keras", compile=False)
     np.testing.assert_array_equal(outputs(loaded, x), outputs(model, x))
     preprocessing = Preprocessing((32, 32), 3, np.zeros(3), np.ones(3))
-    export_savedmodel(loaded, tmp_path / "savedmodel", preprocessing, [str(label) for label in range(10)])
+    export_savedmodel(loaded, tmp_path / "savedmodel", [str(label) for label in range(10)], preprocessing)
     served = tf.saved_model.load(tmp_path / "savedmodel").signatures["serving_default"]
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), "uint8")
     probabilities = served(images=tf.constant(pixels))["probabilities"]

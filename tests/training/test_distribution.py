@@ -101,6 +101,14 @@ def test_several_steps_in_an_execution_train_the_same_on_two_devices(pair, tiny,
     np.testing.assert_allclose(losses(two), losses(pair[0]), atol=1e-5, rtol=1e-5)
 
 
+def test_two_devices_fine_tune_as_one_does(pair, tiny, tmp_path):
+    start = {"weights": str(pair[0].path), "new_head": True, "head_epochs": 1, "freeze": ("conv1",), "stage_decay": 0.5}
+    one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
+    train(tiny(**SHORT, **start), one)
+    on_two(tiny(**SHORT, **start, devices=TWO), two)
+    np.testing.assert_allclose(losses(two), losses(one), atol=1e-5, rtol=1e-5)
+
+
 def test_statistics_of_each_device_alone_train_otherwise(pair, tiny, tmp_path):
     # Shows that the comparisons above would notice a device that goes its own way.
     two = RunFolder(tmp_path / "two")

@@ -154,7 +154,7 @@ def test_shown_defaults_are_those_of_the_recipe(capsys, name):
     options = {option.split()[0]: option for option in page.split(" --")}
     for field, value in load_recipe(name).items():
         # The default of a switch stands behind its second name.
-        option = field.replace("_", "-") if not isinstance(value, bool) else f"no-{field}"
+        option = field.replace("_", "-") if not isinstance(value, bool) else f"no-{field.replace('_', '-')}"
         values = value if isinstance(value, list) else [value]
         assert f"(default: {' '.join(str(item) for item in values)})" in options[option]
 
@@ -269,9 +269,15 @@ def test_weights_of_another_network_are_refused(refused, training, tmp_path):
     assert sentence.startswith(f"weights='{path}' does not hold the weights of 'resnet8': ")
 
 
+def test_fine_tuning_needs_something_to_start_from(refused, training, tmp_path):
+    assert refused("--recipe", "fine-tune", "--run-dir", tmp_path / "run").startswith("new_head=True needs weights")
+
+
 def test_missing_weights_are_named(refused, training, tmp_path):
     path = tmp_path / "none.weights.h5"
-    assert refused(*training, "--weights", path).startswith(f"weights='{path}' is not a file.")
+    assert refused(*training, "--weights", path).startswith(
+        f"weights='{path}' is neither a file nor a run folder with a network."
+    )
 
 
 def test_impossible_image_size_is_refused(refused, training):

@@ -5,9 +5,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_resnet
 from training.config import RunConfig
-from training.optimizers import L2SGD, Muon, SmoothedCrossentropy, make_loss, make_optimizer, orthogonalise
-from training.schedules import PiecewiseLinear
+from training.optimizers import (
+    L2SGD,
+    AdamW,
+    Muon,
+    SmoothedCrossentropy,
+    layer_rates,
+    make_loss,
+    make_optimizer,
+    orthogonalise,
+)
+from training.schedules import After, PiecewiseLinear
 
 RATE, MOMENTUM, DECAY = 0.1, 0.9, 0.05
 
@@ -48,7 +58,7 @@ def test_l2sgd_follows_caffe(nesterov, decayed):
     names = ("kernel", "gamma", "beta", "bias")
     trained = variables(*names)
     start = [variable.numpy() for variable in trained]
-    ended = run(L2SGD(RATE, MOMENTUM, nesterov, DECAY, decayed), trained)
+    ended = run(L2SGD(RATE, MOMENTUM, nesterov, DECAY, decayed=decayed), trained)
     for place, name in enumerate(names):
         l2 = DECAY if decayed == "all" or name == "kernel" else 0.0
         np.testing.assert_allclose(ended[place], sgd_by_hand(start[place], place, 4, l2, nesterov), atol=1e-6)
@@ -65,7 +75,7 @@ def test_l2sgd_is_sgd_on_the_loss_with_its_penalty():
         model.fit(inputs, targets, batch_size=4, epochs=2, shuffle=False, verbose=0)
         return model.get_weights()
 
-    ours = fitted(L2SGD(RATE, MOMENTUM, True, DECAY, "all"), None)
+    ours = fitted(L2SGD(RATE, MOMENTUM, True, DECAY, decayed="all"), None)
     reference = fitted(keras.optimizers.SGD(RATE, MOMENTUM, True), keras.regularizers.L2(DECAY / 2))
     for left, right in zip(ours, reference, strict=True):
         np.testing.assert_allclose(left, right, atol=1e-6)
@@ -133,7 +143,7 @@ def test_update_of_a_variable_is_one_operation():
 def test_kernels_are_told_apart_in_a_compiled_step():
     layer = keras.layers.Dense(2, bias_initializer="ones")
     model = keras.Sequential([keras.Input((3,)), layer])
-    model.compile(L2SGD(RATE, 0.0, False, DECAY, "kernels"), loss=lambda y_true, y_pred: 0.0 * y_pred)
+    model.compile(L2SGD(RATE, 0.0, False, DECAY, decayed="kernels"), loss=lambda y_true, y_pred: 0.0 * y_pred)
     kernel = layer.kernel.numpy()
     model.fit(numbers(4, 3), numbers(4, 2), batch_size=4, epochs=1, verbose=0)
     np.testing.assert_allclose(layer.kernel.numpy(), kernel * (1 - RATE * DECAY), rtol=1e-6)
@@ -148,10 +158,11 @@ def restored(instance):
 @pytest.mark.parametrize(
     "optimizer",
     [
-        L2SGD(PiecewiseLinear([0, 2], [0.1, 0.3]), 0.7, True, 0.02, "kernels"),
+        L2SGD(PiecewiseLinear([0, 2], [0.1, 0.3]), 0.7, True, 0.02, decayed="kernels"),
         Muon(0.3, 0.8, False, 0.02, "all", kernel_ratio=0.2),
+        AdamW(After(2, 0.01, PiecewiseLinear([0, 2], [0.1, 0.3])), 0.02, decayed="kernels", rates={"a": 0.1}),
     ],
-    ids=["L2SGD", "Muon"],
+    ids=["L2SGD", "Muon", "AdamW"],
 )
 def test_optimizer_survives_serialisation(optimizer):
     copy = restored(optimizer)
@@ -201,7 +212,7 @@ def test_muon_steps_along_the_orthogonalised_momentum_and_keeps_the_norm():
 def test_muon_hands_all_but_convolution_kernels_to_sgd(nesterov):
     ours, reference = variables("kernel", "bias"), variables("kernel", "bias")
     left = run(Muon(RATE, MOMENTUM, nesterov, DECAY, "kernels"), ours)
-    right = run(L2SGD(RATE, MOMENTUM, nesterov, DECAY, "kernels"), reference)
+    right = run(L2SGD(RATE, MOMENTUM, nesterov, DECAY, decayed="kernels"), reference)
     np.testing.assert_array_equal(left, right)
 
 
@@ -228,6 +239,49 @@ def test_adamw_decays_what_is_asked(decayed):
     for name, before, variable in zip(names, start, trained):
         share = 1 - RATE * DECAY if decayed == "all" or name == "kernel" else 1
         np.testing.assert_allclose(variable.numpy(), before * share, rtol=1e-6)
+
+
+@pytest.mark.parametrize("decayed", ["all", "kernels"])
+def test_adamw_is_that_of_keras(decayed):
+    names = ("kernel", "gamma", "bias")
+    reference = keras.optimizers.AdamW(RATE, weight_decay=DECAY)
+    if decayed == "kernels":
+        reference.exclude_from_weight_decay(var_names=["^(?!kernel)"])
+    left = run(AdamW(RATE, DECAY, decayed=decayed), variables(*names))
+    for ours, expected in zip(left, run(reference, variables(*names)), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **k: L2SGD(RATE, MOMENTUM, True, DECAY, **k),
+        lambda **k: Muon(RATE, MOMENTUM, True, DECAY, **k),
+        lambda **k: AdamW(RATE, DECAY, **k),
+    ],
+    ids=["L2SGD", "Muon", "AdamW"],
+)
+@pytest.mark.parametrize("shape", [(3, 2), (3, 3, 2, 4)])
+def test_layer_follows_an_optimizer_of_its_own_rate(make, shape):
+    def trained(share_of_slow, **rates):
+        optimizer = make(**rates)
+        if share_of_slow != 1:
+            optimizer.learning_rate = RATE * share_of_slow
+        slow, fast = (keras.Variable(numbers(*shape), name="kernel") for _ in range(2))
+        slow._path, fast._path = "slow/kernel", "fast/kernel"
+        return run(optimizer, [slow, fast])
+
+    both = trained(1, rates={"slow": 0.25})
+    np.testing.assert_allclose(both[0], trained(0.25)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(both[1], trained(1)[1], rtol=1e-6, atol=1e-7)
+    assert np.abs(both[0] - trained(1)[0]).max() > 1e-3
+
+
+def test_rates_fall_from_the_head_to_the_stem():
+    rates = layer_rates(keras_resnet.ResNet("ResNet8V2", input_shape=(8, 8, 1)), 0.5)
+    expected = {"predictions": 1, "post_bn": 0.5, "conv4_block1_1_conv": 0.5, "conv3_block1_1_bn": 0.25}
+    assert expected.items() <= rates.items()
+    assert (rates["conv2_block1_2_conv"], rates["conv1_conv"]) == (0.125, 0.0625)
 
 
 def probabilities(count: int, classes: int) -> np.ndarray:

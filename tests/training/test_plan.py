@@ -21,6 +21,15 @@ def test_plan_counts_full_batches(tiny, length, epochs, iterations):
     assert (plan.steps, plan.epochs, plan.iterations) == (22, epochs, iterations)
 
 
+def test_phases_share_out_the_epochs(tiny):
+    config = tiny(epochs=5, head_epochs=2, freeze=("conv1",))
+    plan = Plan.of(open_source(config), config)
+    assert plan.phases == ((0, 2, ("backbone",)), (2, 5, ("conv1",)))
+    assert plan.head_steps == 44
+    whole = Plan.of(open_source(tiny()), tiny())
+    assert (whole.phases, whole.head_steps) == (((0, 2, ()),), 0)
+
+
 @pytest.mark.parametrize(
     ("fields", "numbers"),
     [

@@ -9,7 +9,6 @@ import pytest
 from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights, weights_of
 from training import run
-from training.networks import make_architecture, make_model
 from training.plan import Plan
 from training.run import train
 from training.run_folder import RunFolder, SaveRun
@@ -23,9 +22,9 @@ def steps_of(folder: RunFolder, config) -> int:
     """Read the number of steps from a run's checkpoint."""
     source = run.datasets.open_source(config)
     plan = Plan.of(source, config)
-    model = make_model(make_architecture(config), config, source, folder.read_preprocessing())
-    run.compile_model(model, config, source, plan)
-    run.load_checkpoint(model, folder)
+    model = folder.load_model()
+    run.prepare(model, config, source, plan)
+    model.load_weights(folder.checkpoint_file)
     return int(model.optimizer.iterations)
 
 
@@ -176,7 +175,14 @@ def test_interrupted_run_goes_on_to_the_very_same_end(fields, tiny, tmp_path, mo
 def copy_of_run(trained, tmp_path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
-    for name in ("config.yaml", "checkpoint.weights.h5", "preprocessing.json", "labels.txt", "metrics.csv"):
+    for name in (
+        "config.yaml",
+        "model.keras",
+        "checkpoint.weights.h5",
+        "preprocessing.json",
+        "labels.txt",
+        "metrics.csv",
+    ):
         (folder.path / name).write_bytes((trained.folder.path / name).read_bytes())
     return folder
 
@@ -221,7 +227,7 @@ def test_existing_run_is_refused_and_left_alone(trained, tiny):
 
 @pytest.mark.parametrize("fields", [{"image_size": 2}, {"weights": "none.weights.h5"}], ids=["size", "weights"])
 def test_refused_run_leaves_no_folder_in_the_way_of_the_next_attempt(tiny, tmp_path, fields):
-    with pytest.raises(ValueError, match=r"too small|is not a file"):
+    with pytest.raises(ValueError, match=r"too small|is neither a file nor"):
         train(tiny(**fields), RunFolder(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 

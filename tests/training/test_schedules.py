@@ -48,6 +48,14 @@ def test_steps_divide_by_ten_at_the_milestones():
     np.testing.assert_allclose(actual, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-6)
 
 
+def test_schedule_begins_after_the_epochs_of_the_head():
+    fields = {"iterations": 120, "schedule": "one_cycle", "learning_rate": 0.4, "warmup": 0.2}
+    schedule = learning_rate(RunConfig(**fields), 120, head_steps=20)
+    actual = [float(schedule(step)) for step in (0, 10, 19, 20, 30, 40, 80, 119)]
+    np.testing.assert_allclose(actual, [0.4, 0.4, 0.4, 0, 0.2, 0.4, 0.2, 0.4 / 80], atol=1e-6)
+    assert learning_rate(RunConfig(epochs=2, learning_rate=0.1), 10, head_steps=5) == 0.1
+
+
 def test_points_at_the_same_step_are_joined_by_a_jump():
     schedule = piecewise_linear([0, 0, 10], [1.0, 0.5, 0.0])
     np.testing.assert_allclose([float(schedule(step)) for step in (0, 5, 10)], [1.0, 0.5, 0.0], atol=1e-7)
