@@ -265,12 +265,17 @@ def summary(model: keras.Model, config: RunConfig, source: datasets.Source, plan
     """
     height, width, channels = model.input_shape[1:]
     return (
-        f"{name_of(model, config)}: {count_parameters(model):,} parameters; "
+        f"{name_of(model, config)}: {count_parameters(model):,} parameters{_frozen(config)}; "
         f"{source.name}: {len(source.classes)} classes, "
         f"{source.count(source.train_split):,} images to train on, {source.count(source.test_split):,} to test, "
         f"{height}x{width}x{channels}; {plan.iterations:,} steps of {config.batch_size} on {replicas} "
         f"device{'s' if replicas > 1 else ''}."
     )
+
+
+def _frozen(config: RunConfig) -> str:
+    head = f", of which only the head learns for {config.head_epochs} epochs" if config.head_epochs else ""
+    return head + (f", {' and '.join(config.freeze)} frozen" if config.freeze else "")
 
 
 def name_of(model: keras.Model, config: RunConfig) -> str:

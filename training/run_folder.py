@@ -232,4 +232,4 @@ def _write_rows(path: Path, rows: list[dict]) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)

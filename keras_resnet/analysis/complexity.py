@@ -6,9 +6,12 @@ import math
 
 import keras
 
+# Weights that no gradient reaches: moving statistics, and where a layer that draws numbers stands.
+STATE = ("moving_mean", "moving_variance", "seed_generator_state")
+
 
 def count_parameters(model: keras.Model) -> int:
-    """Count the trainable parameters.
+    """Count the parameters that training can set, those of frozen layers too.
 
     Args:
         model: keras.Model, built.
@@ -16,7 +19,7 @@ def count_parameters(model: keras.Model) -> int:
     Returns:
         int; the moving statistics of batch normalisation are not among them.
     """
-    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    return sum(math.prod(weight.shape) for weight in model.weights if weight.name not in STATE)
 
 
 def count_multiply_adds(model: keras.Model) -> int:
