@@ -10,7 +10,7 @@ from keras_resnet.analysis import count_multiply_adds, count_parameters, draw_un
 from keras_resnet.architecture import Architecture
 from keras_resnet.builders import describe
 from keras_resnet.catalogue import CATALOGUE, get_architecture
-from keras_resnet.network import ResNet
+from keras_resnet.network import TOP, ResNet
 from keras_resnet.weights.loading import network_of
 
 NAME = "as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth"
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument(f"--{choice}", help=f"{choice} of the network, where not its own")
     command.add_argument("-o", "--output", required=True, metavar="FILE", help="picture to write, as in unit.png")
     command = commands.add_parser("convert", help="make a .keras file of weights that other code wrote")
-    command.add_argument("source", help="file of PyTorch, safetensors, NumPy or HDF5, named as by torchvision or timm")
+    command.add_argument("source", help="file of PyTorch, safetensors, NumPy, HDF5 or KerasHub")
     command.add_argument("--model", metavar="NAME", help="the network; default what the file tells")
     command.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, as in network.keras")
     options = parser.parse_args(arguments)
@@ -92,7 +92,9 @@ def convert(options: argparse.Namespace) -> None:
         raise ValueError(f"The output must be a .keras file; received {options.output!r}.")
     model = network_of(options.source, options.model)
     model.save(options.output)
-    print(f"{options.output}: {model.name}, {count_parameters(model):,} parameters, {model.output_shape[-1]} classes")
+    classifies = any(layer.name == TOP for layer in model.layers)
+    top = f"{model.output_shape[-1]} classes" if classifies else "no classifier"
+    print(f"{options.output}: {model.name}, {count_parameters(model):,} parameters, {top}")
 
 
 def description(architecture: Architecture) -> list[str]:

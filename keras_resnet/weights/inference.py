@@ -17,9 +17,13 @@ CONVENTIONS: dict[str, dict[str, Any]] = {
     "torchvision": {"stride_on": "3x3"},
     "pytorch_resnet_cifar10": {"shortcut": {"name": "A", "zeros": "both"}},
     "timm_v2": {"stride_on": "3x3", "stem_activation": False},
+    "keras_hub": {"stride_on": "3x3"},
     "keras": {"norm_epsilon": 1.001e-5, "norm_momentum": 0.99, "pool_padding": "zeros"},
 }
-KERAS_V2 = {"stride_on": "3x3", "stride_unit": "last", "stem_activation": False}
+PREACTIVATED: dict[str, dict[str, Any]] = {
+    "keras": {"stride_on": "3x3", "stride_unit": "last", "stem_activation": False},
+    "keras_hub": {"stem_activation": False, "projection": "convolution"},
+}
 
 
 def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
@@ -53,6 +57,8 @@ def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
         **_squeeze(shapes),
         **conventions(tensors, layout),
     }
+    if layout == "keras_hub" and fields["stem"] == "cifar":
+        raise ValueError("its stem is a 3x3 convolution of stride 2, and no stem of ours is.")
     return Architecture(**fields)
 
 
@@ -66,7 +72,7 @@ def conventions(tensors: Arrays, layout: str) -> dict[str, Any]:
     Returns:
         Dict of fields.
     """
-    return {**CONVENTIONS[layout], **(KERAS_V2 if layout == "keras" and is_preactivated(tensors) else {})}
+    return {**CONVENTIONS[layout], **(PREACTIVATED.get(layout, {}) if is_preactivated(tensors) else {})}
 
 
 def is_preactivated(tensors: Arrays) -> bool:
@@ -90,9 +96,15 @@ def _blocks(shapes: Shapes) -> tuple[int, ...]:
 
 
 def _shortcut(shapes: Shapes, blocks: tuple[int, ...]) -> str:
-    projections = sum(bool(re.fullmatch(r"conv\d+_block\d+_0_conv/kernel", name)) for name in shapes)
-    if projections == sum(blocks):
+    projections = [name for name in shapes if re.fullmatch(r"conv\d+_block\d+_0_conv/kernel", name)]
+    if len(projections) == sum(blocks):
         return "C"
+    for name in projections:
+        *_, inputs, filters = shapes[name]
+        if inputs == filters:
+            raise ValueError(
+                f"it has {name}, a projection where the width stays, and no shortcut of ours has it there."
+            )
     return "B" if projections else "A"
 
 

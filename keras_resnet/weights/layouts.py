@@ -26,6 +26,7 @@ class Layout(NamedTuple):
             convolution or of a normalisation, which its shape must tell.
         first_stage: int, number of their first stage.
         torch: bool, whether their tensors are named and turned as PyTorch's, or as Keras's.
+        deep: mapping of layers of ours, as `layers` has them, to their names where the stem is three convolutions.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Layout(NamedTuple):
     layers: Mapping[str, str]
     first_stage: int = 1
     torch: bool = True
+    deep: Mapping[str, str] = {"conv1_bn": "conv1_3_bn"}
 
 
 STAGE = r"(?P<stage>\d+)\.(?P<block>\d+)\."
@@ -68,6 +70,15 @@ TIMM_V2 = {
     r"head\.fc": "predictions",
 }
 
+HUB_UNIT = r"(.+/)?stack(?P<stage>\d+)_block(?P<block>\d+)_"
+# KerasHub's resnet_backbone.py, alone or as a model among the layers of its classifier.
+HUB = {
+    r"(.+/)?(?P<site>conv1_(conv|bn))": "{site}",
+    r"(.+/)?conv(?P<site>[23]_(conv|bn))": "conv1_{site}",
+    rf"{HUB_UNIT}pre_activation_bn": "{unit}_preact_bn",
+    rf"{HUB_UNIT}(?P<site>\d_(conv|bn))": "{unit}_{site}",
+    r"(.+/)?(?P<site>post_bn|predictions)": "{site}",
+}
 # Layers are called as ours.
 KERAS = {r"(?P<site>\w+)": "{site}"}
 
@@ -75,6 +86,14 @@ LAYOUTS: dict[str, Layout] = {
     "torchvision": Layout("torchvision or timm", (r"conv1(\.0)?", r"layer1\.0\.conv1", r"fc"), FACEBOOK),
     "pytorch_resnet_cifar10": Layout("pytorch_resnet_cifar10", (r"conv1", r"layer3\.0\.conv2", r"linear"), FACEBOOK),
     "timm_v2": Layout("timm's resnetv2", (r"stem\.conv1?", r"stages\.0\.blocks\.0\.norm1"), TIMM_V2, first_stage=0),
+    "keras_hub": Layout(
+        "KerasHub",
+        (r"(.+/)?conv1_conv", rf"{HUB_UNIT}1_conv"),
+        HUB,
+        first_stage=0,
+        torch=False,
+        deep={"conv1_conv": "conv1_1_conv", "conv1_bn": "conv1_1_bn"},
+    ),
     "keras": Layout("keras.applications", (r"conv1_conv", r"conv2_block1_1_conv"), KERAS, torch=False),
 }
 
@@ -133,7 +152,7 @@ def translate(layout: Layout, arrays: Arrays) -> dict[str, np.ndarray]:
             ours[f"{place}/{names[part]}"] = _turned(array) if layout.torch and names[part] == "kernel" else array
     if strangers:
         raise ValueError(f"tensors for which a network of {layout.title} has no place here: {', '.join(strangers)}.")
-    return _with_deep_stem(ours)
+    return _with_deep_stem(layout, ours)
 
 
 def _place(layout: Layout, layer: str, array: np.ndarray) -> str | None:
@@ -154,8 +173,9 @@ def _turned(array: np.ndarray) -> np.ndarray:
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
 
 
-def _with_deep_stem(ours: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Give the normalisation behind a stem of three convolutions the name of the third."""
+def _with_deep_stem(layout: Layout, ours: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give the layers of a stem of three convolutions the names that they have there."""
     if "conv1_3_conv/kernel" not in ours:
         return ours
-    return {name.replace("conv1_bn/", "conv1_3_bn/"): array for name, array in ours.items()}
+    split = ((*name.split("/"), array) for name, array in ours.items())
+    return {f"{layout.deep.get(layer, layer)}/{part}": array for layer, part, array in split}

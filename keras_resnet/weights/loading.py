@@ -12,21 +12,42 @@ import numpy as np
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
-from keras_resnet.layers import BatchNormalization, spatial_axes
+from keras_resnet.layers import BatchNormalization, channel_axis, spatial_axes
 from keras_resnet.network import TOP, ResNet
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
 from keras_resnet.weights.inference import conventions, infer_architecture, is_preactivated
+from keras_resnet.weights.keras_hub import (
+    Description,
+    backbone_beside,
+    describe,
+    is_nameless,
+    name_by_order,
+    weights_of_preset,
+)
 from keras_resnet.weights.layouts import LAYOUTS, Arrays, recognise, translate
 from keras_resnet.weights.published import download
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
 from keras_resnet.weights.structure import differences
+
+# The contract of each layout; of two, the second is that of pre-activation networks. KerasHub's converter of images
+# does nothing unless its preset says so, and its presets carry on what the weights were trained for: its v1 are timm's
+# resnet and PaddleClas's resnet_vd (the means of ImageNet), its v2 timm's resnetv2 (-1 to 1).
+CONTRACT_NAMES = {
+    "torchvision": "torch",
+    "pytorch_resnet_cifar10": "cifar",
+    "timm_v2": "tf",
+    "keras_hub": ("torch", "tf"),
+    "keras": ("caffe", "tf"),
+}
 
 
 def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
     """Load a checkpoint that other code wrote into a network of the same architecture, and its input contract.
 
     Read are the files of PyTorch (without PyTorch, and without running code from them), safetensors, NumPy's `.npz`
-    and HDF5; known the names of torchvision, timm, pytorch_resnet_cifar10 and keras.applications.
+    and HDF5; known the names of torchvision, timm, pytorch_resnet_cifar10, keras.applications and KerasHub. What
+    KerasHub writes beside its weights is read too: the configuration in a `.keras` archive, or in a preset's folder,
+    of which `path` may be the whole, `task.weights.h5` or `model.weights.h5`, the backbone alone.
 
     Args:
         model: keras.Model of this package. Without a classifier, that of the file is left out.
@@ -44,7 +65,7 @@ def network_of(path: str | os.PathLike, network: Architecture | str | None = Non
     Args:
         path: file to read, as for `load_weights_from`.
         network: Architecture or name; default what names and shapes of the tensors tell.
-        **arguments: those of `keras_resnet.ResNet`, as in `input_shape` or `include_top`.
+        **arguments: those of `keras_resnet.ResNet`, as in `input_shape`; default a classifier as the file's, or none.
 
     Returns:
         keras.Model that carries the input contract of the weights.
@@ -56,7 +77,7 @@ def network_of(path: str | os.PathLike, network: Architecture | str | None = Non
     if isinstance(network, str):
         network = get_architecture(network).replace(**conventions(source.tensors, source.layout))
     architecture = source.architecture() if network is None else network
-    model = ResNet(architecture, **{"classes": source.classes, **arguments})
+    model = ResNet(architecture, **{**source.arguments, **arguments})
     load_checkpoint(model, source)
     return model
 
@@ -82,19 +103,30 @@ class Checkpoint(NamedTuple):
         path: str, for messages.
         layout: str, a key of `layouts.LAYOUTS`.
         tensors: dict of our names to arrays.
+        description: Description, what KerasHub says of its own beside the weights; or None.
     """
 
     path: str
     layout: str
     tensors: dict[str, np.ndarray]
+    description: Description | None = None
 
     @property
     def classes(self) -> int | None:
         """Outputs of the classifier; None without one."""
         return self.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in self.tensors else None
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `ResNet` that the file tells."""
+        activation = self.description and self.description.activation()
+        own = {"classifier_activation": activation} if activation else {}
+        return {"include_top": self.classes is not None, "classes": self.classes, **own}
+
     def architecture(self) -> Architecture:
-        """Work out the architecture; see `infer_architecture`."""
+        """Give the architecture that is described, or else work it out; see `infer_architecture`."""
+        if self.description is not None:
+            return self.description.architecture()
         return infer_architecture(self.tensors, self.layout)
 
     def expected_of(self, model: keras.Model) -> keras.Model:
@@ -104,21 +136,22 @@ class Checkpoint(NamedTuple):
 
     def contract_for(self, model: keras.Model) -> Preprocessing:
         """Give what the weights expect of images, at the size that a model takes, where that is fixed."""
-        contract = CONTRACTS[self._contract()]
+        channels = model.input_shape[channel_axis()]
+        described = self.description and self.description.contract(channels)
+        contract = described or CONTRACTS[self._contract()]
         sides = tuple(model.input_shape[axis] for axis in spatial_axes())
         return contract if None in sides else dataclasses.replace(contract, size=sides)
 
     def _contract(self) -> str:
-        if self.layout == "keras":
-            return "tf" if is_preactivated(self.tensors) else "caffe"
-        return {"torchvision": "torch", "pytorch_resnet_cifar10": "cifar", "timm_v2": "tf"}[self.layout]
+        contract = CONTRACT_NAMES[self.layout]
+        return contract if isinstance(contract, str) else contract[is_preactivated(self.tensors)]
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     """Read a checkpoint and bring it to our names.
 
     Args:
-        path: file to read.
+        path: file to read, or the folder of a preset of KerasHub.
 
     Returns:
         Checkpoint.
@@ -126,12 +159,20 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     Raises:
         ValueError: the file cannot be read, or its names are unknown.
     """
+    path = weights_of_preset(os.fspath(path))
     arrays = strip_prefixes(read_tensors(path).arrays)
+    description = describe(path)
+    backbone = description and backbone_beside(path, arrays)
+    if backbone is not None:
+        arrays = {**arrays, **read_tensors(backbone).arrays}
     try:
-        layout = recognise(arrays)
-        return Checkpoint(os.fspath(path), layout, translate(LAYOUTS[layout], arrays))
+        described = description and description.architecture()
+        nameless = is_nameless(arrays)
+        layout = "keras_hub" if nameless else recognise(arrays)
+        tensors = name_by_order(arrays, described) if nameless else translate(LAYOUTS[layout], arrays)
+        return Checkpoint(path, layout, tensors, description)
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)!r} has {error}") from error
+        raise ValueError(f"{path!r} has {error}") from error
 
 
 def load_checkpoint(model: keras.Model, source: Checkpoint) -> None:

@@ -1,0 +1,315 @@
+"""What KerasHub writes beside the weights of its ResNets: which network they are of, and how it prepares images.
+
+A `.keras` archive holds the configuration of its model; a preset is a folder of `model.weights.h5` (the backbone),
+`task.weights.h5` (the head alone), and JSON files that describe both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.layers import channel_axis
+from keras_resnet.network import ResNet
+from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.weights.layouts import Arrays
+from keras_resnet.weights.raw import read_member
+
+BACKBONE_FILE, TASK_FILE = "model.weights.h5", "task.weights.h5"
+# Its files without names of layers call a layer by its class and count; the classes that have weights, as ours.
+KINDS = {"conv2d": "Conv2D", "batch_normalization": "BatchNormalization", "dense": "Dense"}
+NAMELESS = rf"(.+/)?({'|'.join(KINDS)})(_\d+)?/\w+"
+# What every configuration of a ResNetBackbone has; that of KerasCV, another network of this name, does not.
+KEYS = ("block_type", "use_pre_activation", *(f"stackwise_num_{what}" for what in ("filters", "blocks", "strides")))
+
+Config = Mapping[str, Any]
+
+
+def first_projects(config: Config) -> bool:
+    """Tell whether a network projects the shortcut of its first unit though the width stays."""
+    return config["block_type"] == "basic_block_vd" and stem_of(config)[0][-1] == config["stackwise_num_filters"][0]
+
+
+def stem_of(config: Config) -> tuple[list[int], list[int]]:
+    """Give filters and kernel sides of the stem; configurations from before there were others lack them."""
+    return list(config.get("input_conv_filters", [64])), list(config.get("input_conv_kernel_sizes", [7]))
+
+
+def is_foreign_stem(config: Config) -> bool:
+    """Tell whether a stem is neither one 7x7 convolution nor three 3x3, the first two half as wide."""
+    filters, sides = stem_of(config)
+    deep = sides == [3, 3, 3] and [2 * width for width in filters[:2]] == [filters[2]] * 2
+    return sides != [7] and not deep
+
+
+# What a backbone of KerasHub may have and no network here has, with the words for it.
+REFUSED: tuple[tuple[Callable[[Config], bool], str], ...] = (
+    (
+        lambda config: list(config["stackwise_num_strides"]) != [1] + [2] * (len(config["stackwise_num_blocks"]) - 1),
+        "stages that stride by {stackwise_num_strides}, and those of a network here stride by 1 and then by 2",
+    ),
+    (
+        is_foreign_stem,
+        "a stem with kernels of sides {input_conv_kernel_sizes} and filters {input_conv_filters}; that of a network "
+        "here has one of 7, or three of 3 of which the first two have half as many filters",
+    ),
+    (
+        lambda config: first_projects(config) and set(config["stackwise_num_blocks"]) != {1},
+        "a projection in its first unit though the width stays, as every {block_type!r} network of KerasHub has, and "
+        "no shortcut of a network here projects so in the first unit of a stage alone",
+    ),
+    (
+        lambda config: bool(config.get("include_rescaling")),
+        "a layer of its own that rescales images (include_rescaling), and no network here has",
+    ),
+)
+
+
+class Description(NamedTuple):
+    """What KerasHub says of a network beside its weights.
+
+    Args:
+        backbone: mapping, configuration of its ResNetBackbone.
+        head: mapping, configuration of its ResNetImageClassifier; empty for a backbone alone.
+        converter: mapping, configuration of its ResNetImageConverter; empty where there is none.
+    """
+
+    backbone: Config
+    head: Config
+    converter: Config
+
+    def architecture(self) -> Architecture:
+        """Give the architecture that is described.
+
+        Returns:
+            Architecture.
+
+        Raises:
+            ValueError: no Architecture can say it.
+
+        Source: KerasHub 0.32, resnet_backbone.py.
+        """
+        config = self.backbone
+        for refuses, words in REFUSED:
+            if refuses(config):
+                raise ValueError(words.format(**config) + ".")
+        self._check_head()
+        unit, _, variant = config["block_type"].partition("_block")
+        filters, sides = stem_of(config)
+        projects_first = unit != "basic" or variant == "_vd"
+        return Architecture(
+            blocks=tuple(config["stackwise_num_blocks"]),
+            widths=tuple(config["stackwise_num_filters"]),
+            unit=unit,
+            stem="imagenet" if sides == [7] else "deep",
+            stem_width=None if filters[-1] == config["stackwise_num_filters"][0] else filters[-1],
+            placement="full_preactivation" if config["use_pre_activation"] else "original",
+            stem_activation=not config["use_pre_activation"],
+            # Where each stage is one unit and projects, everywhere is where the width grows.
+            shortcut="C" if projects_first and set(config["stackwise_num_blocks"]) == {1} else "B",
+            stride_on="3x3",
+            projection="average_pool" if variant == "_vd" else "convolution",
+            classifier_dropout=self.head.get("dropout", 0.0),
+        )
+
+    def activation(self) -> str | None:
+        """Give the name of the classifier's activation, which Keras wraps where it was a function.
+
+        Returns:
+            str, or None for logits.
+        """
+        activation = self.head.get("activation")
+        name = activation.get("config") if isinstance(activation, Mapping) else activation
+        return None if name == "linear" else name
+
+    def _check_head(self) -> None:
+        pooling, activation = self.head.get("pooling", "avg"), self.activation()
+        if pooling != "avg":
+            raise ValueError(
+                f"a head that pools by {pooling!r}, and that of a network here takes the mean; save its backbone alone."
+            )
+        if activation is not None and not hasattr(keras.activations, str(activation)):
+            raise ValueError(
+                f"a classifier with an activation that is not Keras's, {activation!r}; save its backbone alone."
+            )
+
+    def contract(self, channels: int) -> Preprocessing | None:
+        """Give what its converter makes of images: `image * scale + offset`.
+
+        Images of another aspect are cropped here, which is the converter's default too.
+
+        Args:
+            channels: int, of the network's input.
+
+        Returns:
+            Preprocessing, or None where there is no converter.
+
+        Source: KerasHub 0.32, image_converter.py; its early versions gave `mean`, `variance`, `height`, `width`.
+        """
+        config = dict(self.converter)
+        if not config:
+            return None
+        scale, offset = (np.asarray(config.get(name) or default) for name, default in (("scale", 1.0), ("offset", 0.0)))
+        if "variance" in config:
+            scale = scale / np.sqrt(config["variance"])
+            offset = -np.asarray(config["mean"]) / np.sqrt(config["variance"])
+        mean, std = (np.broadcast_to(value, (channels,)).astype("float64") for value in (-offset / scale, 1 / scale))
+        size = config.get("image_size") or (config.get("height") or 224, config.get("width") or 224)
+        return Preprocessing(tuple(size), channels, mean, std)
+
+
+def describe(path: str) -> Description | None:
+    """Find what KerasHub says of a file of weights: inside a `.keras` archive, or beside the weights of a preset.
+
+    Args:
+        path: str, the file, or the folder of a preset.
+
+    Returns:
+        Description; None where KerasHub says nothing, or of other networks than its ResNets.
+
+    Raises:
+        ValueError: a configuration is damaged.
+    """
+    try:
+        saved, preprocessor = _configurations(path)
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path!r} has a configuration that cannot be read: {error}") from error
+    head = _config(saved) if "backbone" in _config(saved) else {}
+    backbone = _config(head.get("backbone", saved))
+    if any(key not in backbone for key in KEYS):
+        return None
+    converter = _config(preprocessor or head.get("preprocessor")).get("image_converter")
+    return Description(backbone, head, _config(converter))
+
+
+def _config(saved: Any) -> Config:
+    """Take the configuration out of an object that Keras serialised; empty where there is none."""
+    config = saved.get("config") if isinstance(saved, Mapping) else None
+    return config if isinstance(config, Mapping) else {}
+
+
+def _configurations(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the configuration of the model, and that of the preprocessor where it is a file of its own."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return (_parsed(read_member(archive, "config.json")) if "config.json" in archive.namelist() else {}), {}
+    folder, name = os.path.split(path)
+    if name not in (BACKBONE_FILE, TASK_FILE):
+        return {}, {}
+    model = _beside(folder, "task.json") or _beside(folder, "config.json")
+    return model, _beside(folder, "preprocessor.json")
+
+
+def _beside(folder: str, name: str) -> dict[str, Any]:
+    path = os.path.join(folder, name)
+    if not os.path.isfile(path):
+        return {}
+    with open(path, "rb") as file:
+        return _parsed(file.read())
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    parsed = json.loads(text)
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def weights_of_preset(path: str) -> str:
+    """Find the weights in the folder of a preset: those of the whole task where there are such.
+
+    Args:
+        path: str, a file or folder.
+
+    Returns:
+        str, the path of the file in the folder; `path` itself where it is no such folder.
+    """
+    files = (os.path.join(path, name) for name in (TASK_FILE, BACKBONE_FILE))
+    return next(filter(os.path.isfile, files), path)
+
+
+def backbone_beside(path: str, arrays: Arrays) -> str | None:
+    """Find the file of the backbone whose head alone is in a preset's `task.weights.h5`.
+
+    Args:
+        path: str, the file that has been read.
+        arrays: mapping of names to arrays, that is in it.
+
+    Returns:
+        str, a path; None where the file holds convolutions itself.
+    """
+    whole = os.path.basename(path) != TASK_FILE or any(array.ndim == 4 for array in arrays.values())
+    return None if whole else os.path.join(os.path.dirname(path), BACKBONE_FILE)
+
+
+def is_nameless(arrays: Arrays) -> bool:
+    """Tell whether a file calls its layers by class and number only, as early versions of Keras 3 did.
+
+    Args:
+        arrays: mapping of the file's names to arrays.
+
+    Returns:
+        bool.
+    """
+    return all(re.fullmatch(NAMELESS, name) for name in arrays)
+
+
+def name_by_order(arrays: Arrays, architecture: Architecture | None) -> dict[str, np.ndarray]:
+    """Give the layers of a file without names those of the network that is described, in whose order they are.
+
+    Keras counts the layers of a class in the order of a model's graph, and a network of the same operations has that
+    order here too. Every count and shape must fit.
+
+    Args:
+        arrays: mapping of names as in `res_net_backbone/conv2d_3/kernel` to arrays.
+        architecture: Architecture that is described, or None where nothing is.
+
+    Returns:
+        Dict of our names to arrays.
+
+    Raises:
+        ValueError: nothing is described, or another network.
+    """
+    if architecture is None:
+        raise ValueError(
+            f"layers without names, such as {next(iter(arrays)).rpartition('/')[0]}, and no configuration of KerasHub "
+            f"that would tell what they are; give the .keras archive, or {BACKBONE_FILE} in the folder of its preset, "
+            "beside config.json."
+        )
+    layers: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        layer, _, weight = name.rpartition("/")
+        layers.setdefault(layer, {})[weight] = array
+    model = _skeleton(architecture, layers)
+    ours = {}
+    for kind, kind_here in KINDS.items():
+        theirs = [layer for layer in layers if re.fullmatch(rf"(.+/)?{kind}(_\d+)?", layer)]
+        here = [layer for layer in model.layers if type(layer).__name__ == kind_here]
+        if len(theirs) != len(here):
+            raise ValueError(
+                f"{len(theirs)} layers {kind!r} without names, and the network of its configuration has {len(here)}."
+            )
+        for layer, own in zip(theirs, here):
+            shapes = {weight.name: tuple(weight.shape) for weight in own.weights}
+            if {weight: array.shape for weight, array in layers[layer].items()} != shapes:
+                raise ValueError(
+                    f"a layer {layer!r} without a name that is not {own.name}, which its configuration puts there."
+                )
+            ours.update({f"{own.name}/{weight}": array for weight, array in layers[layer].items()})
+    return ours
+
+
+def _skeleton(architecture: Architecture, layers: Mapping[str, Arrays]) -> keras.Model:
+    """Build the network, for as many channels and classes as its file has."""
+    stem = next((arrays["kernel"] for layer, arrays in layers.items() if re.fullmatch(r"(.+/)?conv2d", layer)), None)
+    head = next((arrays["kernel"] for layer, arrays in layers.items() if re.fullmatch(r"(.+/)?dense", layer)), None)
+    channels = 3 if stem is None else stem.shape[2]
+    shape = (None, None, channels) if channel_axis() == 3 else (channels, None, None)
+    classes = None if head is None else head.shape[-1]
+    return ResNet(architecture, include_top=head is not None, classes=classes, input_shape=shape)
