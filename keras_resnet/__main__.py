@@ -40,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("convert", help="make a .keras file of weights that other code wrote")
     command.add_argument("source", help="file of PyTorch, safetensors, NumPy, HDF5 or KerasHub")
     command.add_argument("--model", metavar="NAME", help="the network; default what the file tells")
+    command.add_argument(
+        "--key", help="the set of weights, where there are several, as in model_ema; default the plain"
+    )
     command.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, as in network.keras")
     options = parser.parse_args(arguments)
     try:
@@ -90,7 +93,7 @@ def convert(options: argparse.Namespace) -> None:
     """
     if not options.output.endswith(".keras"):
         raise ValueError(f"The output must be a .keras file; received {options.output!r}.")
-    model = network_of(options.source, options.model)
+    model = network_of(options.source, options.model, options.key)
     model.save(options.output)
     classifies = any(layer.name == TOP for layer in model.layers)
     top = f"{model.output_shape[-1]} classes" if classifies else "no classifier"

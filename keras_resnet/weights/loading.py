@@ -41,7 +41,7 @@ CONTRACT_NAMES = {
 }
 
 
-def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
+def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | None = None) -> None:
     """Load a checkpoint that other code wrote into a network of the same architecture, and its input contract.
 
     Read are the files of PyTorch (without PyTorch, and without running code from them), safetensors, NumPy's `.npz`
@@ -52,28 +52,34 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike) -> None:
     Args:
         model: keras.Model of this package. Without a classifier, that of the file is left out.
         path: file to read.
+        key: str, which of several sets of weights in a training checkpoint of PyTorch, as in "state_dict_ema" or
+            "model_ema"; keys within one another are joined by dots. Default the plain set, under a key such as
+            "state_dict" or "model"; an average of the weights is taken by its key only, or where there is nothing else.
 
     Raises:
-        ValueError: the file cannot be read, or holds another network; the model is left as it was.
+        ValueError: the file cannot be read, or holds another network or no such set; the model is left as it was.
     """
-    load_checkpoint(model, read_checkpoint(path))
+    load_checkpoint(model, read_checkpoint(path, key))
 
 
-def network_of(path: str | os.PathLike, network: Architecture | str | None = None, **arguments: Any) -> keras.Model:
+def network_of(
+    path: str | os.PathLike, network: Architecture | str | None = None, key: str | None = None, **arguments: Any
+) -> keras.Model:
     """Build the network of a checkpoint that other code wrote, and load it.
 
     Args:
         path: file to read, as for `load_weights_from`.
         network: Architecture or name; default what names and shapes of the tensors tell.
+        key: str, which of several sets of weights, as for `load_weights_from`.
         **arguments: those of `keras_resnet.ResNet`, as in `input_shape`; default a classifier as the file's, or none.
 
     Returns:
         keras.Model that carries the input contract of the weights.
 
     Raises:
-        ValueError: the file cannot be read, or holds another network.
+        ValueError: the file cannot be read, or holds another network or no such set.
     """
-    source = read_checkpoint(path)
+    source = read_checkpoint(path, key)
     if isinstance(network, str):
         network = get_architecture(network).replace(**conventions(source.tensors, source.layout))
     architecture = source.architecture() if network is None else network
@@ -147,11 +153,12 @@ class Checkpoint(NamedTuple):
         return contract if isinstance(contract, str) else contract[is_preactivated(self.tensors)]
 
 
-def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
+def read_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoint:
     """Read a checkpoint and bring it to our names.
 
     Args:
         path: file to read, or the folder of a preset of KerasHub.
+        key: str, which of several sets of weights, as for `load_weights_from`.
 
     Returns:
         Checkpoint.
@@ -160,7 +167,7 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         ValueError: the file cannot be read, or its names are unknown.
     """
     path = weights_of_preset(os.fspath(path))
-    arrays = strip_prefixes(read_tensors(path).arrays)
+    arrays = strip_prefixes(read_tensors(path, key).arrays)
     description = describe(path)
     backbone = description and backbone_beside(path, arrays)
     if backbone is not None:

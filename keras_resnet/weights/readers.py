@@ -16,6 +16,8 @@ from keras_resnet.weights.raw import UnreadableError, check_member, damaged
 FORMATS = "torch (.pth, .pt, .th, .bin), .safetensors, .npz and Keras (.h5, .weights.h5, .keras)"
 # What wrappers of a model, for training or compiling, put before the name of every tensor.
 PREFIXES = ("module.", "model.", "backbone.", "encoder.", "resnet.", "_orig_mod.")
+# What torch's averages of a model, of which torchvision's `model_ema` is one, count beside its tensors.
+COUNT = "n_averaged"
 # What is often found in the place of weights: how it begins, what it is, what to do.
 MISTAKEN = (
     (b"version https://git-lfs", "is a git-LFS pointer, not the file itself", "fetch it with `git lfs pull`"),
@@ -44,24 +46,28 @@ class Tensors:
     arrays: dict[str, np.ndarray]
 
 
-def read_tensors(path: str | os.PathLike) -> Tensors:
+def read_tensors(path: str | os.PathLike, key: str | None = None) -> Tensors:
     """Read the named tensors of a file of torch, safetensors, NumPy or Keras, and run nothing that is in it.
 
     Args:
         path: the file; its content says which format it is of, whatever it is called.
+        key: str, which of several sets of weights in a file of torch, keys within one another joined by dots, as in
+            "model_ema". Default the plain one, under a key such as "state_dict" or "model", never an average beside it.
 
     Returns:
         Tensors.
 
     Raises:
-        ValueError: there is no such file, it is cut short, it is of no known format, or it would have to be run.
+        ValueError: there is no such file or set, it is cut short, it is of no known format, or it would have to be run.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise ValueError(f"{path!r} is not a file; give the path of a weights file.")
     with open(path, "rb") as file:
         try:
-            kind, arrays = _read(file, os.path.getsize(path))
+            kind, arrays = _read(file, os.path.getsize(path), key)
+            if key is not None and "torch" not in kind:
+                raise UnreadableError(f"is of the format {kind}, which holds one set of weights", "leave the key out")
             arrays = {name: _plain(array) for name, array in arrays.items() if array.dtype.kind in "biufc"}
             if not arrays:
                 raise UnreadableError("holds no tensors", "give a file that holds the weights of a network")
@@ -79,9 +85,9 @@ def strip_prefixes(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         arrays: arrays by name.
 
     Returns:
-        dict of the same arrays in the same order.
+        dict of the same arrays in the same order, without the count of averages.
     """
-    arrays = dict(arrays)
+    arrays = {name: array for name, array in arrays.items() if name != COUNT}
     while arrays:
         shared = [prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in arrays)]
         if not shared or shared[0] in arrays:
@@ -90,7 +96,7 @@ def strip_prefixes(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read(file: BinaryIO, size: int) -> tuple[str, dict[str, np.ndarray]]:
+def _read(file: BinaryIO, size: int, key: str | None) -> tuple[str, dict[str, np.ndarray]]:
     """Tell the format by the first bytes and read it."""
     start = file.read(512)
     file.seek(0)
@@ -100,11 +106,11 @@ def _read(file: BinaryIO, size: int) -> tuple[str, dict[str, np.ndarray]]:
     if start[7:9] == b"\0{":
         return "safetensors", safetensors_files.read(file, size)
     if start[:2] == b"PK":
-        return _read_archive(file)
+        return _read_archive(file, key)
     if start[:8] == b"\x89HDF\r\n\x1a\n":
         return hdf5_files.read(file)
     if start[:1] == b"\x80":
-        return "legacy torch", torch_files.read_legacy(file)
+        return "legacy torch", torch_files.read_legacy(file, key)
     for beginning, found, advice in MISTAKEN:
         if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
             raise UnreadableError(found, advice)
@@ -115,11 +121,11 @@ def _read(file: BinaryIO, size: int) -> tuple[str, dict[str, np.ndarray]]:
     raise UnreadableError(f"is not a file of weights: it begins with {start[:8]!r}", _ADVICE)
 
 
-def _read_archive(file: BinaryIO) -> tuple[str, dict[str, np.ndarray]]:
+def _read_archive(file: BinaryIO, key: str | None) -> tuple[str, dict[str, np.ndarray]]:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         if any(map(torch_files.is_program, names)):
-            return "torch", torch_files.read_archive(archive)
+            return "torch", torch_files.read_archive(archive, key)
         if "model.weights.h5" in names:
             return hdf5_files.ARCHIVE, hdf5_files.read_archive(archive)
         if names and all(name.endswith(".npy") for name in names):

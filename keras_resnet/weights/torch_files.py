@@ -7,11 +7,13 @@ another.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import io
+import itertools
 import mmap
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,9 +23,13 @@ from keras_resnet.weights.raw import UnreadableError, check_member, damaged, dec
 from keras_resnet.weights.torch_objects import FUNCTIONS, Storage, Tensor, storage_of
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-# Where training programs put the tensors when they save more than these, the likeliest first.
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema")
-_MAX_DEPTH = 8
+# Where training programs put the weights when they save more than these; an average of them has another key.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params")
+# Words in the keys under which they put the state of what is no network, tensors included.
+OTHERS = {"optimizer", "optimizers", "optim", "opt", "amp", "scaler", "scheduler", "schedulers", "rng", "callbacks"}
+_MAX_DEPTH, _MAX_DICTIONARIES = 8, 10_000
+
+Sets = dict[str, dict[str, Tensor]]
 
 
 def is_program(name: str) -> bool:
@@ -38,11 +44,12 @@ def is_program(name: str) -> bool:
     return name.rsplit("/", 1)[-1] == "data.pkl"
 
 
-def read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+def read_archive(archive: zipfile.ZipFile, key: str | None = None) -> dict[str, np.ndarray]:
     """Read the tensors of a zip archive that `torch.save` wrote.
 
     Args:
         archive: zipfile.ZipFile.
+        key: str, as of `readers.read_tensors`.
 
     Returns:
         dict of arrays by name, in the file's order.
@@ -61,7 +68,7 @@ def read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
             raise damaged(f"its bytes are in the order {order!r}")
     program = read_member(archive, pickled)
     with _whole_models_told_apart(program.find):
-        tensors = _named_tensors(read_pickle(io.BytesIO(program), FUNCTIONS, storage_of))
+        tensors = _named_tensors(read_pickle(io.BytesIO(program), FUNCTIONS, storage_of), key)
 
     def read(storage: Storage) -> np.ndarray:
         name = f"{folder}data/{storage.key}"
@@ -74,11 +81,12 @@ def read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     return _read_each(tensors, read)
 
 
-def read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
+def read_legacy(file: BinaryIO, key: str | None = None) -> dict[str, np.ndarray]:
     """Read the tensors of a file of the format before torch 1.6: pickles, then storages.
 
     Args:
         file: the file, opened for reading bytes.
+        key: str, as of `readers.read_tensors`.
 
     Returns:
         dict of arrays by name, in the file's order.
@@ -102,7 +110,7 @@ def read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
                 storages.setdefault(storage.key, storage)
                 return storage
 
-            tensors = _named_tensors(read_pickle(stream, FUNCTIONS, noted))
+            tensors = _named_tensors(read_pickle(stream, FUNCTIONS, noted), key)
         places = _find_storages(stream, read_pickle(stream, {}), storages)
 
     def read(storage: Storage) -> np.ndarray:
@@ -143,33 +151,67 @@ def _whole_models_told_apart(find: Callable[[bytes, int], int]):
         raise UnreadableError(found, "load it where it was made and save `model.state_dict()`") from error
 
 
-def _named_tensors(saved: Any, depth: int = 0) -> dict[str, Tensor]:
-    """Find the tensors in what was saved: a dictionary of them, or one that has it under some key."""
-    if not isinstance(saved, dict) or depth > _MAX_DEPTH:
+def _named_tensors(saved: Any, key: str | None) -> dict[str, Tensor]:
+    """Find the tensors in what was saved: a dictionary of them, or one that has such under some key."""
+    if not isinstance(saved, dict):
         advice = "save `model.state_dict()`, a dictionary of tensors"
         raise UnreadableError(f"holds no dictionary of tensors but a {_kind(saved)}", advice)
-    inner = {key: value for key, value in saved.items() if isinstance(value, dict) and _holds_tensors(value)}
-    for key in WRAPPERS:
-        if key in inner:
-            return _named_tensors(inner[key], depth + 1)
-    tensors = {key: value for key, value in saved.items() if isinstance(key, str) and isinstance(value, Tensor)}
-    if tensors:
-        return tensors
-    if len(inner) == 1:
-        return _named_tensors(next(iter(inner.values())), depth + 1)
-    keys = ", ".join(repr(key)[:40] for key in list(inner or saved)[:8])
-    if inner:
-        raise UnreadableError(f"holds several sets of tensors, {keys}", f"save the right one under {WRAPPERS[0]!r}")
-    found = f"is a checkpoint without tensors (its keys: {keys})" if saved else "is a checkpoint without anything in it"
-    raise UnreadableError(found, "give one that holds a `state_dict`")
+    sets = _sets(saved)
+    if not sets:
+        what = f"tensors (its keys: {_listed(saved)})" if saved else "anything in it"
+        raise UnreadableError(f"is a checkpoint without {what}", "give one that holds a `state_dict`")
+    if key is None:
+        return _plain(sets)
+    inside = {name.removeprefix(f"{key}."): tensors for name, tensors in sets.items() if name.startswith(f"{key}.")}
+    if key in sets or inside:
+        return sets[key] if key in sets else _plain(inside)
+    names = _listed(name for name in sets if name)
+    if not names:
+        raise UnreadableError(f"holds no set of weights {key!r}, but a single one", "leave the key out")
+    raise UnreadableError(f"holds no set of weights {key!r}", f"choose another key: {names}")
 
 
-def _holds_tensors(saved: dict[Any, Any], depth: int = 0) -> bool:
-    """Tell whether a dictionary holds named tensors, itself or under the key of a wrapper."""
-    if any(isinstance(key, str) and isinstance(value, Tensor) for key, value in saved.items()):
-        return True
-    wrapped = (saved[key] for key in WRAPPERS if isinstance(saved.get(key), dict))
-    return depth < _MAX_DEPTH and any(_holds_tensors(value, depth + 1) for value in wrapped)
+def _plain(sets: Sets) -> dict[str, Tensor]:
+    """Choose the set that a file is of: at each level a wrapper's, else the tensors there, else the only one."""
+    while True:
+        first: dict[str, Sets] = {}
+        for name, tensors in sets.items():
+            key, _, rest = name.partition(".")
+            first.setdefault(key, {})[rest] = tensors
+        wrapped = [key for key in WRAPPERS if key in first]
+        own = [""] if "" in first else []
+        chosen = wrapped or own or list(first)
+        if len(chosen) > 1:
+            names = _listed(name for key in chosen for name in (f"{key}.{rest}".rstrip(".") for rest in first[key]))
+            raise UnreadableError(f"holds several sets of weights, {names}", 'choose one by its key, as in key="model"')
+        if chosen == [""]:
+            return first[""][""]
+        sets = first[chosen[0]]
+
+
+def _sets(saved: dict[Any, Any]) -> Sets:
+    """Find all dictionaries of named tensors, the outer first, by their keys joined by dots; "" is the whole."""
+    sets: Sets = {}
+    found = collections.deque([((), saved)])
+    for _ in range(_MAX_DICTIONARIES):
+        if not found:
+            return sets
+        keys, things = found.popleft()
+        named = {key: thing for key, thing in things.items() if isinstance(key, str)}
+        if tensors := {key: thing for key, thing in named.items() if isinstance(thing, Tensor)}:
+            sets[".".join(keys)] = tensors
+        if len(keys) < _MAX_DEPTH:
+            found += [
+                ((*keys, key), thing)
+                for key, thing in named.items()
+                if isinstance(thing, dict) and OTHERS.isdisjoint(key.split("_"))
+            ]
+    raise damaged(f"it has more than {_MAX_DICTIONARIES} dictionaries in one another")
+
+
+def _listed(names: Iterable[Any]) -> str:
+    """Write names or keys, the first of them, for messages."""
+    return ", ".join(repr(name)[:60] for name in itertools.islice(names, 8))
 
 
 def _kind(saved: Any) -> str:

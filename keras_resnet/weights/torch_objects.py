@@ -127,6 +127,16 @@ def _size(shape: Any = ()) -> tuple[Any, ...]:
     return tuple(shape)
 
 
+def _filled_later(kind: Callable[[], Any]) -> Callable[..., Any]:
+    """Stand for a container that a pickle makes empty, whatever its arguments, and fills by instructions of its own."""
+    return lambda *arguments: kind()
+
+
+# Values that training programs save beside the tensors: arguments, paths, dates, counts.
+LIGHTNING = tuple(f"{package}.utilities.parsing" for package in ("pytorch_lightning", "lightning.pytorch"))
+PATHS = ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath")
+CONTAINERS = ("set", "frozenset", "list", "dict", "tuple", "slice", "range", "xrange")
+BUILTINS = (*CONTAINERS, "complex", "int", "long", "float", "bool", "str", "unicode")  # some by their names in Python 2
 # What a checkpoint may name. Each stands for a function of this module; the objects themselves are never touched.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered,
@@ -143,13 +153,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "torch.device": _other,
     "argparse.Namespace": _other,
     "collections.Counter": _other,
+    "collections.defaultdict": _filled_later(dict),
+    "collections.deque": _filled_later(list),
+    **{f"{module}.AttributeDict": _filled_later(dict) for module in LIGHTNING},
     "_codecs.encode": _other,
     "numpy.dtype": _other,
-    "numpy.core.multiarray.scalar": _other,
-    "numpy._core.multiarray.scalar": _other,
+    "numpy.ndarray": _other,
+    **{f"numpy.{core}.multiarray.{name}": _other for core in ("core", "_core") for name in ("scalar", "_reconstruct")},
+    **{f"datetime.{kind}": _other for kind in ("datetime", "date", "timedelta")},
+    **{f"{module}.{kind}": _other for module in ("pathlib", "pathlib._local") for kind in PATHS},
     **{f"{module}.{kind}": _other for module in ("torch", "torch.cuda", "torch.storage") for kind in DTYPES},
     **{f"torch.{name}": _other for name in (*DTYPES.values(), "uint16", "uint32", "uint64")},
-    **{f"{module}.{name}": _other for module in ("builtins", "__builtin__") for name in ("set", "frozenset")},
+    **{f"{module}.{name}": _other for module in ("builtins", "__builtin__") for name in BUILTINS},
 }
 
 

@@ -10,7 +10,7 @@ import keras_resnet
 from keras_resnet.__main__ import main
 from keras_resnet.weights import loading
 from keras_resnet.weights.loading import load_weights_from, network_of, read_checkpoint
-from tests.keras_resnet import torch_networks
+from tests.keras_resnet import torch_networks, torch_writer
 from tests.keras_resnet.helpers import copy_weights, images, outputs, randomise, relative_error, tiny
 from tests.shared import shared_file
 
@@ -140,6 +140,39 @@ def test_contracts_travel_with_the_weights(tmp_path):
     np.testing.assert_array_equal(pixels, before)
 
 
+@pytest.fixture
+def training(tmp_path):
+    """A checkpoint as torchvision's training writes it, whose average has prefixes and a count of its own."""
+    plain, average = torch_networks.cifar(1), torch_networks.cifar(1)
+    average = {name: np.asarray(tensor * 1.1, tensor.dtype) for name, tensor in average.items()}
+    prefixed = {"n_averaged": np.array(3), **{f"module.{name}": tensor for name, tensor in average.items()}}
+    sets = {"model": plain, "model_ema": prefixed}
+    saved = {"epoch": 1, **{key: torch_writer.state_dict(tensors) for key, tensors in sets.items()}}
+    torch_writer.save(tmp_path / "checkpoint.pth", saved)
+    return tmp_path / "checkpoint.pth", {None: plain, "model": plain, "model_ema": average}
+
+
+@pytest.mark.parametrize("key", [None, "model", "model_ema"])
+def test_key_chooses_the_set_of_weights(key, training):
+    path, states = training
+    x = images(2, 32, 32, 3)
+    expected = torch_networks.run_cifar(states[key], x.transpose(0, 3, 1, 2).astype("float64"))
+    model = network_of(path, key=key, classifier_activation=None)
+    assert relative_error(outputs(model, x), expected) < 1e-5
+    loaded = keras_resnet.ResNet(read_checkpoint(path).architecture(), classes=10, classifier_activation=None)
+    load_weights_from(loaded, path, key=key)
+    assert relative_error(outputs(loaded, x), expected) < 1e-5
+
+
+def test_unknown_key_is_refused_and_the_model_left_alone(training):
+    model = keras_resnet.ResNet("ResNet8", shortcut={"name": "A", "zeros": "both"})
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"no set of weights 'ema'; choose another key: 'model', 'model_ema'\."):
+        load_weights_from(model, training[0], key="ema")
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 # Refusals. The model is left as it was.
 
 
@@ -246,6 +279,14 @@ def test_convert_writes_a_network_that_carries_its_contract(tmp_path, capsys):
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(outputs(loaded, x), expected, atol=1e-5)
     assert loaded.preprocessing.size == (32, 32)
+
+
+def test_convert_takes_the_set_of_a_key(training, tmp_path):
+    path, states = training
+    assert main(["convert", str(path), "--key", "model_ema", "-o", str(tmp_path / "network.keras")]) == 0
+    kernel = keras.models.load_model(tmp_path / "network.keras").get_layer("conv1_conv").kernel
+    expected = states["model_ema"]["conv1.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(kernel), expected)
 
 
 @pytest.mark.parametrize(
