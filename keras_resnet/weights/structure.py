@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -21,6 +22,8 @@ FACTS: dict[str, tuple[str, ...]] = {
 }
 # Dilation takes the place of these on the same weights.
 STRIDING = ("Conv2D", "ZeroPadding2D", "MaxPooling2D", "AveragePooling2D")
+# The activation between stem and pool, where there is one.
+STEM_ACTIVATION = r"conv1(_3)?_relu"
 
 
 def differences(model: keras.Model, expected: keras.Model) -> list[str]:
@@ -51,15 +54,18 @@ def facts(model: keras.Model, kinds: list[str]) -> dict[str, dict[str, Any]]:
         kinds: classes of layers, keys of `FACTS`.
 
     Returns:
-        Dict of layer names to dicts of facts. Paddings by zeros or by the lowest number count as one, for behind a
-        ReLU they are.
+        Dict of layer names to dicts of facts. Paddings by zeros or by the lowest number count as one behind a ReLU,
+        where they are.
     """
     found = {}
+    signed = not any(re.fullmatch(STEM_ACTIVATION, layer.name) for layer in model.layers)
     for layer in model.layers:
         kind = type(layer).__name__
         if kind in kinds:
             config = layer.get_config()
             found[layer.name] = {fact: _plain(config[fact]) for fact in FACTS[kind]}
+            if kind == "MaxPoolPadding2D" and signed:
+                found[layer.name]["value"] = "lowest"
     return found
 
 

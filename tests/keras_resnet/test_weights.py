@@ -72,6 +72,30 @@ def test_padding_as_tensorflow_has_it_is_another_function(choices, tmp_path):
         load_weights_from(wrong, path)
 
 
+@pytest.mark.parametrize("name", ["resnetv2_18", "resnetv2, bottlenecks, d"])
+def test_zeros_around_the_signed_values_of_a_stem_are_another_function(name, tmp_path):
+    run, state = NETWORKS[name]
+    path = saved(state, tmp_path)
+    right = network_of(path, input_shape=(64, 64, 3), classifier_activation=None)
+    network = read_checkpoint(path).architecture().replace(pool_padding="zeros")
+    wrong = keras_resnet.ResNet(network, input_shape=(64, 64, 3), classes=10, classifier_activation=None)
+    copy_weights(right, wrong)
+    x = images(2, 64, 64, 3)
+    assert relative_error(outputs(wrong, x), run(state, x.transpose(0, 3, 1, 2).astype("float64"))) > 1e-3
+    with pytest.raises(ValueError, match=r"would compute something else: pool1_pad has .*, value=lowest there"):
+        load_weights_from(wrong, path)
+
+
+def test_zeros_behind_the_activation_of_a_stem_are_the_same_function(tmp_path):
+    run, state = NETWORKS["bottlenecks"]
+    path = saved(state, tmp_path)
+    network = read_checkpoint(path).architecture().replace(pool_padding="zeros")
+    model = keras_resnet.ResNet(network, input_shape=(64, 64, 3), classes=10, classifier_activation=None)
+    load_weights_from(model, path)
+    x = images(2, 64, 64, 3)
+    assert relative_error(outputs(model, x), run(state, x.transpose(0, 3, 1, 2).astype("float64"))) < 1e-5
+
+
 @pytest.mark.parametrize("depth", [20, 32, 56])
 @pytest.mark.parametrize("suffix", ["npz", "th"])
 def test_public_cifar_networks_give_their_reference_logits(depth, suffix):
