@@ -27,8 +27,10 @@ BACKBONE_FILE, TASK_FILE = "model.weights.h5", "task.weights.h5"
 # Its files without names of layers call a layer by its class and count; the classes that have weights, as ours.
 KINDS = {"conv2d": "Conv2D", "batch_normalization": "BatchNormalization", "dense": "Dense"}
 NAMELESS = rf"(.+/)?({'|'.join(KINDS)})(_\d+)?/\w+"
+BLOCKS = ("basic_block", "bottleneck_block", "basic_block_vd", "bottleneck_block_vd")
+STAGES = tuple(f"stackwise_num_{what}" for what in ("filters", "blocks", "strides"))
 # What every configuration of a ResNetBackbone has; that of KerasCV, another network of this name, does not.
-KEYS = ("block_type", "use_pre_activation", *(f"stackwise_num_{what}" for what in ("filters", "blocks", "strides")))
+KEYS = ("block_type", "use_pre_activation", *STAGES)
 
 Config = Mapping[str, Any]
 
@@ -40,7 +42,7 @@ def first_projects(config: Config) -> bool:
 
 def stem_of(config: Config) -> tuple[list[int], list[int]]:
     """Give filters and kernel sides of the stem; configurations from before there were others lack them."""
-    return list(config.get("input_conv_filters", [64])), list(config.get("input_conv_kernel_sizes", [7]))
+    return config.get("input_conv_filters", [64]), config.get("input_conv_kernel_sizes", [7])
 
 
 def is_foreign_stem(config: Config) -> bool:
@@ -52,8 +54,9 @@ def is_foreign_stem(config: Config) -> bool:
 
 # What a backbone of KerasHub may have and no network here has, with the words for it.
 REFUSED: tuple[tuple[Callable[[Config], bool], str], ...] = (
+    (lambda config: config["block_type"] not in BLOCKS, "units {block_type!r}, which are not known here"),
     (
-        lambda config: list(config["stackwise_num_strides"]) != [1] + [2] * (len(config["stackwise_num_blocks"]) - 1),
+        lambda config: config["stackwise_num_strides"] != [1] + [2] * (len(config["stackwise_num_blocks"]) - 1),
         "stages that stride by {stackwise_num_strides}, and those of a network here stride by 1 and then by 2",
     ),
     (
@@ -152,18 +155,29 @@ class Description(NamedTuple):
         Returns:
             Preprocessing, or None where there is no converter.
 
+        Raises:
+            ValueError: the converter is for other channels.
+
         Source: KerasHub 0.32, image_converter.py; its early versions gave `mean`, `variance`, `height`, `width`.
         """
-        config = dict(self.converter)
+        config = self.converter
         if not config:
             return None
-        scale, offset = (np.asarray(config.get(name) or default) for name, default in (("scale", 1.0), ("offset", 0.0)))
-        if "variance" in config:
-            scale = scale / np.sqrt(config["variance"])
-            offset = -np.asarray(config["mean"]) / np.sqrt(config["variance"])
-        mean, std = (np.broadcast_to(value, (channels,)).astype("float64") for value in (-offset / scale, 1 / scale))
+        try:
+            scale, offset = _scale_and_offset(config)
+            mean, std = (np.broadcast_to(value, (channels,)) for value in (-offset / scale, 1 / scale))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"its converter of images does not fit {channels} channels: {error}.") from error
         size = config.get("image_size") or (config.get("height") or 224, config.get("width") or 224)
         return Preprocessing(tuple(size), channels, mean, std)
+
+
+def _scale_and_offset(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    scale = np.asarray(config.get("scale") or 1.0, "float64")
+    if "variance" in config:
+        deviation = np.sqrt(np.asarray(config["variance"], "float64"))
+        return scale / deviation, -np.asarray(config["mean"], "float64") / deviation
+    return scale, np.asarray(config.get("offset") or 0.0, "float64")
 
 
 def describe(path: str) -> Description | None:
@@ -186,8 +200,19 @@ def describe(path: str) -> Description | None:
     backbone = _config(head.get("backbone", saved))
     if any(key not in backbone for key in KEYS):
         return None
+    if not _is_sound(backbone):
+        raise ValueError(
+            f"{path!r} has a configuration that cannot be read: its stages and stem are not lists of numbers"
+        )
     converter = _config(preprocessor or head.get("preprocessor")).get("image_converter")
     return Description(backbone, head, _config(converter))
+
+
+def _is_sound(backbone: Config) -> bool:
+    """Tell whether the lists of a configuration are such, those of the stages of one length and those of the stem."""
+    stages, stem = [backbone[key] for key in STAGES], stem_of(backbone)
+    numbers = all(isinstance(each, list) and all(type(item) is int for item in each) for each in (*stages, *stem))
+    return numbers and len(set(map(len, stages))) == 1 and len(stem[0]) == len(stem[1])
 
 
 def _config(saved: Any) -> Config:
@@ -204,7 +229,8 @@ def _configurations(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     folder, name = os.path.split(path)
     if name not in (BACKBONE_FILE, TASK_FILE):
         return {}, {}
-    model = _beside(folder, "task.json") or _beside(folder, "config.json")
+    order = ("task.json", "config.json") if name == TASK_FILE else ("config.json", "task.json")
+    model = next(filter(None, (_beside(folder, each) for each in order)), {})
     return model, _beside(folder, "preprocessor.json")
 
 

@@ -195,11 +195,12 @@ def load_checkpoint(model: keras.Model, source: Checkpoint) -> None:
     try:
         pairs = fitting(model, source.tensors)
         check_function(model, source)
+        contract = source.contract_for(model)
     except ValueError as error:
         raise ValueError(f"{source.path!r} does not fit {model.name!r}: {error}") from error
     for weight, tensor in pairs:
         weight.assign(tensor)
-    model.preprocessing = source.contract_for(model)
+    model.preprocessing = contract
 
 
 def fitting(model: keras.Model, tensors: Arrays) -> list[tuple[keras.Variable, np.ndarray]]:

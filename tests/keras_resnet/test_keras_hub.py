@@ -194,6 +194,8 @@ def test_networks_that_no_architecture_can_say_are_refused(changes, sentence, fo
 def test_heads_of_another_kind_are_refused(config, sentence, tmp_path):
     with pytest.raises(ValueError, match=sentence):
         network_of(saved(classifier(**config), "archive", tmp_path))
+    path = saved(classifier(**config), "preset", tmp_path)
+    assert network_of(path / "model.weights.h5").output_shape[-1] == 128
 
 
 @pytest.mark.parametrize(
@@ -254,6 +256,37 @@ def test_configuration_that_is_damaged_is_refused(tmp_path):
     (path / "task.json").write_text('{"config": ')
     with pytest.raises(ValueError, match=r"task\.weights\.h5' has a configuration that cannot be read"):
         network_of(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"block_type": "bottleneck_block_se"}, "has units 'bottleneck_block_se', which are not known here"),
+        ({"stackwise_num_blocks": 2}, "cannot be read: its stages and stem are not lists of numbers"),
+        ({"stackwise_num_filters": ["64", "128"]}, "cannot be read: its stages and stem are not lists of numbers"),
+        ({"stackwise_num_filters": [64]}, "cannot be read: its stages and stem are not lists of numbers"),
+        ({"input_conv_filters": []}, "cannot be read: its stages and stem are not lists of numbers"),
+    ],
+)
+def test_configuration_that_makes_no_sense_is_refused(changes, sentence, tmp_path):
+    path = saved(classifier(), "preset", tmp_path)
+    task = json.loads((path / "task.json").read_text())
+    task["config"]["backbone"]["config"].update(changes)
+    hub_networks.write(path / "task.json", task)
+    with pytest.raises(ValueError, match=sentence):
+        network_of(path)
+
+
+@pytest.mark.parametrize("scale", [[1.0, 2.0], ["a"] * 3, {"a": 1}])
+def test_converter_for_other_images_is_refused_and_the_model_left_alone(scale, tmp_path):
+    hub_networks.save_preset(tmp_path / "preset", classifier(), {"scale": scale, "offset": [1.0, 2.0, 3.0]})
+    network = read_checkpoint(tmp_path / "preset").architecture()
+    model = keras_resnet.ResNet(network, input_shape=(64, 64, 3), classes=10)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="its converter of images does not fit 3 channels"):
+        load_weights_from(model, tmp_path / "preset")
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 @pytest.mark.parametrize("text", ["[1]", '{"config": [1]}', '{"class_name": "BertBackbone", "config": {"layers": 2}}'])
