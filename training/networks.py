@@ -114,11 +114,11 @@ def start_of(config: RunConfig, architecture: keras_resnet.Architecture | None) 
             config.network, weights="imagenet", include_top=not config.new_head, **choices_of(config)
         )
     path = Path(config.weights)
-    if path.is_dir():
+    if RunFolder(path).config_file.is_file():
         path = RunFolder(path).model_file
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"weights={config.weights!r} is neither a file nor a run folder with a network.")
-    kind = written_here(path)
+    kind = written_here(path) if path.is_file() else None  # a folder of KerasHub is none of ours
     if kind == "weights":
         if architecture is None or config.new_head:
             raise ValueError(
