@@ -59,7 +59,10 @@ def _copied(model: keras.Model, inputs, keeps_head: bool):
     """Lay out the layers of a network anew on another input, with its classifier or up to it."""
     if not keeps_head and _has_top(model):
         model = ResidualNetwork(model.input, model.get_layer(TOP).input)
-    return keras.models.clone_model(model, input_tensors=inputs, clone_function=_fresh).output
+    copy = keras.models.clone_model(model, input_tensors=inputs, clone_function=_fresh)
+    if any(size is not None and size < 1 for layer in copy.layers for size in layer.output.shape):
+        raise ValueError("no pixel is left")  # Keras 3.12 says nothing
+    return copy.output
 
 
 def _fresh(layer: keras.layers.Layer) -> keras.layers.Layer:
