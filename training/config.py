@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,13 @@ class RunConfig(BaseModel):
     download: bool = Field(False, description="let TFDS download a data set that is not prepared")
     train_split: str = Field("train", description="split to train on, TFDS slices allowed")
     test_split: str | None = Field(None, description="split to test on; default the first of test, validation, val")
+    validation: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the training split, the same of each class, that is kept to test on instead",
+    )
+    validation_seed: int = Field(0, ge=0, description="decides which examples these are")
     image_size: int | None = Field(None, ge=1, description="side of the network's input, in pixels")
     cache: bool = Field(False, description="keep the decoded training images in memory")
     shuffle_buffer: int = Field(50_000, ge=1, description="examples among which the next one is drawn")
@@ -209,18 +216,19 @@ def make_config(fields: Mapping[str, Any], origin: str) -> RunConfig:
         raise ValueError(f"{origin}: {explain(error)}") from error
 
 
-def explain(error: pydantic.ValidationError) -> str:
+def explain(error: pydantic.ValidationError, fields: Collection[str] = FIELDS) -> str:
     """Put pydantic's report into one line.
 
     Args:
         error: pydantic.ValidationError.
+        fields: names of the fields of the model.
 
     Returns:
         str, "field: what is wrong; received ...", one clause a fault.
     """
     clauses = []
     for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"] if isinstance(part, str) and part in FIELDS)
+        where = ".".join(str(part) for part in fault["loc"] if isinstance(part, str) and part in fields)
         what = fault["msg"].removeprefix("Value error, ")
         clauses.append(f"{where}: {what}; received {fault['input']!r}" if where else what)
     return ". ".join(clauses) + "."

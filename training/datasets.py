@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -31,6 +34,8 @@ class Source:
         shape: tuple (height, width, channels) of the images; a side is None where it varies.
         train_split: str.
         test_split: str.
+        parts: dict of names of splits that TFDS does not know: a split that it knows, and a bool array that says which
+            of its examples belong to the part.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Source:
     shape: tuple[int | None, int | None, int]
     train_split: str
     test_split: str
+    parts: dict[str, tuple[str, np.ndarray]] = dataclass_field(default_factory=dict)
 
     @property
     def is_encoded(self) -> bool:
@@ -47,6 +53,8 @@ class Source:
 
     def count(self, split: str) -> int:
         """Count the examples of a split."""
+        if split in self.parts:
+            return int(self.parts[split][1].sum())
         return self.builder.info.splits[split].num_examples
 
     def examples(self, split: str) -> tf.data.Dataset:
@@ -59,7 +67,10 @@ class Source:
             tf.data.Dataset of (image, label): image uint8 of `shape`, or encoded where sizes vary.
         """
         decoders = {"image": tfds.decode.SkipDecoding()} if self.is_encoded else None
-        dataset = self.builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+        known, members = self.parts.get(split, (split, None))
+        dataset = self.builder.as_dataset(split=known, shuffle_files=False, decoders=decoders)
+        if members is not None:
+            dataset = dataset.enumerate().filter(lambda index, _: tf.constant(members)[index]).map(lambda _, one: one)
         return dataset.map(lambda example: (example["image"], example["label"]), tf.data.AUTOTUNE)
 
 
@@ -87,7 +98,7 @@ def open_source(config: RunConfig) -> Source:
         if split.split("[")[0] not in splits:
             raise ValueError(f"{unknown(f'{field} of {config.dataset!r}:', split, splits)}")
     height, width, channels = features["image"].shape
-    return Source(
+    source = Source(
         name=config.dataset,
         builder=builder,
         classes=tuple(features["label"].names),
@@ -95,6 +106,45 @@ def open_source(config: RunConfig) -> Source:
         train_split=config.train_split,
         test_split=test,
     )
+    return _hold_out(source, config) if config.validation else source
+
+
+def _hold_out(source: Source, config: RunConfig) -> Source:
+    """Part a training split in two and test on the smaller one, unless another was named."""
+    members = validation_members(source, config.validation, config.validation_seed)
+    if not members.any():
+        raise ValueError(
+            f"validation={config.validation} of {len(members)} examples in {len(source.classes)} classes leaves none; "
+            "give a larger share."
+        )
+    rest, kept = f"{source.train_split} without validation", f"validation of {source.train_split}"
+    return dataclasses.replace(
+        source,
+        train_split=rest,
+        test_split=config.test_split or kept,
+        parts={rest: (source.train_split, ~members), kept: (source.train_split, members)},
+    )
+
+
+def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
+    """Draw the examples of a validation split: the same share of each class.
+
+    Args:
+        source: Source.
+        share: float in (0, 1).
+        seed: int.
+
+    Returns:
+        bool array, one an example of the training split in its order.
+    """
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    dataset = source.builder.as_dataset(split=source.train_split, shuffle_files=False, decoders=decoders)
+    labels = np.concatenate([*dataset.map(lambda example: example["label"]).batch(10_000).as_numpy_iterator()])
+    generator, members = np.random.default_rng(seed), np.zeros(len(labels), bool)
+    for label in range(len(source.classes)):
+        own = generator.permutation(np.flatnonzero(labels == label))
+        members[own[: round(share * len(own))]] = True
+    return members
 
 
 def _image_folder(config: RunConfig) -> tfds.core.DatasetBuilder:
@@ -225,7 +275,7 @@ def broken_images(source: Source) -> list[str]:
     """
     decoders = {"image": tfds.decode.SkipDecoding()}
     broken = []
-    for split in (source.train_split, source.test_split):
+    for split in {source.parts.get(split, (split,))[0] for split in (source.train_split, source.test_split)}:
         for example in source.builder.as_dataset(split=split, decoders=decoders):
             try:
                 decode(example["image"], source.shape[2])

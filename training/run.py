@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,12 @@ from training.run_folder import RunFolder, SaveRun, write_safely
 
 
 def train(
-    config: RunConfig, folder: RunFolder, resume: bool = False, overwrite: bool = False, export: bool = False
+    config: RunConfig,
+    folder: RunFolder,
+    resume: bool = False,
+    overwrite: bool = False,
+    export: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Train a network and leave a run folder that explains itself.
 
@@ -37,6 +43,7 @@ def train(
         resume: bool, whether to go on with an interrupted run in that folder.
         overwrite: bool, whether to replace a run in that folder.
         export: bool, whether to write a SavedModel too.
+        callbacks: sequence of further Keras callbacks, called after the run's own.
 
     Returns:
         Dict of the test results, as of `evaluation.evaluate`.
@@ -69,7 +76,7 @@ def train(
         print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
         print(f"run folder {folder.path}", flush=True)
         began = time.perf_counter()
-        fit(model, config, folder, source, preprocessing, plan)
+        fit(model, config, folder, source, preprocessing, plan, callbacks)
         seconds = time.perf_counter() - began
         results = evaluate(model, source, preprocessing, config)
     facts = {
@@ -197,6 +204,7 @@ def fit(
     source: datasets.Source,
     preprocessing: Preprocessing,
     plan: Plan,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Train from where the optimizer stands to the end of the plan, phase by phase.
 
@@ -207,6 +215,7 @@ def fit(
         source: datasets.Source.
         preprocessing: Preprocessing.
         plan: Plan.
+        callbacks: sequence of further Keras callbacks.
 
     Raises:
         ValueError: the loss is no longer a number.
@@ -232,10 +241,13 @@ def fit(
                 SeedLayers(plan, config.seed),
                 keras.callbacks.TerminateOnNaN(),
                 keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+                *callbacks,
             ],
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
         )
+        if model.stop_training:
+            return
 
 
 def steps_done(model: keras.Model) -> int:

@@ -23,6 +23,8 @@ EVERYTHING = {
     "download": True,
     "train_split": "train[:90%]",
     "test_split": "train[90%:]",
+    "validation": 0.1,
+    "validation_seed": 4,
     "image_size": 64,
     "cache": True,
     "shuffle_buffer": 10,

@@ -168,3 +168,51 @@ def test_data_set_whose_label_is_no_class_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds, "builder", lambda *_, **__: builder)
     with pytest.raises(ValueError, match="'heights' is not a set of labelled images"):
         open_source(RunConfig(dataset="heights", data_dir=tmp_path, epochs=1))
+
+
+# A validation split of the training set.
+
+
+def labels_of(source, split: str) -> list[int]:
+    return [int(label) for _, label in source.examples(split)]
+
+
+def test_validation_takes_the_same_share_of_each_class_and_no_example_twice(tiny):
+    whole, parted = open_source(tiny()), open_source(tiny(validation=0.2))
+    kept, rest = (labels_of(parted, split) for split in (parted.test_split, parted.train_split))
+    every = np.bincount(labels_of(whole, "train"))
+    np.testing.assert_array_equal(np.bincount(kept), [round(0.2 * count) for count in every])
+    np.testing.assert_array_equal(np.bincount(kept) + np.bincount(rest), every)
+    assert (parted.count(parted.test_split), parted.count(parted.train_split)) == (len(kept), len(rest))
+    images = [
+        {image.numpy().tobytes() for image, _ in parted.examples(split)}
+        for split in (parted.test_split, parted.train_split)
+    ]
+    assert not images[0] & images[1]
+
+
+def test_validation_depends_on_its_seed_alone(tiny):
+    def kept(**fields):
+        source = open_source(tiny(validation=0.2, **fields))
+        return [image.numpy().tobytes() for image, _ in source.examples(source.test_split)]
+
+    assert kept() == kept(seed=5, batch_size=32) != kept(validation_seed=1)
+
+
+def test_named_test_split_is_tested_on_beside_a_validation_split(tiny):
+    source = open_source(tiny(validation=0.2, test_split="test[:50%]"))
+    assert source.test_split == "test[:50%]"
+    assert source.count(source.train_split) < 1433
+
+
+def test_validation_of_encoded_images(image_dir):
+    source = open_source(folder_config(image_dir, validation=0.34))
+    assert (source.count(source.train_split), sorted(labels_of(source, source.test_split))) == (4, [0, 1])
+    assert datasets.broken_images(source) == []
+
+
+def test_validation_that_leaves_no_example_is_refused(tiny):
+    with pytest.raises(
+        ValueError, match=r"validation=0.0001 of 1433 examples in 10 classes leaves none; give a larger"
+    ):
+        open_source(tiny(validation=0.0001))

@@ -232,6 +232,19 @@ def test_refused_run_leaves_no_folder_in_the_way_of_the_next_attempt(tiny, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_further_callbacks_are_called_and_may_end_the_run(tiny, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs += 1
+            self.model.stop_training = epoch == 0
+
+    stop, folder = Stop(), RunFolder(tmp_path / "run")
+    train(tiny(epochs=4, head_epochs=2), folder, callbacks=[stop])
+    assert stop.epochs == len(folder.read_metrics()) == 1
+
+
 def test_label_smoothing_is_trained_on_but_not_evaluated_with(tiny, tmp_path):
     config, folder = tiny(iterations=1, label_smoothing=0.2, learning_rate=1e-9), RunFolder(tmp_path / "run")
     results = train(config, folder)
