@@ -7,14 +7,14 @@ BIN    := $(VENV)/bin
 TENSORFLOW := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: install train test test-slow lint format benchmark benchmark-depth figures clean
+.PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures clean
 
 install: $(VENV)/installed
 
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(TENSORFLOW),train,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(TENSORFLOW),train,tune,test]'
 	touch $@
 
 train: install  ## Train ResNet-20 on the embedded digits, evaluate, export; ARGS adds options.
@@ -42,6 +42,9 @@ figures: install  ## The pictures of docs/units.md, drawn anew from the networks
 
 benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
 	$(BIN)/python benchmarks/depth.py $(ARGS)
+
+benchmark-workers: install  ## How much sooner two workers finish a study than one.
+	$(BIN)/python benchmarks/workers.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) *.egg-info build .pytest_cache .ruff_cache

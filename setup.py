@@ -14,7 +14,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["keras_resnet*", "training*", "tuning*"]),
-    package_data={"training": ["recipes/*.yaml"]},
+    package_data={"training": ["recipes/*.yaml"], "tuning": ["space.yaml"]},
     install_requires=["keras>=3.12", "numpy", "typing_extensions"],
     extras_require={
         # One TensorFlow, never both: the two distributions install the same module.
@@ -31,6 +31,10 @@ setup(
             "tensorboard>=2.20",  # TensorFlow imports it and does not declare it
             "tensorflow-datasets>=4.9.9",
             "tyro>=0.9",
+        ],
+        "tune": [
+            "keras-tuner[bayesian]>=1.4.8",
+            "scipy>=1.11",
         ],
         "test": ["pytest>=8", "ruff>=0.6"],
     },

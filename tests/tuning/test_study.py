@@ -1,0 +1,62 @@
+"""The description of a study."""
+
+import pytest
+import yaml
+
+from training.config import load_recipe
+from tuning.study import make_study, read_study
+
+
+def test_study_survives_its_yaml(study, tmp_path):
+    made = study({"activation": ["relu", {"name": "prelu", "slope": [0.1, 0.2]}]}, trials=7, repeats=2)
+    (tmp_path / "study.yaml").write_text(made.to_yaml(), encoding="utf-8")
+    assert read_study(tmp_path) == made
+    assert yaml.safe_load(made.to_yaml())["fields"]["learning_rate"] == load_recipe("digits")["learning_rate"]
+
+
+def test_trials_share_a_validation_split_and_differ_in_seed(study):
+    made = study(seed=3, validation=0.2)
+    first, second = (made.config({"activation": "gelu"}, repeat) for repeat in (0, 1))
+    assert (first.validation, first.validation_seed, first.activation) == (0.2, 3, "gelu")
+    assert first.model_copy(update={"seed": second.seed}) == second != first
+    assert made.config({}, epochs=1).epochs == 1
+
+
+def test_finalists_train_on_everything(study):
+    final = study().final_config({"activation": "gelu"})
+    assert (final.validation, final.test_split, final.train_split) == (0, None, "train")
+
+
+def test_validation_decides_even_where_a_test_split_is_named(study):
+    made = study(fields={"test_split": "test[:50%]"})
+    assert (made.config({}).test_split, made.final_config({}).test_split) == (None, "test[:50%]")
+
+
+def test_iterations_take_the_place_of_the_recipes_epochs():
+    made = make_study(
+        {"recipe": "digits", "fields": {"iterations": 5}, "space": {"activation": ["relu"]}, "trials": 1}, "x"
+    )
+    assert (made.config({}).iterations, made.config({}).epochs) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"tuner": "random"}, "a random search needs an end: give trials, total_epochs or hours"),
+        ({"tuner": "greedy"}, "tuner: Input should be 'random', 'grid', 'bayesian' or 'hyperband'"),
+        ({"trial": 3}, "test: Unknown setting of a study: 'trial'. Did you mean 'trials'"),
+        ({"repeats": 0}, "repeats: Input should be greater than or equal to 1; received 0"),
+        ({"validation": 1.0}, "validation: Input should be less than 1"),
+        ({"fields": {"activation": "relu"}}, "activation cannot be both in fields and in space"),
+        ({"space": {}}, "The search space is empty"),
+    ],
+)
+def test_what_is_no_study_is_refused_in_words(settings, sentence):
+    usual = {"recipe": "digits", "fields": {}, "tuner": "grid", "space": {"activation": ["relu"]}}
+    with pytest.raises(ValueError, match=sentence):
+        make_study({**usual, **settings}, "test")
+
+
+def test_folder_without_a_study_is_named(tmp_path):
+    with pytest.raises(ValueError, match="is no study: it has no study"):
+        read_study(tmp_path)

@@ -1,0 +1,152 @@
+"""The description of a study: what is searched, how, for how long, and what every trial has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from keras_resnet.messages import unknown
+from training.config import RunConfig, explain, load_recipe, make_config, read_fields
+from tuning.search_space import Space, parse_space
+
+OBJECTIVES: dict[str, str] = {"accuracy": "max", "loss": "min"}
+
+
+class Study(BaseModel):
+    """Everything that decides a study; `study.yaml` of a study folder holds one, complete."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    fields: dict[str, Any] = Field(description="fields of RunConfig that all trials have in common")
+    space: dict[str, Any] = Field(description="what is searched, by field; see tuning.search_space")
+    tuner: Literal["random", "grid", "bayesian", "hyperband"] = Field("random", description="how trials are proposed")
+    objective: Literal["accuracy", "loss"] = Field("accuracy", description="what decides, on the validation split")
+    trials: int | None = Field(None, ge=1, description="trials at most")
+    total_epochs: int | None = Field(None, ge=1, description="epochs of all trials together, after which none begins")
+    hours: float | None = Field(None, gt=0, description="hours of the search, after which no trial begins")
+    repeats: int = Field(1, ge=1, description="runs of each trial, with seeds of their own")
+    validation: float = Field(0.1, gt=0, lt=1, description="share of the training set that decides, drawn by class")
+    finalists: int = Field(3, ge=0, description="best trials that are trained on the whole training set and tested")
+    stop: Literal["none", "median"] = Field(
+        "none", description="end a trial early where it is worse than the median of those before at the same epoch"
+    )
+    grace: int = Field(5, ge=1, description="epochs before which no trial is ended early")
+    seed: int = Field(0, ge=0, description="decides the proposals, the validation split and the seeds of the runs")
+
+    @model_validator(mode="after")
+    def _check(self) -> Study:
+        if self.trials is None and self.total_epochs is None and self.hours is None and self.tuner != "grid":
+            raise ValueError(f"a {self.tuner} search needs an end: give trials, total_epochs or hours")
+        overlap = sorted(set(self.fields) & set(self.space))
+        if overlap:
+            raise ValueError(f"{', '.join(overlap)} cannot be both in fields and in space")
+        return self
+
+    @cached_property
+    def parsed_space(self) -> Space:
+        """The space, read."""
+        return parse_space(self.space)
+
+    @property
+    def direction(self) -> str:
+        """The direction of the objective: "max" or "min"."""
+        return OBJECTIVES[self.objective]
+
+    def config(self, fields: Mapping[str, Any], repeat: int = 0, epochs: int | None = None) -> RunConfig:
+        """Describe a run on the training set without its validation split.
+
+        Args:
+            fields: mapping, the fields of a point of the space.
+            repeat: int, from 0.
+            epochs: int, other than those of the study; None for those.
+
+        Returns:
+            RunConfig.
+
+        Raises:
+            ValueError: a field or its value is not allowed.
+        """
+        own = {"validation": self.validation, "validation_seed": self.seed, "test_split": None}
+        return self._config({**fields, **own}, repeat, epochs)
+
+    def final_config(self, fields: Mapping[str, Any], repeat: int = 0) -> RunConfig:
+        """Describe a run on the whole training set, to be tested on the test set.
+
+        Args:
+            fields: mapping, the fields of a point of the space.
+            repeat: int, from 0.
+
+        Returns:
+            RunConfig.
+        """
+        return self._config(fields, repeat, None)
+
+    def _config(self, fields: Mapping[str, Any], repeat: int, epochs: int | None) -> RunConfig:
+        length = {} if epochs is None else {"epochs": epochs, "iterations": None}
+        seed = self.seed * 1000 + repeat
+        return make_config({**self.fields, **fields, **length, "seed": seed}, "the space")
+
+    def to_yaml(self) -> str:
+        """Write the study as YAML.
+
+        Returns:
+            str.
+        """
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def make_study(settings: Mapping[str, Any], origin: str) -> Study:
+    """Check settings and make a study of them.
+
+    Args:
+        settings: mapping of names of settings to values; `recipe` gives the fields that `fields` leaves open.
+        origin: str, where they come from, for the message.
+
+    Returns:
+        Study.
+
+    Raises:
+        ValueError: a setting is unknown or its value not allowed, or the space is none; one line says which.
+    """
+    settings = dict(settings)
+    for name in settings:
+        if name not in (*Study.model_fields, "recipe"):
+            raise ValueError(f"{origin}: {unknown('setting of a study:', name, [*Study.model_fields, 'recipe'])}")
+    recipe = settings.pop("recipe", None)
+    given = dict(settings.get("fields") or {})
+    space = settings.get("space") or {}
+    parse_space(space)
+    base = load_recipe(recipe) if recipe else {}
+    for length, other in (("epochs", "iterations"), ("iterations", "epochs")):
+        if given.get(length) is not None:
+            base.pop(other, None)
+    fields = {name: value for name, value in {**base, **given}.items() if name not in space or name in given}
+    try:
+        study = Study(**{**settings, "fields": fields, "space": space})
+    except pydantic.ValidationError as error:
+        raise ValueError(f"{origin}: {explain(error, Study.model_fields)}") from error
+    return study
+
+
+def read_study(folder: Path) -> Study:
+    """Read the description of a study from its folder.
+
+    Args:
+        folder: Path.
+
+    Returns:
+        Study.
+
+    Raises:
+        ValueError: the folder is not one of a study.
+    """
+    path = folder / "study.yaml"
+    if not path.is_file():
+        raise ValueError(f"{folder} is no study: it has no study.yaml. `python -m tuning` makes one.")
+    return make_study(read_fields(path), str(path))
