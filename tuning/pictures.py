@@ -1,0 +1,272 @@
+"""The pictures of a study's report: learning curves, cost against score, the table of two choices, main effects."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuning.effects import Effect, Level
+from tuning.results import StudyResults, TrialResult
+from tuning.statistics import Cell, PairTable
+from tuning.wording import Measure, point_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+LEADERS = 5  # trials that have a colour of their own among the curves
+GREY = "0.8"  # of all others
+LONGEST = 105  # letters of a label
+
+
+def to_png(figure: Figure) -> bytes:
+    """Draw a picture.
+
+    Args:
+        figure: Figure.
+
+    Returns:
+        bytes of a PNG file, the same for the same picture.
+    """
+    from PIL import Image
+
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, dpi=120, format="png", metadata={"Software": None})
+    # Two hundred lines in colour are four times smaller with a palette, and look the same.
+    palette = Image.open(full).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    palette.save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def shorten(text: str, length: int = LONGEST) -> str:
+    """Cut a label that is too long for a picture."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def score_ends(scores: np.ndarray, measure: Measure) -> tuple[float, float]:
+    """Choose the ends of a scale of scores.
+
+    One hopeless trial would leave all others a single colour or place, so the scale ends where outliers begin.
+
+    Args:
+        scores: float array, as they are shown; NaN where there is none.
+        measure: Measure.
+
+    Returns:
+        Tuple of floats, low and high, which differ.
+
+    Source:
+        Tukey 1977: outliers begin one and a half interquartile ranges beyond the quartiles.
+    """
+    low, first, third, high = map(float, np.nanquantile(scores, (0, 0.25, 0.75, 1)))
+    if measure.name == "accuracy":
+        low = max(low, first - 1.5 * (third - first))
+    else:
+        high = min(high, third + 1.5 * (third - first))
+    return (low, high) if high > low else (low - 0.005 * measure.factor, high + 0.005 * measure.factor)
+
+
+def draw_pair(table: PairTable, measure: Measure) -> Figure:
+    """Draw the table of two choices as a heat map.
+
+    Args:
+        table: PairTable.
+        measure: Measure.
+
+    Returns:
+        Figure; each cell says its mean and spread, one that was not tried is hatched.
+    """
+    from matplotlib.figure import Figure
+
+    rows, columns = len(table.row_levels), len(table.column_levels)
+    widest = max(len(shorten(level, 24)) for level in table.row_levels)
+    figure = Figure(figsize=(2.2 + 0.08 * widest + 0.95 * columns, 1.7 + 0.55 * rows), layout="constrained")
+    axes = figure.subplots()
+    means = np.full((rows, columns), np.nan)
+    for (row, column), cell in table.cells.items():
+        means[table.row_levels.index(row), table.column_levels.index(column)] = measure.factor * cell.mean
+    low, high = score_ends(means, measure)
+    image = axes.imshow(
+        means, cmap="viridis" if measure.name == "accuracy" else "viridis_r", vmin=low, vmax=high, aspect="auto"
+    )
+    for row, row_level in enumerate(table.row_levels):
+        for column, column_level in enumerate(table.column_levels):
+            _write_cell(axes, row, column, table.cells.get((row_level, column_level)), image, measure)
+    is_long = max(len(level) for level in table.column_levels) > 9
+    turn = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
+    axes.set_xticks(range(columns), [shorten(level, 24) for level in table.column_levels], fontsize=9, **turn)
+    axes.set_yticks(range(rows), [shorten(level, 24) for level in table.row_levels], fontsize=9)
+    axes.set_xlabel(table.columns)
+    axes.set_ylabel(table.rows)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    extend = "min" if np.nanmin(means) < low else "max" if np.nanmax(means) > high else "neither"
+    figure.colorbar(image, ax=axes, label=f"validation {measure.title}", extend=extend, shrink=0.9)
+    return figure
+
+
+def _write_cell(axes: Axes, row: int, column: int, cell: Cell | None, image: AxesImage, measure: Measure) -> None:
+    from matplotlib.patches import Rectangle
+
+    if cell is None:
+        place = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(place, 1, 1, facecolor="0.96", edgecolor="0.82", hatch="///", linewidth=0))
+        return
+    red, green, blue, _ = image.cmap(image.norm(measure.factor * cell.mean))
+    ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
+    style = {"ha": "center", "va": "center", "color": ink, "textcoords": "offset points"}
+    up = 0 if cell.spread is None else 5
+    axes.annotate(measure.number(cell.mean), (column, row), xytext=(0, up), fontsize=9.5, **style)
+    if cell.spread is not None:
+        axes.annotate(f"± {measure.number(cell.spread)}", (column, row), xytext=(0, -7), fontsize=7.5, **style)
+
+
+def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | None:
+    """Draw the validation objective over the epochs, the leaders in colour before the rest in grey.
+
+    Args:
+        results: StudyResults.
+        ranked: list of TrialResults with a score, the best first.
+
+    Returns:
+        Figure, the error instead of the accuracy; None where no trial has made an epoch.
+    """
+    from matplotlib.figure import Figure
+
+    curves = {trial.id: mean_curve(trial, results.study.objective) for trial in results.trials}
+    if not any(len(curve) for curve in curves.values()):
+        return None
+    leaders = [trial for trial in ranked[:LEADERS] if len(curves[trial.id])]
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    axes = figure.subplots()
+    rest = [trial for trial in results.trials if trial not in leaders and len(curves[trial.id])]
+    for index, trial in enumerate(rest):
+        label = "all others" if index == 0 else None
+        _plot_curve(axes, curves[trial.id], color=GREY, linewidth=0.8, label=label, zorder=1)
+    for index, trial in reversed(list(enumerate(leaders))):
+        label = f"{index + 1}  {shorten(point_text(results.study.parsed_space, trial))}"
+        _plot_curve(axes, curves[trial.id], color=f"C{index}", linewidth=1.8, label=label, zorder=3)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation error, %" if results.study.objective == "accuracy" else "validation loss")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _set_log(axes, [curve[:, 1] for curve in curves.values() if len(curve)])
+    axes.grid(alpha=0.3, linewidth=0.5)
+    handles, labels = axes.get_legend_handles_labels()
+    # Drawn from the worst to the best, so that the best lies on top, and listed the other way round.
+    figure.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8.5, loc="outside lower left")
+    return figure
+
+
+def mean_curve(trial: TrialResult, objective: str) -> np.ndarray:
+    """Average the validation objective of each epoch over the seeds.
+
+    Args:
+        trial: TrialResult.
+        objective: str, "accuracy" or "loss".
+
+    Returns:
+        Array (epochs, 2): epoch, and error in percent or loss; of the epochs that all begun runs have made.
+    """
+    runs = [[(row["epoch"], row[f"val_{objective}"]) for row in run.history] for run in trial.runs if run.history]
+    if not runs:
+        return np.empty((0, 2))
+    shortest = min(map(len, runs))
+    curve = np.mean([run[:shortest] for run in runs], axis=0)
+    if objective == "accuracy":
+        curve[:, 1] = 100 * (1 - curve[:, 1])
+    return curve
+
+
+def _plot_curve(axes: Axes, curve: np.ndarray, **style) -> None:
+    marks = {"marker": "o", "markersize": 3} if len(curve) < 13 else {}
+    axes.plot(curve[:, 0], curve[:, 1], **marks, **style)
+
+
+def _set_log(axes: Axes, values: list[np.ndarray]) -> None:
+    """Make the score's axis logarithmic where it spans much; what is 0 then lies on its lower edge."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    numbers = np.concatenate(values)
+    above = numbers[np.isfinite(numbers) & (numbers > 0)]
+    if not len(above) or above.max() < 5 * above.min():
+        return
+    axes.set_yscale("log", nonpositive="clip")
+    axes.set_ylim(0.85 * above.min(), 1.15 * np.quantile(above, 0.995))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def draw_effects(effects: list[Effect], measure: Measure) -> Figure:
+    """Draw the marginal means of all factors' levels with their intervals.
+
+    Args:
+        effects: list of Effects.
+        measure: Measure.
+
+    Returns:
+        Figure, a panel a factor, in two columns where there are many; a level whose mean cannot be separated is a
+        hollow mark at its plain mean, one beyond the scale a number at its edge.
+    """
+    from matplotlib.figure import Figure
+
+    columns = _in_columns(effects)
+    rows = max(sum(len(effect.levels) + 1.7 for effect in column) for column in columns)
+    figure = Figure(figsize=(8 if len(columns) == 1 else 13, 0.7 + 0.28 * rows), layout="constrained")
+    low, high = _effect_ends(effects, measure)
+    for part, column in zip(figure.subfigures(1, len(columns), squeeze=False)[0], columns):
+        grid = {"height_ratios": [len(effect.levels) + 0.6 for effect in column]}
+        panels = part.subplots(len(column), 1, squeeze=False, gridspec_kw=grid)[:, 0]
+        for axes, effect in zip(panels, column):
+            axes.set_xlim(low, high)
+            _draw_effect(axes, effect, measure)
+            axes.tick_params(axis="x", labelbottom=axes is panels[-1])
+        panels[-1].set_xlabel(f"validation {measure.title}")
+    return figure
+
+
+def _in_columns(effects: list[Effect]) -> list[list[Effect]]:
+    """Break a long list of factors where its halves are about as high."""
+    heights = np.cumsum([len(effect.levels) + 1.7 for effect in effects])
+    if heights[-1] < 35 or len(effects) < 2:
+        return [effects]
+    first = 1 + int(np.argmin(np.abs(heights[:-1] - heights[-1] / 2)))
+    return [effects[:first], effects[first:]]
+
+
+def _effect_ends(effects: list[Effect], measure: Measure) -> tuple[float, float]:
+    """Choose a scale that holds all means but outliers, and their intervals unless these are much wider."""
+    levels = [level for effect in effects for level in effect.levels]
+    means = measure.factor * np.array([level.plain if level.mean is None else level.mean for level in levels])
+    low, high = score_ends(means, measure)
+    reach = [measure.factor * (level.high - level.mean) for level in levels if level.high is not None]
+    margin = 0.06 * (high - low) + min(max(reach, default=0.0), high - low)
+    return low - margin, high + margin
+
+
+def _draw_effect(axes: Axes, effect: Effect, measure: Measure) -> None:
+    for place, level in enumerate(effect.levels):
+        _draw_level(axes, place, level, measure)
+    axes.set_yticks(range(len(effect.levels)), [shorten(level.label, 32) for level in effect.levels], fontsize=9)
+    axes.set_ylim(len(effect.levels) - 0.5, -0.5)
+    axes.set_title(effect.name, fontsize=9.5, loc="left", fontweight="bold", pad=4)
+    axes.grid(alpha=0.3, linewidth=0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_level(axes: Axes, place: int, level: Level, measure: Measure) -> None:
+    low, high = axes.get_xlim()
+    middle = measure.factor * (level.plain if level.mean is None else level.mean)
+    if not low <= middle <= high:
+        text, edge, side = (f"◂ {middle:.4g}", 0.01, "left") if middle < low else (f"{middle:.4g} ▸", 0.99, "right")
+        axes.text(edge, place, text, transform=axes.get_yaxis_transform(), ha=side, va="center", fontsize=8.5)
+        return
+    if level.low is not None:
+        ends = [measure.factor * level.low, measure.factor * level.high]
+        axes.plot(ends, [place, place], color="C0", linewidth=1.6, alpha=0.6, solid_capstyle="butt")
+    face = "none" if level.mean is None else "C0"
+    axes.plot(middle, place, "o", color="0.5" if level.mean is None else "C0", markerfacecolor=face, markersize=6)
