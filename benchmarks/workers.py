@@ -1,0 +1,96 @@
+"""How much sooner several workers finish a study of small trials than one does.
+
+    python benchmarks/workers.py                    one worker against two, three interleaved rounds
+    python benchmarks/workers.py --workers 1 4      on a machine with more cores
+
+Each round runs the same study, a grid of short runs on the embedded digits, once with each number of workers, in a
+folder of its own; workers share out the cores. Time is that of the whole command, from its start to its report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from train_step import describe_machine
+
+ROOT = Path(__file__).resolve().parent.parent
+STUDY = """
+recipe: digits
+fields: {network: ResNet8, epochs: EPOCHS}
+space: {activation: [relu, elu, gelu, tanh], shortcut: [A, B, C, none]}
+tuner: grid
+finalists: 0
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: list of str; default those of the process.
+
+    Returns:
+        int, the exit status.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="numbers of workers to compare")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of each of the 16 trials")
+    options = parser.parse_args(arguments)
+    print(describe_machine())
+    seconds: dict[int, list[float]] = {workers: [] for workers in options.workers}
+    for number in range(options.rounds):
+        for workers in options.workers:
+            seconds[workers].append(run_study(workers, options.epochs))
+            print(f"round {number + 1}, {workers} workers: {seconds[workers][-1]:.1f} s", flush=True)
+    first = options.workers[0]
+    for workers in options.workers[1:]:
+        ratios = [one / other for one, other in zip(seconds[first], seconds[workers])]
+        print(
+            f"{workers} workers are {statistics.median(ratios):.2f} times ({min(ratios):.2f} to {max(ratios):.2f}) as "
+            f"fast as {first}"
+        )
+    return 0
+
+
+def run_study(workers: int, epochs: int) -> float:
+    """Run the study once.
+
+    Args:
+        workers: int.
+        epochs: int, of each trial.
+
+    Returns:
+        float, seconds of the whole command.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as folder:
+        description = Path(folder, "described.yaml")
+        description.write_text(STUDY.replace("EPOCHS", str(epochs)), encoding="utf-8")
+        number = ["--workers", str(workers)]
+        began = time.perf_counter()
+        process = subprocess.run(
+            [sys.executable, "-m", "tuning", "--config", description, "--study-dir", Path(folder, "study"), *number],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        seconds = time.perf_counter() - began
+    if process.returncode:
+        raise RuntimeError(process.stderr)
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The command line of tuning: which value wins, and that whatever goes wrong ends in one sentence."""
+
+import pytest
+import yaml
+
+from training.config import load_recipe
+from tuning import search
+from tuning.__main__ import main
+from tuning.search_space import default_space
+from tuning.study import Study, make_study
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """Make the function that gives the study that a command line asks for, and what else it says."""
+
+    def parse(*arguments) -> tuple[Study, list]:
+        calls = []
+
+        class Found:
+            def ranked(self):
+                return [None]
+
+        monkeypatch.setattr(search, "search", lambda *values: calls.append(values) or Found())
+        assert main([str(argument) for argument in arguments]) == 0
+        return calls[0][0], list(calls[0][1:])
+
+    return parse
+
+
+@pytest.fixture
+def refused(capsys):
+    """Make the function that gives the sentence in which a command line ends."""
+
+    def refuse(*arguments) -> str:
+        assert main([str(argument) for argument in arguments]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and error.count("\n") == 1
+        return error.removeprefix("error: ").strip()
+
+    return refuse
+
+
+def test_recipe_and_fields_make_a_study(parsed, tmp_path):
+    study, rest = parsed(
+        "--recipe", "cifar10-fast", "--search", "activation,shortcut", "--trials", 24, "--data-dir", tmp_path
+    )
+    assert study.space == default_space(["activation", "shortcut"])
+    assert (study.trials, study.tuner, study.validation, study.seed) == (24, "random", 0.1, 0)
+    assert load_recipe("cifar10-fast").items() <= study.fields.items()
+    assert study.fields["data_dir"] == str(tmp_path)
+    assert rest[0].parent.name == "studies" and rest[0].name.startswith("cifar10-fast-") and rest[1:] == [1, None]
+
+
+def test_default_search_is_activation_shortcut_placement_and_a_rate_for_each_optimizer(parsed):
+    study, _ = parsed("--trials", 5)
+    assert list(study.space) == ["activation", "shortcut", "placement", "optimizer"]
+    assert "optimizer" not in study.fields
+    rates = {option["name"]: option["learning_rate"] for option in study.space["optimizer"]}
+    assert set(rates) == {"sgd", "muon", "adamw"}
+
+
+def test_command_line_overrides_the_study_file(parsed, tmp_path):
+    path = tmp_path / "described.yaml"
+    described = {"recipe": "digits", "fields": {"epochs": 7}, "space": {"activation": ["relu", "gelu"]}, "trials": 3}
+    path.write_text(yaml.safe_dump(described), encoding="utf-8")
+    assert parsed("--config", path)[0] == parsed("--config", path, "--recipe", "digits")[0]
+    study, rest = parsed(
+        "--config", path, "--repeats", 2, "--seed", 5, "--validation", 0.3, "--batch-size", 32, "--workers", 2
+    )
+    assert (study.repeats, study.seed, study.validation, study.trials) == (2, 5, 0.3, 3)
+    assert (study.fields["epochs"], study.fields["batch_size"]) == (7, 32)
+    assert study.space == described["space"]
+    assert rest[1] == 2
+
+
+def test_study_file_of_a_study_repeats_it(parsed, tmp_path):
+    study, _ = parsed("--trials", 5, "--epochs", 3, "--weight-decay", 0.001, "--objective", "loss", "--stop", "median")
+    path = tmp_path / "study.yaml"
+    path.write_text(study.to_yaml(), encoding="utf-8")
+    assert parsed("--config", path)[0] == study
+    assert make_study(yaml.safe_load(study.to_yaml()), "file") == study
+
+
+@pytest.mark.parametrize("command", [[], ["report"], ["work"]])
+def test_commands_have_a_help(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert end.value.code == 0
+    assert "study" in capsys.readouterr().out.lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--search", "activation"], "options: a random search needs an end: give trials, total_epochs or hours."),
+        (["--search", "dtype", "--trials", 1], "Unknown field to search: 'dtype'."),
+        (["--search", "", "--trials", 1], "The search space is empty"),
+        (["--recipe", "digit"], "Unknown recipe 'digit'. Did you mean 'digits'"),
+        (["--config", "nowhere.yaml"], "Cannot read the configuration 'nowhere.yaml'"),
+        (["report", "nowhere"], "nowhere is no study: it has no study.yaml"),
+        (["--trials", 1, "--workers", 0], "workers=0 runs no trial here"),
+        (["--trials", 1, "--dataset", "cifar"], "Unknown data set 'cifar'"),
+        (["--trials", 1, "--network", "ResNet9"], "6n+2"),
+    ],
+)
+def test_what_goes_wrong_ends_in_one_sentence(refused, tmp_path, arguments, sentence):
+    place = [] if arguments[0] == "report" else ["--study-dir", tmp_path / "study"]
+    assert sentence in refused(*arguments, *place)
+    assert not (tmp_path / "study").exists()
+
+
+def test_unknown_field_of_a_space_is_named_with_its_file(refused, tmp_path):
+    path = tmp_path / "described.yaml"
+    path.write_text("{recipe: digits, space: {activaton: [relu]}, trials: 3}", encoding="utf-8")
+    assert "Unknown field of the search space: 'activaton'. Did you mean 'activation'" in refused("--config", path)
+    path.write_text("{recipe: digits, space: {activation: [relu]}, trails: 3}", encoding="utf-8")
+    assert "Unknown setting of a study: 'trails'. Did you mean 'trials'" in refused("--config", path)

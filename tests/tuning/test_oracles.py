@@ -1,0 +1,206 @@
+"""Oracles: no point twice or in vain, budgets, and no trial lost with its worker."""
+
+import json
+
+import pytest
+from keras_tuner.engine.trial import TrialStatus
+
+from tuning.oracles import ATTEMPTS, make_oracle, problem
+from tuning.search_space import signature
+from tuning.workers import StudyTuner
+
+FOUR = {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]}
+MIXED = {"activation": ["relu", "prelu"], "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"}}
+
+
+@pytest.fixture
+def made(study, tmp_path):
+    """Make the oracle of a study, with a folder to keep its state in."""
+
+    def make(space=FOUR, folder="study", planned=2, **settings):
+        described = study(space, **settings)
+        oracle = make_oracle(described, planned)
+        StudyTuner(oracle, described, tmp_path / folder, planned, None).save()
+        return oracle
+
+    return make
+
+
+def finish(oracle, trial, score: float) -> None:
+    oracle.update_trial(trial.trial_id, {"accuracy": score})
+    trial.status = TrialStatus.COMPLETED
+    oracle.end_trial(trial)
+
+
+def run(oracle, score=lambda fields: 0.5) -> list[dict]:
+    """Run trials until there are no more; return their fields."""
+    done = []
+    while (trial := oracle.create_trial("one")).status == TrialStatus.RUNNING:
+        fields = oracle.space.fields(trial.hyperparameters.values)
+        done.append(fields)
+        finish(oracle, trial, score(fields))
+    assert oracle.finished
+    return done
+
+
+@pytest.mark.parametrize("tuner", ["grid", "random", "bayesian"])
+def test_every_point_of_a_small_space_is_tried_once_and_the_search_ends(made, tuner):
+    fields = run(made(tuner=tuner, trials=20))
+    assert len(fields) == len({signature(one) for one in fields}) == 4
+
+
+@pytest.mark.parametrize("tuner", ["random", "bayesian"])
+def test_same_seed_proposes_the_same_trials_and_another_does_not(made, tuner):
+    def trials(folder, seed):
+        oracle = made(MIXED, folder, tuner=tuner, trials=12, seed=seed)
+        return run(oracle, lambda fields: 1 - fields["learning_rate"])
+
+    assert trials("one", 0) == trials("two", 0) != trials("three", 1)
+
+
+def test_bayesian_search_goes_where_the_scores_are(made):
+    oracle = made(MIXED, tuner="bayesian", trials=20)
+    rates = [fields["learning_rate"] for fields in run(oracle, lambda fields: 1 - abs(fields["learning_rate"] - 0.3))]
+    assert sum(abs(rate - 0.3) for rate in rates[-6:]) < sum(abs(rate - 0.3) for rate in rates[:6])
+
+
+def test_option_that_no_network_can_have_is_refused_before_the_search(made):
+    with pytest.raises(ValueError, match=r"choices: \{groups: 3\} fits nothing in this space: .*groups"):
+        made({"choices": ["{groups: 1}", "{groups: 3}"]})
+
+
+def test_impossible_combinations_are_pruned(made):
+    space = {
+        "placement": ["original", "full_preactivation"],
+        "choices": ["{zero_init_residual: true}", "{dropout: 0.1}"],
+    }
+    oracle = made(space)
+    fields = run(oracle)
+    possible = [one for one in fields if problem(oracle.study, one) is None]
+    assert fields == possible and 0 < len(fields) < 4
+
+
+def test_two_words_for_one_network_are_one_point(made):
+    assert len(run(made({"activation": ["relu", {"name": "prelu", "slope": [0.25, 0.2500000001]}]}))) == 2
+
+
+def test_option_that_is_none_is_refused_before_the_search(made):
+    with pytest.raises(ValueError, match="activation: rulu fits nothing in this space: Unknown activation 'rulu'"):
+        made({"activation": ["relu", "rulu"], "learning_rate": {"low": 0.1, "high": 0.2}}, tuner="random", trials=3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"trials": 3}, "The grid has 4 points and the budget is 3 trials"),
+        ({"total_epochs": 15, "repeats": 2}, "The grid has 4 points, which take 16 epochs, and the budget is 15"),
+    ],
+)
+def test_grid_larger_than_its_budget_is_refused(made, settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        made(**settings)
+    assert len(run(made(trials=4, total_epochs=8))) == 4
+
+
+def test_budget_of_epochs_counts_repeats(made):
+    assert len(run(made(tuner="random", total_epochs=12, repeats=2))) == 3
+
+
+def test_budget_of_hours_ends_the_search(made):
+    oracle = made(tuner="random", hours=1.0)
+    finish(oracle, oracle.create_trial("one"), 0.5)
+    oracle._began -= 3600
+    assert oracle.create_trial("one").status == TrialStatus.STOPPED
+
+
+def test_hyperband_gives_more_epochs_to_the_best(made):
+    space = {"learning_rate": {"low": 0.01, "high": 0.5}}
+    oracle = made(space, tuner="hyperband", planned=9, trials=100)
+    run(oracle, lambda fields: fields["learning_rate"])
+    rounds = {}
+    for trial in oracle.trials.values():
+        values = trial.hyperparameters.values
+        rounds.setdefault((values["tuner/bracket"], values["tuner/round"]), []).append(values)
+    assert {values["tuner/epochs"] for values in rounds[2, 0]} == {1}
+    assert {values["tuner/epochs"] for values in rounds[2, 2]} == {9}
+    best = sorted((values["learning_rate"] for values in rounds[2, 0]), reverse=True)
+    assert {values["learning_rate"] for values in rounds[2, 1]} <= set(best[: len(rounds[2, 1]) + 1])
+
+
+# Workers that are gone, studies that were stopped.
+
+
+def test_trial_of_a_worker_that_is_gone_goes_to_another_once(made):
+    oracle = made()
+    lost = oracle.create_trial("one")
+    assert oracle.release("one") == lost.trial_id
+    assert oracle.create_trial("two").trial_id == lost.trial_id
+    assert ATTEMPTS == 2
+    oracle.release("two")
+    assert oracle.trials[lost.trial_id].status == TrialStatus.FAILED
+    assert oracle.create_trial("three").trial_id != lost.trial_id
+    assert oracle.release("four") is None
+
+
+def test_idle_workers_wait_while_a_trial_may_come_back(made):
+    oracle = made({"activation": ["relu"]})
+    lost = oracle.create_trial("one")
+    assert oracle.create_trial("two").status == TrialStatus.IDLE
+    assert not oracle.finished
+    oracle.release("one")
+    again = oracle.create_trial("two")
+    assert again.trial_id == lost.trial_id
+    finish(oracle, again, 0.5)
+    assert oracle.create_trial("two").status == TrialStatus.STOPPED
+    assert oracle.finished
+
+
+def test_worker_that_asks_for_its_trial_is_alive(made):
+    oracle = made()
+    trial = oracle.create_trial("one")
+    oracle._seen["one"] -= 100
+    assert oracle.silent(60) == ["one"]
+    oracle.get_trial(trial.trial_id)
+    assert oracle.silent(60) == []
+
+
+def test_stopped_study_goes_on_with_its_trials_and_seeds(made):
+    whole = run(made(MIXED, "whole", tuner="random", trials=8), lambda fields: fields["learning_rate"])
+    first = made(MIXED, "parts", tuner="random", trials=8)
+    for _ in range(3):
+        trial = first.create_trial("one")
+        finish(first, trial, oracle_score(first, trial))
+    running = first.create_trial("one")
+    second = made(MIXED, "parts", tuner="random", trials=8)
+    again = second.create_trial("one")
+    assert again.trial_id == running.trial_id
+    finish(second, again, oracle_score(second, again))
+    run(second, lambda fields: fields["learning_rate"])
+    trials = [second.trials[name] for name in sorted(second.trials)]
+    assert [second.space.fields(trial.hyperparameters.values) for trial in trials] == whole
+
+
+def oracle_score(oracle, trial) -> float:
+    return oracle.space.fields(trial.hyperparameters.values)["learning_rate"]
+
+
+def test_trial_that_was_noted_before_the_state_was_written_is_not_lost(made, tmp_path):
+    oracle = made()
+    state = (tmp_path / "study/oracle/oracle.json").read_text(encoding="utf-8")
+    trial = oracle.create_trial("one")
+    (tmp_path / "study/oracle/oracle.json").write_text(state, encoding="utf-8")
+    assert made().create_trial("one").trial_id == trial.trial_id
+
+
+def test_fault_of_the_oracle_stops_the_search_instead_of_all_workers(made, monkeypatch):
+    oracle = made()
+    monkeypatch.setattr(oracle, "_is_spent", lambda: 1 / 0)
+    assert oracle.create_trial("one").status == TrialStatus.STOPPED
+    assert oracle.fault == "ZeroDivisionError: division by zero"
+    assert oracle.get_space() is not None
+
+
+def test_state_is_json_that_names_all_trials(made, tmp_path):
+    run(made())
+    state = json.loads((tmp_path / "study/oracle/oracle.json").read_text(encoding="utf-8"))
+    assert sorted(state["end_order"]) == ["0000", "0001", "0002", "0003"]

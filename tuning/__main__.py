@@ -1,0 +1,254 @@
+"""The command line: `python -m tuning` searches; `report` writes what a study has found; `work` helps another host."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+import tyro
+from tyro.conf import Positional, arg
+
+from training.__main__ import DEFAULT_RECIPE, complain, option
+from training.config import RunConfig, explain, load_recipe, make_config, read_fields, recipe_names
+from tuning.search_space import RESERVED, default_space
+from tuning.study import Study, make_study
+
+PROGRAM = "python -m tuning"
+DEFAULT_SEARCH = "activation,shortcut,placement,optimizer"
+# The exit status of a worker that met a fault of the search itself.
+FAULT_STATUS = 3
+
+DESCRIPTION = f"""Search which choices learn best, and leave a study folder that explains itself.
+
+Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below, and holds for all trials unless it is
+searched. The test set chooses nothing: a validation split of the training set does, and only the best few are tested.
+Other commands: {PROGRAM} report STUDY; {PROGRAM} work STUDY --chief HOST:PORT --name NAME. Each has its --help."""
+
+
+@dataclass
+class SearchOptions:
+    """What a search takes from the command line."""
+
+    fields: Annotated[RunConfig, arg(name="")]
+    recipe: str = DEFAULT_RECIPE
+    """Complete set of fields that all trials start from."""
+    config: Path | None = None
+    """YAML file of a study: its settings, space and fields; a study folder's study.yaml repeats that study."""
+    search: str | None = None
+    """Fields to search, joined by commas, in the ranges that come with the package; default of no --config:
+    activation,shortcut,placement,optimizer."""
+    tuner: Literal["random", "grid", "bayesian", "hyperband"] = "random"
+    """How trials are proposed."""
+    objective: Literal["accuracy", "loss"] = "accuracy"
+    """What decides, on the validation split."""
+    trials: int | None = None
+    """Trials at most."""
+    total_epochs: int | None = None
+    """Epochs of all trials together, after which none begins."""
+    hours: float | None = None
+    """Hours of the search, after which no trial begins."""
+    repeats: int = 1
+    """Runs of each trial, with seeds of their own."""
+    finalists: int = 3
+    """Best trials that are trained on the whole training set and tested."""
+    stop: Literal["none", "median"] = "none"
+    """End a trial early where it is worse than the median of those before at the same epoch."""
+    grace: int = 5
+    """Epochs before which no trial is ended early."""
+    study_dir: Path | None = None
+    """Folder of the study, to make or to go on with; default studies/RECIPE-TIME."""
+    workers: int = 1
+    """Processes on this machine that run trials; they share out cores and GPUs."""
+    chief: str | None = None
+    """HOST:PORT at which to serve workers of other machines, which must see the study folder."""
+
+
+@dataclass
+class ReportOptions:
+    """What a report takes from the command line."""
+
+    study: Positional[Path]
+    """Study folder."""
+
+
+@dataclass
+class WorkOptions:
+    """What a worker takes from the command line."""
+
+    study: Positional[Path]
+    """Study folder, seen by the chief too."""
+    chief: str
+    """HOST:PORT of the chief."""
+    name: str
+    """Name unlike that of any other worker."""
+    place: int = 0
+    """Number of the worker among those of this machine, from 0."""
+    of: int = 1
+    """Workers of this machine, which share out its cores and GPUs."""
+    with_parent: bool = False
+    """End when standard input does."""
+
+
+def run_search(arguments: list[str]) -> None:
+    """Search.
+
+    Args:
+        arguments: list of str, the command line.
+    """
+    options = tyro.cli(
+        SearchOptions, prog=PROGRAM, description=DESCRIPTION, args=arguments, default=starting_options(arguments)
+    )
+    study = study_of(options)
+    folder = options.study_dir or Path("studies", f"{options.recipe}-{time.strftime('%Y%m%d-%H%M%S')}")
+    from tuning.search import search
+
+    try:
+        results = search(study, folder, options.workers, options.chief)
+    except KeyboardInterrupt:
+        if (folder / "study.yaml").is_file():
+            again = f"{PROGRAM} --config {folder / 'study.yaml'} --study-dir {folder}"
+            print(f"\nStopped. {folder} holds all trials that have ended. Go on with: {again}")
+        raise
+    if not results.ranked():
+        raise ValueError(f"No trial of {folder} has a score; its report.md says why.")
+    print(f"report {folder / 'report.html'}\ntrain the best: python -m training --config {folder / 'best.yaml'}")
+
+
+def starting_options(arguments: list[str]) -> SearchOptions:
+    """Find recipe, study file and length among the arguments, for they decide all other defaults.
+
+    Args:
+        arguments: list of str.
+
+    Returns:
+        SearchOptions.
+
+    Raises:
+        ValueError: recipe, file or one of their settings is wrong.
+    """
+    recipe, config = option(arguments, "--recipe"), option(arguments, "--config")
+    settings = read_fields(Path(config)) if config else {}
+    recipe = recipe or settings.get("recipe") or (None if config else DEFAULT_RECIPE)
+    fields = load_recipe(recipe) if recipe else {}
+    given = settings.get("fields") or {}
+    for length, other in (("epochs", "iterations"), ("iterations", "epochs")):
+        if given.get(length) is not None:
+            fields.pop(other, None)
+    fields |= given
+    for length, other in (("--epochs", "iterations"), ("--iterations", "epochs")):
+        if (value := option(arguments, length)) is not None and value.isdigit():
+            fields = {**fields, other: None, length.removeprefix("--"): int(value)}
+    own = {"seed": settings.get("seed", 0), "validation": settings.get("validation", 0.1)}
+    start = make_config({**fields, **own}, config or f"recipe {recipe!r}")
+    shared = {name: settings[name] for name in STUDY_OPTIONS if name in settings}
+    return SearchOptions(start, recipe or "study", Path(config) if config else None, **shared)
+
+
+# The settings of a study that are options of their own; the rest are fields of its runs.
+STUDY_OPTIONS = ("tuner", "objective", "trials", "total_epochs", "hours", "repeats", "finalists", "stop", "grace")
+
+
+def study_of(options: SearchOptions) -> Study:
+    """Make the study that the command line describes.
+
+    Args:
+        options: SearchOptions.
+
+    Returns:
+        Study.
+
+    Raises:
+        ValueError: a setting is not allowed.
+    """
+    settings = read_fields(options.config) if options.config else {}
+    space = settings.get("space") or {}
+    if options.search is not None or not options.config:
+        named = DEFAULT_SEARCH if options.search is None else options.search
+        space = default_space([name.strip() for name in named.split(",") if name.strip()])
+    dumped = options.fields.model_dump(mode="json")
+    kept = ("data_dir", "download", "devices", "train_split")
+    fields = {
+        name: value
+        for name, value in dumped.items()
+        if name not in space and (name not in RESERVED or name in kept) and value is not None
+    }
+    own = {"seed": options.fields.seed, "validation": options.fields.validation}
+    settings = {**settings, **own, **{name: getattr(options, name) for name in STUDY_OPTIONS}}
+    settings.pop("recipe", None)
+    return make_study({**settings, "fields": fields, "space": space}, str(options.config or "options"))
+
+
+def report(arguments: list[str]) -> None:
+    """Write the report of a study, complete or not.
+
+    Args:
+        arguments: list of str, the command line.
+    """
+    options = tyro.cli(ReportOptions, prog=f"{PROGRAM} report", description=report.__doc__, args=arguments)
+    from tuning.report import leaderboard_text, write_report
+    from tuning.results import read_results
+
+    write_report(options.study)
+    print(leaderboard_text(read_results(options.study)))
+    print(f"report {options.study / 'report.html'}")
+
+
+def work(arguments: list[str]) -> None:
+    """Run trials for the chief of a study on another machine.
+
+    Args:
+        arguments: list of str, the command line.
+    """
+    options = tyro.cli(WorkOptions, prog=f"{PROGRAM} work", description=work.__doc__, args=arguments)
+    from keras_tuner.errors import FatalError
+
+    from tuning.jobs import Share
+    from tuning.study import read_study
+    from tuning.workers import end_with_parent
+    from tuning.workers import work as run
+
+    if options.with_parent:
+        end_with_parent()
+    share = Share.of(options.place, options.of)
+    try:
+        run(read_study(options.study), options.study, options.chief, options.name, share)
+    except FatalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(FAULT_STATUS)
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "work": work}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; whatever goes wrong ends in one sentence.
+
+    Args:
+        arguments: list of str; default those of the process.
+
+    Returns:
+        int, the exit status.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        command = COMMANDS.get(arguments[0]) if arguments else None
+        command(arguments[1:]) if command else run_search(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except pydantic.ValidationError as error:
+        return complain(explain(error), error)
+    except (ValueError, OSError) as error:
+        return complain(str(error), error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

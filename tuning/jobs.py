@@ -1,0 +1,271 @@
+"""One run of a trial, in a process of its own: what it takes from the machine ends with it, and so does its harm."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import shutil
+import signal
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, STOPPED, Outcome, read_outcome
+
+if TYPE_CHECKING:
+    import keras
+
+# Runs that must have come as far before a median of theirs ends another.
+RIVALS = 5
+HOPELESS = "worse than the median of the runs before it at the same epoch"
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What a worker may use of its machine.
+
+    Args:
+        cores: tuple of int, numbers of CPU cores; empty for all.
+        gpus: str, as in CUDA_VISIBLE_DEVICES; None for all.
+    """
+
+    cores: tuple[int, ...] = ()
+    gpus: str | None = None
+
+    @classmethod
+    def of(cls, worker: int, workers: int) -> Share:
+        """Share out cores and GPUs evenly.
+
+        Args:
+            worker: int, from 0.
+            workers: int, how many there are on this machine.
+
+        Returns:
+            Share; all cores where there are fewer than workers, all GPUs where there is one worker or no GPU.
+        """
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        visible = visible_gpus()
+        own = tuple(cores[worker::workers]) if workers > 1 and len(cores) >= workers else ()
+        return cls(own, ",".join(visible[worker::workers]) if workers > 1 and visible else None)
+
+    def take(self) -> None:
+        """Keep this process to its share; to be called before TensorFlow starts."""
+        if self.cores and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, self.cores)
+        if self.gpus is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus
+
+
+@functools.cache
+def visible_gpus() -> list[str]:
+    """Name the GPUs of this machine as CUDA_VISIBLE_DEVICES does.
+
+    Returns:
+        List of str.
+    """
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name and name != "-1"]
+    import tensorflow as tf
+
+    return [str(number) for number in range(len(tf.config.list_physical_devices("GPU")))]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run of a trial or of a finalist.
+
+    Args:
+        config: dict of fields of RunConfig.
+        folder: str, its run folder.
+        objective: str, a key of its results.
+        stop: str, as of Study.
+        grace: int, as of Study.
+        share: Share.
+    """
+
+    config: dict[str, Any]
+    folder: str
+    objective: str
+    stop: str = "none"
+    grace: int = 1
+    share: Share = Share()
+
+
+def execute(job: Job) -> Outcome:
+    """Run a job in a process of its own and wait for its end; a run that has ended is not made again.
+
+    A run that was killed goes on from its last complete epoch.
+
+    Args:
+        job: Job.
+
+    Returns:
+        Outcome.
+    """
+    file = Path(job.folder, OUTCOME_FILE)
+    done = read_outcome(file)
+    if done is not None and done.status != KILLED:
+        return done
+    file.unlink(missing_ok=True)
+    process = _processes().Process(target=perform, args=(job,))
+    process.start()
+    process.join()
+    outcome = read_outcome(file) or Outcome(KILLED, reason=_end_of(process.exitcode))
+    if outcome.status == KILLED:
+        write_outcome(file, outcome)
+    return outcome
+
+
+@functools.cache
+def _processes() -> multiprocessing.context.BaseContext:
+    """Make processes from one that has imported TensorFlow and done nothing else, which takes no time each."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training.run"])
+    return context
+
+
+def _end_of(code: int | None) -> str:
+    if code is not None and code < 0:
+        advice = "; perhaps out of memory" if -code == signal.SIGKILL else ""
+        return f"its process was killed by {signal.Signals(-code).name}{advice}"
+    return f"its process ended with status {code}"
+
+
+def write_outcome(file: Path, outcome: Outcome) -> None:
+    """Write how a run ended, whole or not at all.
+
+    Args:
+        file: Path.
+        outcome: Outcome.
+    """
+    from training.run_folder import write_safely
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(dataclasses.asdict(outcome))
+    write_safely(file, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def perform(job: Job) -> None:
+    """Do a job, in the process that was made for it, and write how it ended.
+
+    Args:
+        job: Job.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job.share.take()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    folder = Path(job.folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_suffix(".log"), "a", encoding="utf-8") as log:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(log.fileno(), stream.fileno())
+        outcome = attempt(job, folder)
+    write_outcome(folder / OUTCOME_FILE, outcome)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that asked for it is gone: two must never write into one run folder."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def attempt(job: Job, folder: Path) -> Outcome:
+    """Train as a job says.
+
+    Args:
+        job: Job.
+        folder: Path of the run folder.
+
+    Returns:
+        Outcome; FAULT where it is not the trial that is at fault.
+    """
+    from training.config import make_config
+    from training.run import train
+    from training.run_folder import RunFolder
+
+    run, observer = RunFolder(folder), observing(job)
+    resume = run.checkpoint_file.is_file() and run.config_file.is_file()
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    began = time.perf_counter()
+    try:
+        results = train(make_config(job.config, "the trial"), run, resume=resume, callbacks=[observer])
+    except OSError as error:
+        return Outcome(FAULT, reason=_sentence(error))
+    except Exception as error:  # a network may fail in as many ways as Keras and TensorFlow know
+        return Outcome(FAILED, reason=_sentence(error), seconds=time.perf_counter() - began)
+    return Outcome(
+        status=STOPPED if observer.stopped else COMPLETED,
+        score=results[job.objective],
+        results=results,
+        epochs=len(run.read_metrics()),
+        seconds=time.perf_counter() - began,
+        parameters=observer.parameters,
+        multiply_adds=observer.multiply_adds,
+        reason=HOPELESS if observer.stopped else "",
+    )
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return (text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}")[:500]
+
+
+def observing(job: Job) -> keras.callbacks.Callback:
+    """Make the callback that notes what a network costs, and ends a run that is hopeless.
+
+    Args:
+        job: Job.
+
+    Returns:
+        keras.callbacks.Callback with `parameters`, `multiply_adds` and `stopped`.
+    """
+    import keras
+
+    from keras_resnet.analysis import count_multiply_adds, count_parameters
+
+    class Observer(keras.callbacks.Callback):
+        parameters, multiply_adds, stopped = 0, 0, False
+
+        def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+            self.parameters = count_parameters(self.model)
+            self.multiply_adds = count_multiply_adds(self.model)
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+            if job.stop == "median" and epoch + 1 >= job.grace and is_hopeless(job, epoch + 1, logs):
+                self.stopped = self.model.stop_training = True
+
+    return Observer()
+
+
+def is_hopeless(job: Job, epoch: int, logs: Mapping[str, float]) -> bool:
+    """Tell whether a run is worse than the median of all complete ones of its study were at the same epoch.
+
+    Args:
+        job: Job.
+        epoch: int, from 1.
+        logs: mapping of the metrics after that epoch.
+
+    Returns:
+        bool; False while fewer than RIVALS runs are complete.
+
+    Source: Golovin et al., "Google Vizier", 2017, section 3.2.1, with the objective of the epoch itself.
+    """
+    from training.run_folder import RunFolder
+
+    name = f"val_{job.objective}"
+    folders = [file.parent for file in Path(job.folder).parents[1].glob(f"*/seed-*/{OUTCOME_FILE}")]
+    complete = [folder for folder in folders if read_outcome(folder / OUTCOME_FILE).status == COMPLETED]
+    rows = [row for folder in complete for row in RunFolder(folder).read_metrics() if row["epoch"] == epoch]
+    if len(rows) < RIVALS:
+        return False
+    median = statistics.median(row[name] for row in rows)
+    return logs[name] < median if job.objective == "accuracy" else logs[name] > median

@@ -1,0 +1,354 @@
+"""keras-tuner's oracles with what they lack: no point twice or in vain, budgets, and no trial lost with its worker."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner import synchronized
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
+from keras_tuner.src.engine import conditions
+
+from training.networks import make_architecture
+from training.run_folder import write_safely
+from tuning.search_space import Choice, signature
+from tuning.study import Study
+
+# keras-tuner 1.4.8 prints the value of each condition that it sends to a worker.
+conditions.print = lambda *_: None
+
+# A space of at most as many points is gone through as a list, so that none is missed and none is drawn in vain.
+LISTED = 10_000
+# Draws from an endless space before it is taken for one in which nothing is possible.
+DRAWS = 1000
+# Times that a trial is begun; one whose processes are killed again and again is given up.
+ATTEMPTS = 2
+ORACLE_FOLDER = "oracle"
+
+
+def problem(study: Study, fields: dict[str, Any]) -> str | None:
+    """Tell why a point of the space is no network.
+
+    Args:
+        study: Study.
+        fields: dict of the fields that it sets.
+
+    Returns:
+        str, or None where it is one.
+    """
+    try:
+        make_architecture(study.config(fields))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+class Proposals:
+    """What all oracles here have in common; a mixin before one of keras-tuner's.
+
+    Args:
+        study: Study.
+        planned: int, epochs of a run.
+        **kwargs: those of the oracle.
+    """
+
+    def __init__(self, study: Study, planned: int, **kwargs: Any):
+        self.study, self.planned = study, planned
+        self.space = study.parsed_space
+        self.listed: list[dict[str, Any]] | None = None
+        self.fault: str | None = None
+        self.finished = False
+        self.on_end: Callable[[str], None] = lambda trial_id: None
+        self._seen: dict[str, float] = {}
+        self._attempts: dict[str, int] = {}
+        self._spent, self._began = 0.0, time.monotonic()
+        super().__init__(
+            objective=keras_tuner.Objective(study.objective, study.direction),
+            hyperparameters=self.space.hyperparameters(),
+            allow_new_entries=False,
+            seed=study.seed + 1,  # keras-tuner takes 0 for none
+            max_retries_per_trial=ATTEMPTS - 1,
+            max_consecutive_failed_trials=10**9,
+            **kwargs,
+        )
+        self.max_trials = study.trials
+        self.verbose = 0
+
+    # Proposing.
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Propose a point that is a network and was not tried, within the budget."""
+        try:
+            if self._is_spent():
+                return {"status": TrialStatus.STOPPED}
+            response = super().populate_space(trial_id)
+            if response["status"] == TrialStatus.RUNNING and not self._is_new(response["values"]):
+                values = self._random_values()
+                return {"status": TrialStatus.RUNNING if values else TrialStatus.STOPPED, "values": values}
+            return response
+        except Exception as error:  # it would leave keras-tuner's lock shut, and all workers waiting for it
+            self.fault = f"{type(error).__name__}: {error}"
+            return {"status": TrialStatus.STOPPED}
+
+    def _random_values(self) -> dict[str, Any] | None:
+        """Draw a point that is a network and was not tried; None where there is none left."""
+        if self.listed is not None:
+            left = [values for values in self.listed if not self._duplicate(values)]
+            self._seed_state += 1
+            return dict(random.Random(self._seed_state).choice(left)) if left else None
+        for _ in range(DRAWS):
+            values = super()._random_values()
+            if values is None or problem(self.study, self.space.fields(values)) is None:
+                return values
+        return None
+
+    def _is_new(self, values: dict[str, Any]) -> bool:
+        if "tuner/trial_id" in values:  # Hyperband gives a point that did well more epochs
+            return True
+        return not self._duplicate(values) and problem(self.study, self.space.fields(values)) is None
+
+    def _compute_values_hash(self, values: dict[str, Any]) -> str:
+        """Tell points apart by what they make of the network, and those of Hyperband by their origin too."""
+        origin = values.get("tuner/trial_id", "")
+        return signature({**self.space.active(values), "origin": origin})
+
+    def _is_spent(self) -> bool:
+        epochs = sum(trial.hyperparameters.values.get("tuner/epochs", self.planned) for trial in self.trials.values())
+        most = self.study.total_epochs
+        hours = self.study.hours
+        return bool((most and epochs * self.study.repeats >= most) or (hours and self.seconds >= hours * 3600))
+
+    @property
+    def seconds(self) -> float:
+        """What the search has taken, over all its sittings."""
+        return self._spent + time.monotonic() - self._began
+
+    # Handing out.
+
+    @synchronized
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Give a worker its next trial; while others still run and may come back, tell it to wait."""
+        trial = super().create_trial(tuner_id)
+        if trial.status == TrialStatus.STOPPED and (self.ongoing_trials or self._retry_queue):
+            trial.status = TrialStatus.IDLE
+        self.finished = trial.status == TrialStatus.STOPPED
+        if trial.status == TrialStatus.RUNNING:
+            self._attempts[trial.trial_id] = self._attempts.get(trial.trial_id, 0) + 1
+            self._seen[tuner_id] = time.monotonic()
+        return trial
+
+    def get_trial(self, trial_id: str) -> Trial:
+        """Give a trial; a worker that asks for its own is alive."""
+        for tuner_id, trial in list(self.ongoing_trials.items()):
+            if trial.trial_id == trial_id:
+                self._seen[tuner_id] = time.monotonic()
+        return super().get_trial(trial_id)
+
+    @synchronized
+    def end_trial(self, trial: Trial) -> None:
+        """Take a trial back."""
+        super().end_trial(trial)
+        self.on_end(trial.trial_id)
+
+    @synchronized
+    def release(self, tuner_id: str) -> str | None:
+        """Take the trial of a worker that is gone, to give it to another, or up where it was begun too often.
+
+        Args:
+            tuner_id: str.
+
+        Returns:
+            str, the trial's id; None where the worker had none.
+        """
+        trial = self.ongoing_trials.pop(tuner_id, None)
+        self.tuner_ids.discard(tuner_id)
+        if trial is None:
+            return None
+        if self._attempts.get(trial.trial_id, 0) < ATTEMPTS:
+            self._retry_queue.append(trial.trial_id)
+        else:
+            trial.status = TrialStatus.FAILED
+            self.end_order.append(trial.trial_id)
+            self._save_trial(trial)
+        self.save()
+        return trial.trial_id
+
+    def silent(self, lease: float) -> list[str]:
+        """Name the workers with a trial that were not heard of for a while.
+
+        Args:
+            lease: float, in seconds.
+
+        Returns:
+            List of str.
+        """
+        now = time.monotonic()
+        return [tuner_id for tuner_id in list(self.ongoing_trials) if now - self._seen.get(tuner_id, now) > lease]
+
+    # Keeping.
+
+    def save(self) -> None:
+        """Write the state, whole or not at all: the process may be killed at any time."""
+        path = Path(self._get_oracle_fname())
+        write_safely(path, lambda part: part.write_text(json.dumps(self.get_state()), encoding="utf-8"))
+
+    def _save_trial(self, trial: Trial) -> None:
+        path = Path(self._get_trial_dir(trial.trial_id), "trial.json")
+        write_safely(path, lambda part: trial.save(str(part)))
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state."""
+        return {**super().get_state(), "attempts": self._attempts, "seconds": self.seconds}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        super().set_state(state)
+        self._attempts, self._spent = state["attempts"], state["seconds"]
+
+    def reload(self) -> None:
+        """Read the state; trials that were running when it was written run again."""
+        super().reload()
+        for trial in self.trials.values():
+            if trial.status == TrialStatus.RUNNING and trial.trial_id not in self._retry_queue:
+                self._retry_queue.append(trial.trial_id)
+        self._retry_queue.sort(reverse=True)  # it is taken from the end
+        # That the whole study was stopped is not held against the trials that ran then.
+        self._attempts = dict.fromkeys(self._attempts, 0)
+
+
+class RandomOracle(Proposals, RandomSearchOracle):
+    """Points at random."""
+
+
+class GridOracle(Proposals, RandomSearchOracle):
+    """All points, in their order."""
+
+    def _random_values(self) -> dict[str, Any] | None:
+        return next((dict(values) for values in self.listed if not self._duplicate(values)), None)
+
+
+class BayesianOracle(Proposals, BayesianOptimizationOracle):
+    """Points where a Gaussian process hopes for most."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Propose a point; the same one whenever as much is known."""
+        self._random_state = np.random.RandomState(self.seed + len(self.trials))
+        return super().populate_space(trial_id)
+
+
+class HalvingOracle(Proposals, HyperbandOracle):
+    """Many points for a few epochs, the best of them for more."""
+
+    def __init__(self, study: Study, planned: int):
+        super().__init__(study, planned, max_epochs=planned)
+
+
+ORACLES: dict[str, type[Proposals]] = {
+    "random": RandomOracle,
+    "grid": GridOracle,
+    "bayesian": BayesianOracle,
+    "hyperband": HalvingOracle,
+}
+
+
+def make_oracle(study: Study, planned: int) -> Proposals:
+    """Make the oracle of a study.
+
+    Args:
+        study: Study.
+        planned: int, epochs of a run.
+
+    Returns:
+        Proposals, which is a keras_tuner.Oracle too.
+
+    Raises:
+        ValueError: an option fits nothing in the space, or a grid has more points than the budget.
+    """
+    oracle = ORACLES[study.tuner](study, planned)
+    if study.tuner == "grid" or is_listable(study):
+        oracle.listed = possible_points(study, study.parsed_space.points())
+        check_grid(study, len(oracle.listed), planned)
+    else:
+        possible_points(study, itertools.islice(study.parsed_space.points(coarse=True), LISTED))
+    return oracle
+
+
+def is_listable(study: Study) -> bool:
+    """Tell whether a space has no range in it and not too many points.
+
+    Args:
+        study: Study.
+
+    Returns:
+        bool.
+    """
+
+    def count(dimension) -> float:
+        if not isinstance(dimension, Choice):
+            return float("inf")
+        return sum(float(np.prod([count(parameter) for parameter in o.parameters])) for o in dimension.options)
+
+    return np.prod([count(dimension) for dimension in study.parsed_space.dimensions]) <= LISTED
+
+
+def possible_points(study: Study, points: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pick the points that are networks, each network once.
+
+    Args:
+        study: Study.
+        points: iterable of dicts as of `Space.points`.
+
+    Returns:
+        List of dicts.
+
+    Raises:
+        ValueError: an option is in none of them.
+    """
+    possible: dict[str, dict[str, Any]] = {}
+    reasons: dict[tuple[str, Any], str] = {}
+    for values in points:
+        fields = study.parsed_space.fields(values)
+        reason = problem(study, fields)
+        if reason is None:
+            possible.setdefault(signature(fields), values)
+        else:
+            reasons = {**dict.fromkeys(values.items(), reason), **reasons}
+    used = {item for values in possible.values() for item in values.items()}
+    for (name, value), reason in reasons.items():
+        if (name, value) not in used:
+            raise ValueError(f"{name}: {value} fits nothing in this space: {reason}")
+    return list(possible.values())
+
+
+def check_grid(study: Study, points: int, planned: int) -> None:
+    """Refuse a grid that its budget does not cover.
+
+    Args:
+        study: Study.
+        points: int.
+        planned: int, epochs of a run.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if study.tuner != "grid":
+        return
+    if study.trials is not None and study.trials < points:
+        raise ValueError(
+            f"The grid has {points} points and the budget is {study.trials} trials, which would cover the first "
+            "options only. Give as many trials, a smaller space, or the random tuner."
+        )
+    epochs = points * study.repeats * planned
+    if study.total_epochs is not None and study.total_epochs < epochs:
+        raise ValueError(
+            f"The grid has {points} points, which take {epochs} epochs, and the budget is {study.total_epochs}. "
+            "Give as many, a smaller space, or the random tuner."
+        )

@@ -1,0 +1,340 @@
+"""A study from top to bottom: its folder, the chief and its workers, the finalists, the report."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import queue
+import subprocess
+import time
+from pathlib import Path
+
+from training.config import read_fields
+from training.run_folder import write_safely
+from tuning.jobs import Job, Share, execute, visible_gpus, write_outcome
+from tuning.oracles import Proposals, make_oracle
+from tuning.report import leaderboard_text, write_report
+from tuning.results import FAULT, FINALS, KILLED, OUTCOME_FILE, TRIALS, Outcome, StudyResults, TrialResult, read_results
+from tuning.results import read_trial as read_trial_folder
+from tuning.study import Study, make_study
+from tuning.workers import FAULT_FILE, StudyTuner, planned_epochs, start_worker, write_trial
+
+# Seconds without a sign of life after which a worker is taken for gone.
+LEASE = 120.0
+# Workers that end one after another, without a trial ending in between, before the search gives up.
+DEATHS = 6
+LOCAL = "127.0.0.1:0"
+
+
+def search(study: Study, folder: Path, workers: int = 1, address: str | None = None) -> StudyResults:
+    """Run a study, or go on with one that was stopped.
+
+    Args:
+        study: Study.
+        folder: Path of its folder; the workers of other machines must see it under the same path.
+        workers: int, processes on this machine that run trials.
+        address: str, HOST:PORT at which to serve the workers of other machines; None for none.
+
+    Returns:
+        StudyResults.
+
+    Raises:
+        ValueError: the space, the data or the folder do not work, or the search itself fails.
+        OSError: a file cannot be written.
+        KeyboardInterrupt: the user stopped it; the same call goes on.
+    """
+    check_folder(folder, study)
+    check_workers(workers, address)
+    planned = planned_epochs(study)
+    oracle = make_oracle(study, planned)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_safely(folder / "study.yaml", lambda part: part.write_text(study.to_yaml(), encoding="utf-8"))
+    (folder / FAULT_FILE).unlink(missing_ok=True)
+    StudyTuner(oracle, study, folder, planned, Share()).save()  # reads what an earlier call has left
+    oracle.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
+    print(announcement(oracle, folder, workers, address), flush=True)
+    serve(oracle, folder, workers, address or LOCAL)
+    results = read_results(folder)
+    if best := results.ranked():
+        config = study.final_config(best[0].fields)
+        write_safely(folder / "best.yaml", lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
+        run_finals(study, folder, best[: study.finalists], max(workers, 1))
+    write_hparams(read_results(folder))
+    write_report(folder)
+    print(leaderboard_text(read_results(folder)))
+    return read_results(folder)
+
+
+def check_folder(folder: Path, study: Study) -> None:
+    """Make sure that a folder is free, or holds this very study.
+
+    Args:
+        folder: Path.
+        study: Study.
+
+    Raises:
+        ValueError: it holds another study, or something else.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    path = folder / "study.yaml"
+    if not path.is_file():
+        raise ValueError(f"{folder} is no study (it has no study.yaml), so nothing is written there.")
+    before, now = make_study(read_fields(path), str(path)).model_dump(), study.model_dump()
+    changed = [name for name in now if before[name] != now[name]]
+    if changed:
+        raise ValueError(
+            f"{folder} holds a study with another {' and '.join(changed)}; it is left as it is. Give another "
+            "--study-dir, or go on with that one by --config " + str(path) + "."
+        )
+
+
+def check_workers(workers: int, address: str | None) -> None:
+    """Refuse numbers of workers that could not work.
+
+    Args:
+        workers: int.
+        address: str, HOST:PORT, or None.
+
+    Raises:
+        ValueError: there are none, or they have no GPU each where there are GPUs, or the address is none.
+    """
+    if workers < 0 or (workers == 0 and address is None):
+        raise ValueError(f"workers={workers} runs no trial here; give at least 1, or --chief for workers elsewhere.")
+    gpus = len(visible_gpus())
+    if workers > 1 and 0 < gpus < workers:
+        raise ValueError(f"{workers} workers cannot share {gpus} GPUs; give at most {gpus}.")
+    if address is not None and not address.rpartition(":")[2].isdecimal():
+        raise ValueError(f"--chief must be HOST:PORT, as in 10.0.0.1:7000; received {address!r}.")
+
+
+def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
+    """Hand out trials until there are no more.
+
+    Args:
+        oracle: Proposals.
+        folder: Path of the study.
+        workers: int, to start on this machine.
+        address: str, HOST:PORT to listen at; port 0 for any.
+
+    Raises:
+        ValueError: the address cannot be listened at, or the search itself fails.
+    """
+    import grpc
+    from keras_tuner.src import protos
+    from keras_tuner.src.distribute.oracle_chief import OracleServicer
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4))
+    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ValueError(f"Cannot listen at {address}: is it an address of this machine, and free?") from error
+    server.start()
+    crew = Crew(folder, f"{address.rpartition(':')[0]}:{port}", workers)
+    try:
+        while not oracle.finished:
+            crew.tend(oracle)
+            check_fault(oracle, folder)
+            for name in oracle.silent(LEASE):
+                release(oracle, folder, name)
+            time.sleep(0.1)
+        crew.wait()
+    finally:
+        crew.dismiss()
+        server.stop(grace=5).wait()
+
+
+def check_fault(oracle: Proposals, folder: Path) -> None:
+    """Stop a search whose own fault it is.
+
+    Args:
+        oracle: Proposals.
+        folder: Path of the study.
+
+    Raises:
+        ValueError: a worker or the oracle met such a fault.
+    """
+    file = folder / FAULT_FILE
+    reason = oracle.fault or (file.read_text(encoding="utf-8") if file.is_file() else None)
+    if reason:
+        raise ValueError(f"The search stopped: {reason} The same command goes on with it.")
+
+
+def release(oracle: Proposals, folder: Path, name: str) -> None:
+    """Take the trial of a worker that is gone.
+
+    Args:
+        oracle: Proposals.
+        folder: Path of the study.
+        name: str, the worker's.
+    """
+    trial_id = oracle.release(name)
+    if trial_id is None:
+        return
+    if oracle.trials[trial_id].status != "FAILED":
+        print(f"trial {trial_id}: its worker {name} is gone; it begins anew", flush=True)
+        return
+    for run in read_trial_folder(folder / TRIALS / trial_id).runs:
+        if run.outcome is None:
+            write_outcome(run.folder / OUTCOME_FILE, Outcome(KILLED, reason="its worker was killed, and again"))
+    oracle.on_end(trial_id)
+
+
+class Crew:
+    """The workers of this machine.
+
+    Args:
+        folder: Path of the study.
+        chief: str, HOST:PORT.
+        size: int.
+    """
+
+    def __init__(self, folder: Path, chief: str, size: int):
+        self.folder, self.chief, self.size = folder, chief, size
+        self.deaths, self.ended = 0, 0
+        self.processes: dict[str, subprocess.Popen] = {}
+        for place in range(size):
+            self._start(place)
+
+    def _start(self, place: int) -> None:
+        name = f"worker{place}"
+        self.processes[name] = start_worker(self.folder, self.chief, name, place, self.size)
+        print(f"{name} is process {self.processes[name].pid}", flush=True)
+
+    def tend(self, oracle: Proposals) -> None:
+        """Put new workers in the place of those that ended.
+
+        Args:
+            oracle: Proposals, which gets their trials back.
+
+        Raises:
+            ValueError: they all end without a trial done.
+        """
+        if len(oracle.end_order) > self.ended:
+            self.deaths, self.ended = 0, len(oracle.end_order)
+        for place, (name, process) in enumerate(list(self.processes.items())):
+            if process.poll() is None or oracle.finished:
+                continue
+            check_fault(oracle, self.folder)
+            release(oracle, self.folder, name)
+            self.deaths += 1
+            if self.deaths >= DEATHS:
+                last = (self.folder / f"{name}.log").read_text(encoding="utf-8").strip().splitlines()[-1:]
+                raise ValueError(f"Workers end without a trial done; {self.folder / name}.log ends: {' '.join(last)}")
+            self._start(place)
+
+    def wait(self, seconds: float = 30.0) -> None:
+        """Wait for the workers to hear that there is nothing left to do."""
+        until = time.monotonic() + seconds
+        for process in self.processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
+
+    def dismiss(self) -> None:
+        """End all workers, and with them the runs that they wait for."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+            process.stdin.close()
+
+
+def run_finals(study: Study, folder: Path, best: list[TrialResult], workers: int) -> None:
+    """Train the best points on the whole training set and test them, once.
+
+    Args:
+        study: Study.
+        folder: Path of the study.
+        best: list of TrialResults.
+        workers: int, how many runs at a time.
+
+    Raises:
+        ValueError: something else than a run is at fault.
+    """
+    shares: queue.SimpleQueue[Share] = queue.SimpleQueue()
+    for place in range(workers):
+        shares.put(Share.of(place, workers))
+
+    def run(config, path: Path) -> Outcome:
+        share = shares.get()
+        try:
+            return execute(Job(config.model_dump(mode="json"), str(path), study.objective, share=share))
+        finally:
+            shares.put(share)
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        pending = []
+        for trial in best:
+            configs = [study.final_config(trial.fields, repeat) for repeat in range(study.repeats)]
+            place = folder / FINALS / trial.id
+            facts = {"values": trial.values, "fields": trial.fields, "epochs": trial.epochs}
+            write_trial(place, {**facts, "seeds": [config.seed for config in configs]})
+            pending += [pool.submit(run, config, place / f"seed-{config.seed}") for config in configs]
+        outcomes = [future.result() for future in pending]
+    for outcome in outcomes:
+        if outcome.status == FAULT:
+            raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")
+
+
+def write_hparams(results: StudyResults) -> None:
+    """Write every trial for TensorBoard's HParams page.
+
+    Args:
+        results: StudyResults.
+    """
+    import tensorflow as tf
+    from tensorboard.plugins.hparams import api
+
+    for trial in results.ranked():
+        place = results.folder / "tensorboard" / trial.id
+        if place.exists():
+            continue
+        with tf.summary.create_file_writer(str(place)).as_default():
+            api.hparams(trial.values, trial_id=trial.id)
+            tf.summary.scalar(results.study.objective, trial.score, step=0)
+
+
+def announcement(oracle: Proposals, folder: Path, workers: int, address: str | None) -> str:
+    """Say in a line what is about to be searched.
+
+    Args:
+        oracle: Proposals.
+        folder: Path of the study.
+        workers: int.
+        address: str, HOST:PORT, or None.
+
+    Returns:
+        str.
+    """
+    study = oracle.study
+    size = f"{len(oracle.listed):,} points" if oracle.listed is not None else "endless"
+    limits = {"trials": study.trials, "epochs": study.total_epochs, "hours": study.hours}
+    budget = ", ".join(f"{value:g} {name}" for name, value in limits.items() if value) or "all points"
+    done = f"; {len(oracle.end_order)} done before" if oracle.end_order else ""
+    elsewhere = f", serving others at {address}" if address else ""
+    return (
+        f"study {folder}: {', '.join(study.space)} ({size}); {study.tuner}, {budget}, {study.repeats} "
+        f"seed{'s' if study.repeats > 1 else ''} each, "
+        f"{workers} worker{'' if workers == 1 else 's'} here{elsewhere}{done}"
+    )
+
+
+def progress(oracle: Proposals, folder: Path, trial_id: str) -> str:
+    """Say in a line how a trial ended.
+
+    Args:
+        oracle: Proposals.
+        folder: Path of the study.
+        trial_id: str.
+
+    Returns:
+        str.
+    """
+    trial = read_trial_folder(folder / TRIALS / trial_id)
+    values = ", ".join(f"{name}={value}" for name, value in trial.values.items())
+    seconds = sum(run.outcome.seconds for run in trial.runs if run.outcome)
+    if trial.score is None:
+        return f"trial {trial_id} ({values}): {trial.status}: {trial.reason}"
+    spread = f" ± {trial.spread:.4f}" if trial.spread is not None else ""
+    early = ", stopped early" if trial.status == "stopped" else ""
+    return f"trial {trial_id} ({values}): {oracle.study.objective} {trial.score:.4f}{spread}, {seconds:.0f} s{early}"
