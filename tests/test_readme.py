@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 import keras_resnet
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from training.config import recipe_names
+from tuning.oracles import possible_points
+from tuning.study import make_study
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -33,6 +36,14 @@ def test_the_table_gives_each_networks_figures(name):
     figure, unit = multiply_adds.split()
     digits = len(figure.split(".")[1])
     assert figure == f"{count_multiply_adds(model) / {'G': 1e9, 'M': 1e6}[unit]:.{digits}f}"
+
+
+def test_the_study_file_is_one():
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    study = make_study(yaml.safe_load(text), "README.md")
+    assert {"activation", "shortcut", "optimizer"} == set(study.space)
+    points = possible_points(study, study.parsed_space.points(coarse=True))
+    assert len(points) == 3 * 5 * 2
 
 
 def test_every_recipe_is_named():

@@ -13,6 +13,7 @@ from tuning.statistics import (
     Compared,
     Noise,
     PairTable,
+    better_half,
     compare,
     noise,
     pair_table,
@@ -112,15 +113,14 @@ def find(results: StudyResults) -> Findings:
         Findings.
     """
     study, compared = results.study, compare(results)
-    deviation = noise(compared.trials)
     return Findings(
         results,
         Measure(study.objective),
         results.ranked(),
         compared,
-        deviation,
+        noise(better_half(compared.trials, study.direction)),
         pair_table(study.parsed_space, compared.trials, study.direction),
-        main_effects(study.parsed_space, compared.trials, deviation),
+        main_effects(study.parsed_space, compared.trials, noise(compared.trials)),
     )
 
 

@@ -122,10 +122,11 @@ def _noise(findings: Findings) -> str:
     repeats = findings.results.study.repeats
     return (
         f"Noise: from seed to seed the score of one and the same trial has a standard deviation of "
-        f"{measure.number(findings.noise.deviation)}{measure.unit} ({findings.noise.freedom} degrees of freedom, all "
-        f"repeated trials together). Two trials of {count_text(repeats, 'run')} each that are equally good differ by "
-        f"more than {measure.number(findings.least_difference)}{measure.unit} once in twenty times; what differs by "
-        f"less is called within noise. {luck}"
+        f"{measure.number(findings.noise.deviation)}{measure.unit} ({findings.noise.freedom} degrees of freedom, the "
+        f"better half of the repeated trials together, for poor ones vary more). Two trials of "
+        f"{count_text(repeats, 'run')} each that are equally good differ by more than "
+        f"{measure.number(findings.least_difference)}{measure.unit} once in twenty times; what differs by less is "
+        f"called within noise. {luck}"
     )
 
 

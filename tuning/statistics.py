@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,13 +121,29 @@ def noise(trials: Iterable[TrialResult]) -> Noise | None:
     return Noise(math.sqrt(squares / freedom), freedom)
 
 
+def better_half(trials: Sequence[TrialResult], direction: str) -> list[TrialResult]:
+    """Pick the trials that are not worse than the median: a poor network varies more from seed to seed than a good one.
+
+    Args:
+        trials: sequence of TrialResults with scores.
+        direction: "max" or "min".
+
+    Returns:
+        List of TrialResults.
+    """
+    if not trials:
+        return []
+    median = float(np.median([trial.score for trial in trials]))
+    return [trial for trial in trials if (trial.score >= median if direction == "max" else trial.score <= median)]
+
+
 def within_noise(a: TrialResult, b: TrialResult, noise: Noise | None) -> bool | None:
     """Tell whether two trials differ by no more than seeds make them differ.
 
     Args:
         a: TrialResult with a score.
         b: TrialResult with a score.
-        noise: Noise, pooled over the trials of the study.
+        noise: Noise, pooled over trials that are about as good.
 
     Returns:
         bool, by a two-sided t-test at 95 % with the pooled deviation; None where nothing tells what noise is.
