@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import pydantic
 import tyro
 from tyro.conf import Positional, arg
 
-from training.config import RunConfig, explain, load_recipe, make_config, read_fields, recipe_names
+from training.command_line import option, run
+from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
 
 PROGRAM = "python -m training"
 DEFAULT_RECIPE = "digits"
-DEBUG = "KERAS_RESNET_DEBUG"
 
 DESCRIPTION = f"""Train a residual network, and leave a run folder that explains itself.
 
@@ -100,11 +98,11 @@ def train(arguments: list[str]) -> None:
         TrainOptions, prog=PROGRAM, description=DESCRIPTION, args=arguments, default=starting_options(arguments)
     )
     from training.run import RunFolder, default_folder
-    from training.run import train as run
+    from training.run import train as train_network
 
     folder = RunFolder(options.run_dir) if options.run_dir else default_folder(options.recipe)
     try:
-        results = run(options.fields, folder, options.resume, options.overwrite, options.export)
+        results = train_network(options.fields, folder, options.resume, options.overwrite, options.export)
     except KeyboardInterrupt:
         if folder.model_file.is_file():
             print(
@@ -144,24 +142,6 @@ def starting_options(arguments: list[str]) -> TrainOptions:
         if (value := option(arguments, length)) is not None and value.isdigit():
             fields = {**fields, other: None, length.removeprefix("--"): int(value)}
     return TrainOptions(make_config(fields, origin), name, Path(config) if config else None)
-
-
-def option(arguments: list[str], name: str) -> str | None:
-    """Find the value of an option, written `--name value` or `--name=value`.
-
-    Args:
-        arguments: list of str.
-        name: str, with its dashes.
-
-    Returns:
-        str, or None where the option is not given.
-    """
-    for position, argument in enumerate(arguments):
-        if argument == name and position + 1 < len(arguments):
-            return arguments[position + 1]
-        if argument.startswith(f"{name}="):
-            return argument.removeprefix(f"{name}=")
-    return None
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -242,40 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         int, the exit status.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    try:
-        if arguments and arguments[0] in COMMANDS:
-            COMMANDS[arguments[0]](arguments[1:])
-        else:
-            train(arguments)
-    except KeyboardInterrupt:
-        return 130
-    except pydantic.ValidationError as error:
-        return complain(explain(error), error)
-    except ImportError as error:
-        hint = "Install what training needs with: pip install 'keras-resnet-suite[cpu,train]' (or '[gpu,train]')."
-        return complain(f"{error}. {hint}", error)
-    except (ValueError, OSError) as error:
-        return complain(str(error), error)
-    return 0
-
-
-def complain(sentence: str, error: Exception) -> int:
-    """Print what went wrong, or raise it where a traceback was asked for.
-
-    Args:
-        sentence: str.
-        error: the exception.
-
-    Returns:
-        int, the exit status.
-    """
-    if os.environ.get(DEBUG):
-        raise error
-    print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
-    return 1
+    return run(COMMANDS, train, arguments, "train")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import pydantic
 import tyro
 from tyro.conf import Positional, arg
 
-from training.__main__ import DEFAULT_RECIPE, complain, option
-from training.config import RunConfig, explain, load_recipe, make_config, read_fields, recipe_names
+from training.__main__ import DEFAULT_RECIPE
+from training.command_line import option, run
+from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
 from tuning.search_space import RESERVED, default_space
 from tuning.study import Study, make_study
 
@@ -211,13 +210,13 @@ def work(arguments: list[str]) -> None:
     from tuning.jobs import Share
     from tuning.study import read_study
     from tuning.workers import end_with_parent
-    from tuning.workers import work as run
+    from tuning.workers import work as work_for
 
     if options.with_parent:
         end_with_parent()
     share = Share.of(options.place, options.of)
     try:
-        run(read_study(options.study), options.study, options.chief, options.name, share)
+        work_for(read_study(options.study), options.study, options.chief, options.name, share)
     except FatalError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(FAULT_STATUS)
@@ -235,19 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         int, the exit status.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    try:
-        command = COMMANDS.get(arguments[0]) if arguments else None
-        command(arguments[1:]) if command else run_search(arguments)
-    except KeyboardInterrupt:
-        return 130
-    except pydantic.ValidationError as error:
-        return complain(explain(error), error)
-    except (ValueError, OSError) as error:
-        return complain(str(error), error)
-    return 0
+    return run(COMMANDS, run_search, arguments, "train,tune")
 
 
 if __name__ == "__main__":
