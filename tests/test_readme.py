@@ -9,7 +9,7 @@ import yaml
 import keras_resnet
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from training.config import recipe_names
-from tuning.oracles import possible_points
+from tuning.points import possible_points
 from tuning.study import make_study
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")

@@ -115,13 +115,6 @@ class StudyTuner(BaseTuner):
             ended.set()
             thread.join()
 
-    # Nothing of a model passes through the tuner: runs save their own.
-    def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
-        """Do nothing."""
-
-    def load_model(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        """Do nothing."""
-
 
 def write_trial(folder: Path, facts: dict[str, Any]) -> None:
     """Write what a trial is, for `results.read_results`.

@@ -5,7 +5,8 @@ import json
 import pytest
 from keras_tuner.engine.trial import TrialStatus
 
-from tuning.oracles import ATTEMPTS, make_oracle, problem
+from tuning.oracles import ATTEMPTS, make_oracle
+from tuning.points import problem
 from tuning.search_space import signature
 from tuning.workers import StudyTuner
 

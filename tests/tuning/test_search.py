@@ -19,6 +19,7 @@ from training.evaluation import evaluate_run
 from training.run_folder import RunFolder
 from tuning.results import COMPLETED, FAILED, read_results
 from tuning.search import check_folder, check_workers
+from tuning.study import read_study
 
 RUN = {"network": "ResNet8", "epochs": 3, "cache": True, "train_split": "train[:400]"}
 
@@ -87,7 +88,10 @@ def test_study_leaves_what_it_promises(complete):
     files = {path.name for path in folder.iterdir()}
     assert {"study.yaml", "best.yaml", "report.md", "report.html", "leaderboard.csv", "tensorboard"} <= files
     assert f"train the best: python -m training --config {folder / 'best.yaml'}" in printed
-    assert len(re.findall(r"^trial 0*\d \(activation=\w+, shortcut=\w\): accuracy 0\.\d{4} ± ", printed, re.M)) == 4
+    assert (
+        len(re.findall(r"^\[\d of 4\] trial \d+ \(activation=\w+, shortcut=\w\): accuracy 0\.\d{4} ± ", printed, re.M))
+        == 4
+    )
 
 
 def test_best_by_validation_is_trained_on_everything_and_tested(complete):
@@ -135,7 +139,7 @@ def test_killed_chief_takes_its_workers_along_and_goes_on_to_the_same_end(comple
     path, folder, _ = complete
     command = Command("--config", path, "--study-dir", tmp_path / "study", "--workers", 2)
     workers = [int(command.until(r"worker\d is process (\d+)")[1]) for _ in range(2)]
-    command.until(r"^trial 0")
+    command.until(r"^\[1 of 4\] trial ")
     ended = list((tmp_path / "study/trials").glob("*/seed-0/outcome.json"))
     before = {file: file.stat().st_mtime_ns for file in ended}
     os.kill(command.process.pid, signal.SIGKILL)
@@ -219,9 +223,18 @@ def free_port() -> int:
 def test_folder_of_another_study_is_refused_and_left_alone(complete, study):
     _, folder, _ = complete
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    with pytest.raises(ValueError, match=r"holds a study with another fields and space and .*it is left as it is"):
+    with pytest.raises(ValueError, match=r"holds a study with another space and .* and fields; it is left as it is"):
         check_folder(folder, study())
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_study_may_go_on_with_another_budget_elsewhere(complete, data_dir):
+    _, folder, _ = complete
+    before = read_study(folder)
+    check_folder(folder, before.model_copy(update={"trials": 9, "hours": 1.0, "finalists": 1}))
+    check_folder(folder, before.model_copy(update={"fields": {**before.fields, "data_dir": "elsewhere"}}))
+    with pytest.raises(ValueError, match="holds a study with another fields;"):
+        check_folder(folder, before.model_copy(update={"fields": {**before.fields, "epochs": 9}}))
 
 
 def test_folder_of_something_else_is_refused(tmp_path, study):

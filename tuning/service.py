@@ -1,0 +1,150 @@
+"""The chief's side: keras-tuner's oracle service, and the workers of this machine."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import subprocess
+import time
+from pathlib import Path
+
+from tuning.jobs import write_outcome
+from tuning.oracles import Proposals
+from tuning.results import KILLED, OUTCOME_FILE, TRIALS, Outcome, read_trial
+from tuning.workers import FAULT_FILE, start_worker
+
+# Seconds without a sign of life after which a worker is taken for gone.
+LEASE = 120.0
+# Workers that end one after another, without a trial ending in between, before the search gives up.
+DEATHS = 6
+
+
+def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
+    """Hand out trials until there are no more.
+
+    Args:
+        oracle: Proposals.
+        folder: Path of the study.
+        workers: int, to start on this machine.
+        address: str, HOST:PORT to listen at; port 0 for any.
+
+    Raises:
+        ValueError: the address cannot be listened at, or the search itself fails.
+    """
+    import grpc
+    from keras_tuner.src import protos
+    from keras_tuner.src.distribute.oracle_chief import OracleServicer
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4))
+    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ValueError(f"Cannot listen at {address}: is it an address of this machine, and free?") from error
+    server.start()
+    crew = Crew(folder, f"{address.rpartition(':')[0]}:{port}", workers)
+    try:
+        while not oracle.finished:
+            crew.tend(oracle)
+            check_fault(oracle, folder)
+            for name in oracle.silent(LEASE):
+                release(oracle, folder, name)
+            time.sleep(0.1)
+        crew.wait()
+    finally:
+        crew.dismiss()
+        server.stop(grace=5).wait()
+
+
+def check_fault(oracle: Proposals, folder: Path) -> None:
+    """Stop a search whose own fault it is.
+
+    Args:
+        oracle: Proposals.
+        folder: Path of the study.
+
+    Raises:
+        ValueError: a worker or the oracle met such a fault.
+    """
+    file = folder / FAULT_FILE
+    reason = oracle.fault or (file.read_text(encoding="utf-8") if file.is_file() else None)
+    if reason:
+        raise ValueError(f"The search stopped: {reason} The same command goes on with it.")
+
+
+def release(oracle: Proposals, folder: Path, name: str) -> None:
+    """Take the trial of a worker that is gone.
+
+    Args:
+        oracle: Proposals.
+        folder: Path of the study.
+        name: str, the worker's.
+    """
+    trial_id = oracle.release(name)
+    if trial_id is None:
+        return
+    if oracle.trials[trial_id].status != "FAILED":
+        print(f"trial {trial_id}: its worker {name} is gone; it begins anew", flush=True)
+        return
+    for run in read_trial(folder / TRIALS / trial_id).runs:
+        if run.outcome is None:
+            write_outcome(run.folder / OUTCOME_FILE, Outcome(KILLED, reason="its worker was killed, and again"))
+    oracle.on_end(trial_id)
+
+
+class Crew:
+    """The workers of this machine.
+
+    Args:
+        folder: Path of the study.
+        chief: str, HOST:PORT.
+        size: int.
+    """
+
+    def __init__(self, folder: Path, chief: str, size: int):
+        self.folder, self.chief, self.size = folder, chief, size
+        self.deaths, self.ended = 0, 0
+        self.processes: dict[str, subprocess.Popen] = {}
+        for place in range(size):
+            self._start(place)
+
+    def _start(self, place: int) -> None:
+        name = f"worker{place}"
+        self.processes[name] = start_worker(self.folder, self.chief, name, place, self.size)
+        print(f"{name} is process {self.processes[name].pid}", flush=True)
+
+    def tend(self, oracle: Proposals) -> None:
+        """Put new workers in the place of those that ended.
+
+        Args:
+            oracle: Proposals, which gets their trials back.
+
+        Raises:
+            ValueError: they all end without a trial done.
+        """
+        if len(oracle.end_order) > self.ended:
+            self.deaths, self.ended = 0, len(oracle.end_order)
+        for place, (name, process) in enumerate(list(self.processes.items())):
+            if process.poll() is None or oracle.finished:
+                continue
+            check_fault(oracle, self.folder)
+            release(oracle, self.folder, name)
+            self.deaths += 1
+            if self.deaths >= DEATHS:
+                last = (self.folder / f"{name}.log").read_text(encoding="utf-8").strip().splitlines()[-1:]
+                raise ValueError(f"Workers end without a trial done; {self.folder / name}.log ends: {' '.join(last)}")
+            self._start(place)
+
+    def wait(self, seconds: float = 30.0) -> None:
+        """Wait for the workers to hear that there is nothing left to do."""
+        until = time.monotonic() + seconds
+        for process in self.processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
+
+    def dismiss(self) -> None:
+        """End all workers, and with them the runs that they wait for."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+            process.stdin.close()
