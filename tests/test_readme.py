@@ -1,5 +1,6 @@
 """What the README says is run and counted."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -7,13 +8,19 @@ import pytest
 import yaml
 
 import keras_resnet
+import training.__main__ as training
+import tuning.__main__ as tuning
 from keras_resnet.analysis import count_multiply_adds, count_parameters
-from training.config import recipe_names
+from training.config import FIELDS, recipe_names
 from tuning.points import possible_points
 from tuning.study import make_study
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = {
+    "training": (training.TrainOptions, training.EvaluateOptions, training.PredictOptions, training.ExportOptions),
+    "tuning": (tuning.SearchOptions, tuning.ReportOptions, tuning.WorkOptions),
+}
 ROWS = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+ \| [\d.]+ [GM]) \|", README, re.MULTILINE))
 # Building a network of hundreds of layers takes seconds; their figures are tested in test_complexity.
 QUICK = [name for name in ROWS if keras_resnet.CATALOGUE[name].depth <= 60]
@@ -51,8 +58,12 @@ def test_every_recipe_is_named():
 
 
 def test_commands_that_are_shown_have_options_that_exist():
-    from training.config import FIELDS
-
-    options = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", README)}
-    own = {"recipe", "config", "run_dir", "resume", "overwrite", "export", "top", "json", "help"}
-    assert options <= own | set(FIELDS)
+    known = {
+        command: {field.name for options in described for field in dataclasses.fields(options)} | {"help", *FIELDS}
+        for command, described in COMMANDS.items()
+    }
+    shown = re.findall(r"python -m (training|tuning) (.*)", README)
+    for command, line in shown:
+        options = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", line)}
+        assert options <= known[command], line
+    assert {command for command, _ in shown} == set(COMMANDS)
