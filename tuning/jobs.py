@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -102,7 +103,7 @@ class Job:
 def execute(job: Job) -> Outcome:
     """Run a job in a process of its own and wait for its end; a run that has ended is not made again.
 
-    A run that was killed goes on from its last complete epoch.
+    A run that was killed, or met a fault that is not its own, goes on from its last complete epoch.
 
     Args:
         job: Job.
@@ -112,7 +113,7 @@ def execute(job: Job) -> Outcome:
     """
     file = Path(job.folder, OUTCOME_FILE)
     done = read_outcome(file)
-    if done is not None and done.status != KILLED:
+    if done is not None and done.status not in (KILLED, FAULT):
         return done
     file.unlink(missing_ok=True)
     process = _processes().Process(target=perform, args=(job,))
@@ -202,6 +203,9 @@ def attempt(job: Job, folder: Path) -> Outcome:
         return Outcome(FAULT, reason=_sentence(error))
     except Exception as error:  # a network may fail in as many ways as Keras and TensorFlow know
         return Outcome(FAILED, reason=_sentence(error), seconds=time.perf_counter() - began)
+    if not math.isfinite(results[job.objective]):
+        reason = f"its {job.objective} on the {results['split']} is {results[job.objective]}"
+        return Outcome(FAILED, reason=reason, seconds=time.perf_counter() - began)
     return Outcome(
         status=STOPPED if observer.stopped else COMPLETED,
         score=results[job.objective],

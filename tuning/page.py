@@ -26,8 +26,9 @@ p.warning { border-left: 4px solid #d08700; padding: 0.2rem 0 0.2rem 0.9rem; }
 table { border-collapse: collapse; font-size: 0.87rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.28rem 0.7rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
 td { max-width: 36rem; }
-th { background: var(--soft); white-space: nowrap; }
-th.number, td.number { text-align: right; white-space: nowrap; }
+th { background: var(--soft); vertical-align: bottom; }
+th.number, td.number { text-align: right; }
+td.number { white-space: nowrap; }
 img { max-width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line); border-radius: 6px;
   padding: 8px; box-sizing: border-box; }
 pre { background: var(--soft); padding: 0.7rem 0.9rem; border-radius: 6px; overflow-x: auto; font-size: 0.85rem; }

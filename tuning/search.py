@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import queue
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +53,16 @@ def search(study: Study, folder: Path, workers: int = 1, address: str | None = N
     """
     check_folder(folder, study)
     check_workers(workers, address)
-    planned = planned_epochs(study)
-    oracle = make_oracle(study, planned)
+    oracle = make_oracle(study, planned_epochs(study))
     folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder):
+        return _run(study, folder, workers, address, oracle)
+
+
+def _run(study: Study, folder: Path, workers: int, address: str | None, oracle: Proposals) -> StudyResults:
     write_safely(folder / "study.yaml", lambda part: part.write_text(study.to_yaml(), encoding="utf-8"))
     (folder / FAULT_FILE).unlink(missing_ok=True)
-    StudyTuner(oracle, study, folder, planned, Share()).save()  # reads what an earlier call has left
+    StudyTuner(oracle, study, folder, oracle.planned, Share()).save()  # reads what an earlier call has left
     oracle.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
     print(announcement(oracle, folder, workers, address), flush=True)
     serve(oracle, folder, workers, address or LOCAL)
@@ -69,6 +75,29 @@ def search(study: Study, folder: Path, workers: int = 1, address: str | None = N
     write_report(folder)
     print(leaderboard_text(read_results(folder)))
     return read_results(folder)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a study, which is another's to go on with only when this process has ended.
+
+    Args:
+        folder: Path of the study.
+
+    Yields:
+        None.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    import fcntl  # systems without it have no TensorFlow either
+
+    with open(folder / "chief.lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ValueError(f"{folder} is being searched by another process; wait for it, or end it.") from error
+        yield
 
 
 def check_folder(folder: Path, study: Study) -> None:

@@ -1,5 +1,6 @@
 """Runs in processes of their own: how they end, and what is left."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -60,6 +61,15 @@ def test_full_disk_is_not_the_trials_fault(job, monkeypatch):
     monkeypatch.setattr("training.run.train", fail)
     outcome = attempt(job(), Path(job().folder))
     assert (outcome.status, outcome.reason) == (FAULT, "Cannot save model.keras: no space left on device.")
+
+
+def test_fault_is_tried_again_and_a_score_that_is_no_number_is_a_failure(job, monkeypatch):
+    write_outcome(Path(job().folder) / OUTCOME_FILE, Outcome(FAULT, reason="no space left on device"))
+    assert execute(job()).status == COMPLETED
+    results = {"split": "validation of train", "accuracy": 0.5, "loss": float("nan")}
+    monkeypatch.setattr("training.run.train", lambda *_, **__: results)
+    outcome = attempt(dataclasses.replace(job("other"), objective="loss"), Path(job("other").folder))
+    assert (outcome.status, outcome.reason) == (FAILED, "its loss on the validation of train is nan")
 
 
 def test_run_that_is_killed_is_told_and_goes_on_when_it_is_asked_for_again(job):
