@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from tuning.dimensions import Choice, Range, Space
 from tuning.results import TrialResult
-from tuning.search_space import Choice, Range, Space
 from tuning.statistics import CONFIDENCE, Ancestors, Noise, dimension_names, walk
 
 MOST_VALUES = 5  # of a range that is a factor by its values

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuning.dimensions import Choice, Range
 from tuning.effects import Effect
 from tuning.findings import Findings
 from tuning.page import Block, Heading, Paragraph, Picture, Table
-from tuning.search_space import Choice, Range
 from tuning.wording import NONE, Measure, listing
 
 ALPHA = 0.05

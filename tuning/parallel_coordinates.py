@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuning.dimensions import Choice, Range
 from tuning.pictures import score_ends, shorten
 from tuning.results import StudyResults, TrialResult
-from tuning.search_space import Choice, Range
 from tuning.statistics import Ancestors, dimension_names, walk
 from tuning.wording import Measure, short_name
 

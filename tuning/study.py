@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from keras_resnet.messages import unknown
 from training.config import RunConfig, explain, load_recipe, make_config, read_fields
-from tuning.search_space import Space, parse_space
+from tuning.dimensions import Space
+from tuning.search_space import parse_space
 
 OBJECTIVES: dict[str, str] = {"accuracy": "max", "loss": "min"}
 
