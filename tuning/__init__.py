@@ -1,9 +1,10 @@
 """The search: which activation, which shortcut, which of any other choice learns best."""
 
-try:
-    import keras_tuner  # noqa: F401
-except ImportError as error:
+from importlib.util import find_spec
+
+# Looked for and not imported, which would take seconds and which --help does not need.
+if not (find_spec("keras_tuner") and find_spec("scipy")):
     raise ImportError(
-        f"tuning needs more than training does ({error}). "
+        "tuning needs keras-tuner and scipy. "
         "Install it with: pip install 'keras-resnet-suite[cpu,train,tune]' (or '[gpu,train,tune]')."
-    ) from error
+    )

@@ -20,8 +20,6 @@ from tuning.study import Study, make_study
 
 PROGRAM = "python -m tuning"
 DEFAULT_SEARCH = "activation,shortcut,placement,optimizer"
-# The exit status of a worker that met a fault of the search itself.
-FAULT_STATUS = 3
 
 DESCRIPTION = f"""Search which choices learn best, and leave a study folder that explains itself.
 
@@ -86,12 +84,6 @@ class WorkOptions:
     """HOST:PORT of the chief."""
     name: str
     """Name unlike that of any other worker."""
-    place: int = 0
-    """Number of the worker among those of this machine, from 0."""
-    of: int = 1
-    """Workers of this machine, which share out its cores and GPUs."""
-    with_parent: bool = False
-    """End when standard input does."""
 
 
 def run_search(arguments: list[str]) -> None:
@@ -105,6 +97,9 @@ def run_search(arguments: list[str]) -> None:
     )
     study = study_of(options)
     folder = options.study_dir or Path("studies", f"{options.recipe}-{time.strftime('%Y%m%d-%H%M%S')}")
+    from tuning.jobs import processes
+
+    processes()
     from tuning.search import search
 
     try:
@@ -205,21 +200,20 @@ def work(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(WorkOptions, prog=f"{PROGRAM} work", description=work.__doc__, args=arguments)
+    from tuning.jobs import Share, processes
+    from tuning.study import read_study
+
+    study = read_study(options.study)
+    processes()
     from keras_tuner.errors import FatalError
 
-    from tuning.jobs import Share
-    from tuning.study import read_study
-    from tuning.workers import end_with_parent
+    from tuning.workers import planned_epochs
     from tuning.workers import work as work_for
 
-    if options.with_parent:
-        end_with_parent()
-    share = Share.of(options.place, options.of)
     try:
-        work_for(read_study(options.study), options.study, options.chief, options.name, share)
+        work_for(study, options.study, planned_epochs(study), options.chief, options.name, Share())
     except FatalError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(FAULT_STATUS)
+        raise ValueError(str(error)) from error
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "work": work}

@@ -8,6 +8,7 @@ import json
 import math
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.forkserver
 import os
 import shutil
 import signal
@@ -116,7 +117,7 @@ def execute(job: Job) -> Outcome:
     if done is not None and done.status not in (KILLED, FAULT):
         return done
     file.unlink(missing_ok=True)
-    process = _processes().Process(target=perform, args=(job,))
+    process = processes().Process(target=perform, args=(job,))
     process.start()
     process.join()
     outcome = read_outcome(file) or Outcome(KILLED, reason=_end_of(process.exitcode))
@@ -126,10 +127,17 @@ def execute(job: Job) -> Outcome:
 
 
 @functools.cache
-def _processes() -> multiprocessing.context.BaseContext:
-    """Make processes from one that has imported TensorFlow and done nothing else, which takes no time each."""
+def processes() -> multiprocessing.context.BaseContext:
+    """Give the way to make processes in no time: from one that has imported TensorFlow and done nothing else.
+
+    That one begins to import at once, while the caller goes on; all processes under it share it.
+
+    Returns:
+        multiprocessing.context.BaseContext.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training.run"])
+    context.set_forkserver_preload(["training.run", "tuning.workers"])
+    multiprocessing.forkserver.ensure_running()
     return context
 
 
@@ -160,16 +168,24 @@ def perform(job: Job) -> None:
     Args:
         job: Job.
     """
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    job.share.take()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     folder = Path(job.folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".log"), "a", encoding="utf-8") as log:
+    settle(folder.with_suffix(".log"))
+    job.share.take()
+    write_outcome(folder / OUTCOME_FILE, attempt(job, folder))
+
+
+def settle(log: Path) -> None:
+    """Make a process at home that was made for a job: it writes to a log, and ends with the one that asked for it.
+
+    Args:
+        log: Path of the file.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the chief, which ends its workers itself
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "a", encoding="utf-8") as file:
         for stream in (sys.stdout, sys.stderr):
-            os.dup2(log.fileno(), stream.fileno())
-        outcome = attempt(job, folder)
-    write_outcome(folder / OUTCOME_FILE, outcome)
+            os.dup2(file.fileno(), stream.fileno())
 
 
 def _end_with_parent() -> None:

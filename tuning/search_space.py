@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
 import yaml
 
-from keras_resnet.messages import unknown
 from training.config import FIELDS
 from tuning.dimensions import PARAMETRISED, Choice, Option, Range, Space
 
@@ -80,7 +79,7 @@ def default_space(fields: list[str]) -> dict[str, Any]:
     for field in fields:
         if field not in known:
             raise ValueError(
-                f"{unknown('field to search:', field, known)} Any other field needs a space of its own, in a file for "
+                f"{_unknown('field to search:', field, known)} Any other field needs a space of its own, in a file for "
                 "--config."
             )
     return {field: known[field] for field in fields}
@@ -104,9 +103,15 @@ def _rounded(item: Any) -> Any:
     return f"{item:.6g}" if isinstance(item, float) else item
 
 
+def _unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
+    from keras_resnet.messages import unknown  # imports Keras, which would slow down --help
+
+    return unknown(kind, name, allowed)
+
+
 def _check_field(field: str) -> None:
     if field not in FIELDS:
-        raise ValueError(unknown("field of the search space:", field, FIELDS))
+        raise ValueError(_unknown("field of the search space:", field, FIELDS))
     if field in RESERVED:
         raise ValueError(f"{field!r} cannot be searched: it is the same for all trials, or the study sets it.")
 
@@ -154,7 +159,7 @@ def _range(name: str, description: Mapping[str, Any]) -> Range:
     known = {"low", "high", "scale", "points"}
     for key in description:
         if key not in known:
-            raise ValueError(f"{name}: {unknown('part of a range:', key, sorted(known))}")
+            raise ValueError(f"{name}: {_unknown('part of a range:', key, sorted(known))}")
     low, high = description.get("low"), description.get("high")
     scale, count = description.get("scale", "linear"), description.get("points")
     for number in (low, high):
@@ -163,7 +168,7 @@ def _range(name: str, description: Mapping[str, Any]) -> Range:
     if low >= high:
         raise ValueError(f"{name} is upside down: low is {low} and high is {high}. Give the lesser one as low.")
     if scale not in SCALES:
-        raise ValueError(f"{name}: {unknown('scale', scale, SCALES)}")
+        raise ValueError(f"{name}: {_unknown('scale', scale, SCALES)}")
     if scale == "log" and low <= 0:
         raise ValueError(f"{name}: a logarithmic scale needs a low above 0; received {low}.")
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 2):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
-import subprocess
+import multiprocessing
 import time
 from pathlib import Path
 
-from tuning.jobs import write_outcome
+from tuning.jobs import Share, processes, write_outcome
 from tuning.oracles import Proposals
 from tuning.results import KILLED, OUTCOME_FILE, TRIALS, Outcome, read_trial
-from tuning.workers import FAULT_FILE, start_worker
+from tuning.workers import FAULT_FILE, work_here
 
 # Seconds without a sign of life after which a worker is taken for gone.
 LEASE = 120.0
@@ -42,7 +41,7 @@ def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
     except RuntimeError as error:
         raise ValueError(f"Cannot listen at {address}: is it an address of this machine, and free?") from error
     server.start()
-    crew = Crew(folder, f"{address.rpartition(':')[0]}:{port}", workers)
+    crew = Crew(folder, oracle.planned, f"{address.rpartition(':')[0]}:{port}", workers)
     try:
         while not oracle.finished:
             crew.tend(oracle)
@@ -97,20 +96,23 @@ class Crew:
 
     Args:
         folder: Path of the study.
+        planned: int, epochs of a run.
         chief: str, HOST:PORT.
         size: int.
     """
 
-    def __init__(self, folder: Path, chief: str, size: int):
-        self.folder, self.chief, self.size = folder, chief, size
+    def __init__(self, folder: Path, planned: int, chief: str, size: int):
+        self.folder, self.planned, self.chief, self.size = folder, planned, chief, size
         self.deaths, self.ended = 0, 0
-        self.processes: dict[str, subprocess.Popen] = {}
+        self.processes: dict[str, multiprocessing.Process] = {}
         for place in range(size):
             self._start(place)
 
     def _start(self, place: int) -> None:
         name = f"worker{place}"
-        self.processes[name] = start_worker(self.folder, self.chief, name, place, self.size)
+        facts = (str(self.folder), self.planned, self.chief, name, Share.of(place, self.size))
+        self.processes[name] = processes().Process(target=work_here, args=facts)
+        self.processes[name].start()
         print(f"{name} is process {self.processes[name].pid}", flush=True)
 
     def tend(self, oracle: Proposals) -> None:
@@ -125,26 +127,25 @@ class Crew:
         if len(oracle.end_order) > self.ended:
             self.deaths, self.ended = 0, len(oracle.end_order)
         for place, (name, process) in enumerate(list(self.processes.items())):
-            if process.poll() is None or oracle.finished:
+            if process.is_alive() or oracle.finished:
                 continue
             check_fault(oracle, self.folder)
             release(oracle, self.folder, name)
             self.deaths += 1
             if self.deaths >= DEATHS:
-                last = (self.folder / f"{name}.log").read_text(encoding="utf-8").strip().splitlines()[-1:]
-                raise ValueError(f"Workers end without a trial done; {self.folder / name}.log ends: {' '.join(last)}")
+                log = self.folder / f"{name}.log"
+                last = log.read_text(encoding="utf-8").strip().splitlines()[-1:] if log.is_file() else []
+                raise ValueError(f"Workers end without a trial done; {log} ends: {' '.join(last)}")
             self._start(place)
 
     def wait(self, seconds: float = 30.0) -> None:
         """Wait for the workers to hear that there is nothing left to do."""
         until = time.monotonic() + seconds
         for process in self.processes.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, until - time.monotonic()))
+            process.join(max(0.0, until - time.monotonic()))
 
     def dismiss(self) -> None:
         """End all workers, and with them the runs that they wait for."""
         for process in self.processes.values():
             process.kill()
-            process.wait()
-            process.stdin.close()
+            process.join()

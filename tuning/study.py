@@ -11,7 +11,6 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from keras_resnet.messages import unknown
 from training.config import RunConfig, explain, load_recipe, make_config, read_fields
 from tuning.dimensions import Space
 from tuning.search_space import parse_space
@@ -118,6 +117,8 @@ def make_study(settings: Mapping[str, Any], origin: str) -> Study:
     settings = dict(settings)
     for name in settings:
         if name not in (*Study.model_fields, "recipe"):
+            from keras_resnet.messages import unknown  # imports Keras, which would slow down --help
+
             raise ValueError(f"{origin}: {unknown('setting of a study:', name, [*Study.model_fields, 'recipe'])}")
     recipe = settings.pop("recipe", None)
     given = dict(settings.get("fields") or {})

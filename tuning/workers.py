@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +16,10 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from training.run_folder import write_safely
-from tuning.jobs import Job, Share, execute
+from tuning.jobs import Job, Share, execute, settle
 from tuning.oracles import ORACLE_FOLDER, ORACLES
 from tuning.results import FAILED, FAULT, KILLED, TRIAL_FILE, TRIALS, Outcome
-from tuning.study import Study
+from tuning.study import Study, read_study
 
 # Seconds between the signs of life that a worker gives while a trial runs.
 HEARTBEAT = 5.0
@@ -146,12 +144,13 @@ def planned_epochs(study: Study) -> int:
     return Plan.of(datasets.open_source(config), config).epochs
 
 
-def work(study: Study, folder: Path, chief: str, name: str, share: Share) -> None:
+def work(study: Study, folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
     """Run trials for a chief until it has no more.
 
     Args:
         study: Study.
         folder: Path of the study, which the chief and all its workers must see.
+        planned: int, epochs of a run.
         chief: str, HOST:PORT.
         name: str, unlike that of any other worker.
         share: Share of this machine.
@@ -161,40 +160,20 @@ def work(study: Study, folder: Path, chief: str, name: str, share: Share) -> Non
     """
     host, _, port = chief.rpartition(":")
     os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port, "KERASTUNER_TUNER_ID": name}
-    planned = planned_epochs(study)
     proxied = ORACLES[study.tuner](study, planned)  # keras-tuner puts a client of the chief's in its place
     StudyTuner(proxied, study, folder, planned, share).search()
 
 
-def start_worker(folder: Path, chief: str, name: str, place: int, workers: int) -> subprocess.Popen:
-    """Start a worker on this machine that ends with this process.
+def work_here(folder: str, planned: int, chief: str, name: str, share: Share) -> None:
+    """Be a worker of this machine, in the process that was made for it.
 
     Args:
-        folder: Path of the study.
+        folder: str, of the study.
+        planned: int, epochs of a run.
         chief: str, HOST:PORT.
-        name: str.
-        place: int, from 0, among the workers of this machine.
-        workers: int, how many there are.
-
-    Returns:
-        subprocess.Popen.
+        name: str, unlike that of any other worker.
+        share: Share of this machine.
     """
-    command = [sys.executable, "-m", "tuning", "work", str(folder), "--chief", chief, "--name", name]
-    log = open(folder / f"{name}.log", "a", encoding="utf-8")  # noqa: SIM115 - the process keeps it
-    return subprocess.Popen(
-        [*command, "--place", str(place), "--of", str(workers), "--with-parent"],
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,  # Ctrl-C is for the chief, which ends its workers itself
-    )
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone, whose end of the pipe closes then."""
-
-    def wait() -> None:
-        os.read(sys.stdin.fileno(), 1)  # without Python's buffer, whose lock would be in the way at exit
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    settle(Path(folder, f"{name}.log"))
+    with contextlib.suppress(FatalError):  # the chief reads of it in FAULT_FILE
+        work(read_study(Path(folder)), Path(folder), planned, chief, name, share)

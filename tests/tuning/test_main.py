@@ -3,9 +3,10 @@
 import pytest
 import yaml
 
-from training.config import load_recipe
+from tests.keras_resnet.helpers import run_python
+from training.config import FIELDS, load_recipe
 from tuning import search
-from tuning.__main__ import main
+from tuning.__main__ import STUDY_OPTIONS, main
 from tuning.search_space import default_space
 from tuning.study import Study, make_study
 
@@ -116,3 +117,22 @@ def test_unknown_field_of_a_space_is_named_with_its_file(refused, tmp_path):
     assert "Unknown field of the search space: 'activaton'. Did you mean 'activation'" in refused("--config", path)
     path.write_text("{recipe: digits, space: {activation: [relu]}, trails: 3}", encoding="utf-8")
     assert "Unknown setting of a study: 'trails'. Did you mean 'trials'" in refused("--config", path)
+
+
+LIST_MODULES = """
+import sys
+from tuning.__main__ import STUDY_OPTIONS, main
+try:
+    main(sys.argv[1:])
+except SystemExit as exit:
+    print("status", exit.code)
+print("modules", *sorted({name.split(".")[0] for name in sys.modules}))
+"""
+
+
+def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow():
+    *page, status, modules = run_python("-c", LIST_MODULES, "--help", COLUMNS="200").stdout.splitlines()
+    assert status == "status 0"
+    assert not {"keras", "tensorflow", "keras_tuner", "keras_resnet", "scipy"} & set(modules.split())
+    for field in (*FIELDS, *STUDY_OPTIONS, "workers", "study_dir", "chief"):
+        assert f"--{field.replace('_', '-')}" in "\n".join(page)

@@ -195,7 +195,7 @@ def owner_of(folder: Path, first: int) -> int:
     log = (folder / f"{name}.log").resolve()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if os.readlink(process / "fd/1") == str(log) and b"\0work\0" in (process / "cmdline").read_bytes():
+            if os.readlink(process / "fd/1") == str(log):
                 return int(process.name)
     return first
 
