@@ -121,7 +121,7 @@ def test_batches(source: Source, split: str, preprocessing: Preprocessing, batch
 def shared_batch(examples: int, batch: int, replicas: int) -> int:
     """Find the largest batch size at which even the last batch leaves no replica empty-handed.
 
-    A replica without an example makes Keras fail.
+    A replica without an example makes Keras fail, and so does a first batch that cannot be shared out evenly.
 
     Args:
         examples: int, in the whole split.
@@ -139,7 +139,8 @@ def shared_batch(examples: int, batch: int, replicas: int) -> int:
         share = -(-rest // replicas)
         return rest == 0 or -(-rest // share) == replicas
 
-    sizes = range(batch - batch % replicas, 0, -replicas)
+    largest = min(batch, examples)
+    sizes = range(largest - largest % replicas, 0, -replicas)
     for size in sizes:
         if serves(examples % size):
             return size

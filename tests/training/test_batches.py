@@ -195,12 +195,12 @@ def leaves_nobody_empty_handed(examples: int, size: int, replicas: int) -> bool:
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3, 4, 8])
-def test_shared_batch_is_the_largest_that_serves_every_replica(replicas):
+def test_shared_batch_is_the_largest_that_fills_itself_and_serves_every_replica(replicas):
     for count in range(replicas, 60):
         for batch in range(replicas, 40, replicas):
             sizes = [
                 size
-                for size in range(replicas, batch + 1, replicas)
+                for size in range(replicas, min(batch, count) + 1, replicas)
                 if leaves_nobody_empty_handed(count, size, replicas)
             ]
             if sizes:

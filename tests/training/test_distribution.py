@@ -29,7 +29,7 @@ from training.run_folder import RunFolder
 config = make_config(read_fields(Path(sys.argv[1])), sys.argv[1])
 folder = RunFolder(Path(sys.argv[2]))
 results = train(config, folder)
-odd = {name: evaluate_run(folder, {"test_split": f"test[:{name}]"}) for name in (101, 65)}
+odd = {name: evaluate_run(folder, {"test_split": f"test[:{name}]"}) for name in (101, 65, 51)}
 print(json.dumps({"replicas": make_strategy(config).num_replicas_in_sync, "results": results, "odd": odd}))
 """
 
@@ -85,7 +85,7 @@ def test_two_devices_evaluate_as_one_does(pair):
     assert report["results"]["accuracy"] == pytest.approx(rows[-1]["val_accuracy"], abs=1e-6)
 
 
-@pytest.mark.parametrize("count", [101, 65])
+@pytest.mark.parametrize("count", [101, 65, 51])
 def test_two_devices_evaluate_an_odd_number_of_examples_as_one_does(pair, count):
     _, two, report = pair
     alone = evaluate_run(two, {"test_split": f"test[:{count}]", "devices": ("CPU:0",)})
