@@ -88,6 +88,18 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
     return model
 
 
+def has_top(model: keras.Model) -> bool:
+    """Tell whether a network ends in its classifier.
+
+    Args:
+        model: keras.Model.
+
+    Returns:
+        bool.
+    """
+    return any(layer.name == TOP for layer in model.layers)
+
+
 def check_classes(classes: int) -> int:
     """Check the number of classes.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_resnet.layers import ResidualNetwork, channels, deep_recursion, spatial_axes
 from keras_resnet.messages import unknown
-from keras_resnet.network import FLOAT32_HEAD, TOP, check_classes, check_shape, classifier, global_pool
+from keras_resnet.network import FLOAT32_HEAD, TOP, check_classes, check_shape, classifier, global_pool, has_top
 
 HEAD, BACKBONE = "head", "backbone"
 
@@ -57,7 +57,7 @@ def transfer(
 
 def _copied(model: keras.Model, inputs, keeps_head: bool):
     """Lay out the layers of a network anew on another input, with its classifier or up to it."""
-    if not keeps_head and _has_top(model):
+    if not keeps_head and has_top(model):
         model = ResidualNetwork(model.input, model.get_layer(TOP).input)
     copy = keras.models.clone_model(model, input_tensors=inputs, clone_function=_fresh)
     if any(size is not None and size < 1 for layer in copy.layers for size in layer.output.shape):
@@ -73,14 +73,10 @@ def _fresh(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 def _classified(model: keras.Model, x, classes: int):
     """End a network in a new classifier, like its old one where it had one."""
-    if _has_top(model):
+    if has_top(model):
         config = model.get_layer(TOP).get_config()
         return keras.layers.Dense.from_config({**config, "units": classes, "trainable": True})(x)
     return classifier(global_pool(x) if len(x.shape) == 4 else x, classes, "softmax")
-
-
-def _has_top(model: keras.Model) -> bool:
-    return any(layer.name == TOP for layer in model.layers)
 
 
 def _inherited(model: keras.Model, copy: keras.Model, without: Sequence[str]):
@@ -105,9 +101,10 @@ def _fitted(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _for_channels(kernel: np.ndarray, count: int) -> np.ndarray:
     """Turn a first kernel (height, width, inputs, filters) to another number of inputs, its sum over them unchanged."""
+    if count == 1:
+        return kernel.sum(axis=2, keepdims=True)
     before = kernel.shape[2]
-    repeated = kernel if count == 1 else np.take(kernel, np.arange(count) % before, axis=2) * (before / count)
-    return repeated.sum(axis=2, keepdims=True) if count == 1 else repeated
+    return np.take(kernel, np.arange(count) % before, axis=2) * (before / count)
 
 
 def stages_of(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:

@@ -7,7 +7,6 @@ import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ class Source:
     shape: tuple[int | None, int | None, int]
     train_split: str
     test_split: str
-    parts: dict[str, tuple[str, np.ndarray]] = dataclass_field(default_factory=dict)
+    parts: dict[str, tuple[str, np.ndarray]] = dataclasses.field(default_factory=dict)
 
     @property
     def is_encoded(self) -> bool:

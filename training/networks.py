@@ -11,7 +11,7 @@ import yaml
 
 import keras_resnet
 from keras_resnet.layers import spatial_axes
-from keras_resnet.network import TOP
+from keras_resnet.network import has_top
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weight_files import load_weights, written_here
 from training import datasets
@@ -136,7 +136,7 @@ def _own_network(path: Path, architecture: keras_resnet.Architecture | None, nam
     loaded = load_network(path)
     if architecture is None:
         return loaded
-    top = any(layer.name == TOP for layer in loaded.layers)
+    top = has_top(loaded)
     model = keras_resnet.ResNet(
         architecture,
         input_shape=loaded.input_shape[1:],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -173,11 +172,9 @@ def read_trial(folder: Path) -> TrialResult:
 
 
 def _read_run(folder: Path, seed: int) -> Run:
-    metrics = folder / "metrics.csv"
-    history: list[dict[str, float]] = []
-    if metrics.is_file():
-        with open(metrics, encoding="utf-8", newline="") as rows:
-            history = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(rows)]
+    from training.run_folder import RunFolder  # imports Keras
+
+    history = RunFolder(folder).read_metrics()
     return Run(folder, seed, read_outcome(folder / OUTCOME_FILE), history)
 
 

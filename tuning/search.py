@@ -71,10 +71,11 @@ def _run(study: Study, folder: Path, workers: int, address: str | None, oracle: 
         config = study.final_config(best[0].fields)
         write_safely(folder / "best.yaml", lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
         run_finals(study, folder, best[: study.finalists], max(workers, 1))
-    write_hparams(read_results(folder))
+        results = read_results(folder)
+    write_hparams(results)
     write_report(folder)
-    print(leaderboard_text(read_results(folder)))
-    return read_results(folder)
+    print(leaderboard_text(results))
+    return results
 
 
 @contextlib.contextmanager

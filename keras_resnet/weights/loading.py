@@ -13,7 +13,7 @@ import numpy as np
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
 from keras_resnet.layers import BatchNormalization, channel_axis, spatial_axes
-from keras_resnet.network import TOP, ResNet
+from keras_resnet.network import TOP, ResNet, has_top
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
 from keras_resnet.weights.inference import conventions, infer_architecture, is_preactivated
 from keras_resnet.weights.keras_hub import (
@@ -137,7 +137,7 @@ class Checkpoint(NamedTuple):
 
     def expected_of(self, model: keras.Model) -> keras.Model:
         """Build the network that the weights are of, for images such as a model takes."""
-        top = any(layer.name == TOP for layer in model.layers)
+        top = has_top(model)
         return ResNet(self.architecture(), include_top=top, input_shape=model.input_shape[1:], classes=self.classes)
 
     def contract_for(self, model: keras.Model) -> Preprocessing:
