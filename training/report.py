@@ -6,8 +6,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from keras_resnet.files import write_atomically
 from training.config import RunConfig
-from training.run_folder import RunFolder, write_safely
+from training.run_folder import RunFolder
 
 
 def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
@@ -55,9 +56,9 @@ def write_report(
     rows = folder.read_metrics()
     if rows:
         title = f"{network['network']} on {config.dataset}"
-        write_safely(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
+        write_atomically(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
     text = _page(config, network, results, rows, seconds)
-    write_safely(folder.path / "report.md", lambda part: part.write_text(text, encoding="utf-8"))
+    write_atomically(folder.path / "report.md", lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], seconds: float) -> str:

@@ -14,6 +14,7 @@ import tensorflow as tf
 import keras_resnet
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.export import export_savedmodel
+from keras_resnet.files import write_atomically
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.transfer import freeze
 from training import batches, datasets
@@ -24,7 +25,7 @@ from training.networks import image_size, make_architecture, make_model, start_o
 from training.optimizers import layer_rates, make_loss, make_optimizer
 from training.plan import Plan, SeedLayers, StopAt
 from training.report import write_report
-from training.run_folder import RunFolder, SaveRun, write_safely
+from training.run_folder import RunFolder, SaveRun
 
 
 def train(
@@ -139,9 +140,9 @@ def start_folder(
     """
     folder.create(overwrite)
     labels = "".join(f"{label}\n" for label in source.classes)
-    write_safely(folder.config_file, lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
-    write_safely(folder.labels_file, lambda part: part.write_text(labels, encoding="utf-8"))
-    write_safely(folder.preprocessing_file, preprocessing.save)
+    write_atomically(folder.config_file, lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
+    write_atomically(folder.labels_file, lambda part: part.write_text(labels, encoding="utf-8"))
+    write_atomically(folder.preprocessing_file, preprocessing.save)
 
 
 def begin(config: RunConfig, architecture: keras_resnet.Architecture | None, source: datasets.Source) -> keras.Model:

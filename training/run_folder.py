@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
+from keras_resnet.files import write_atomically
 from keras_resnet.preprocessing import Preprocessing
 from training.config import RunConfig, make_config, read_fields
 
@@ -174,27 +173,6 @@ def load_network(path: Path) -> keras.Model:
         raise ValueError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
-def write_safely(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside its place and move it there when it is whole.
-
-    Args:
-        path: Path of the file.
-        write: function that writes to the path it is given.
-
-    Raises:
-        OSError: there is no space, or no permission; the file that existed is untouched.
-    """
-    part = path.with_name(f"part-{path.name}")
-    try:
-        write(part)
-        os.replace(part, path)
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise OSError(f"Cannot save {path}: {reason}. What was saved before is untouched.") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
 class SaveRun(keras.callbacks.Callback):
     """Writes model, checkpoint and metrics after every epoch, each of them whole or not at all.
 
@@ -220,12 +198,12 @@ class SaveRun(keras.callbacks.Callback):
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         rows = [*self.folder.read_metrics()[:epoch], {"epoch": epoch + 1, **logs, "learning_rate": rate}]
         self.save()
-        write_safely(self.folder.metrics_file, lambda part: _write_rows(part, rows))
+        write_atomically(self.folder.metrics_file, lambda part: _write_rows(part, rows))
 
     def save(self) -> None:
         """Save model and checkpoint."""
-        write_safely(self.folder.model_file, lambda part: self.model.save(part, include_optimizer=False))
-        write_safely(self.folder.checkpoint_file, self.model.save_weights)
+        write_atomically(self.folder.model_file, lambda part: self.model.save(part, include_optimizer=False))
+        write_atomically(self.folder.checkpoint_file, self.model.save_weights)
 
 
 def _write_rows(path: Path, rows: list[dict]) -> None:

@@ -155,11 +155,11 @@ def write_outcome(file: Path, outcome: Outcome) -> None:
         file: Path.
         outcome: Outcome.
     """
-    from training.run_folder import write_safely
+    from keras_resnet.files import write_atomically
 
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(dataclasses.asdict(outcome))
-    write_safely(file, lambda part: part.write_text(text, encoding="utf-8"))
+    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def perform(job: Job) -> None:

@@ -17,7 +17,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 from keras_tuner.src.engine import conditions
 
-from training.run_folder import write_safely
+from keras_resnet.files import write_atomically
 from tuning.points import LISTED, check_grid, is_listable, possible_points, problem
 from tuning.search_space import signature
 from tuning.study import Study
@@ -179,11 +179,11 @@ class Proposals:
     def save(self) -> None:
         """Write the state, whole or not at all: the process may be killed at any time."""
         path = Path(self._get_oracle_fname())
-        write_safely(path, lambda part: part.write_text(json.dumps(self.get_state()), encoding="utf-8"))
+        write_atomically(path, lambda part: part.write_text(json.dumps(self.get_state()), encoding="utf-8"))
 
     def _save_trial(self, trial: Trial) -> None:
         path = Path(self._get_trial_dir(trial.trial_id), "trial.json")
-        write_safely(path, lambda part: trial.save(str(part)))
+        write_atomically(path, lambda part: trial.save(str(part)))
 
     def get_state(self) -> dict[str, Any]:
         """Return the state."""

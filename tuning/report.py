@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from training.run_folder import write_safely
+from keras_resnet.files import write_atomically
 from tuning import sections
 from tuning.cost import draw_cost
 from tuning.effects_section import effects_section
@@ -40,9 +40,9 @@ def write_report(folder: Path) -> None:
     }
     (folder / "pictures").mkdir(exist_ok=True)
     for name, data in pictures.items():
-        write_safely(folder / "pictures" / f"{name}.png", lambda part, data=data: part.write_bytes(data))
+        write_atomically(folder / "pictures" / f"{name}.png", lambda part, data=data: part.write_bytes(data))
     for name, text in texts.items():
-        write_safely(folder / name, lambda part, text=text: part.write_text(text, encoding="utf-8", newline="\n"))
+        write_atomically(folder / name, lambda part, text=text: part.write_text(text, encoding="utf-8", newline="\n"))
 
 
 def _draw(findings: Findings) -> dict[str, bytes]:

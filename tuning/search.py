@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_resnet.files import write_atomically
 from training.config import read_fields
-from training.run_folder import write_safely
 from tuning.jobs import Job, Share, execute, visible_gpus
 from tuning.oracles import Proposals, make_oracle
 from tuning.report import leaderboard_text, write_report
@@ -60,7 +60,7 @@ def search(study: Study, folder: Path, workers: int = 1, address: str | None = N
 
 
 def _run(study: Study, folder: Path, workers: int, address: str | None, oracle: Proposals) -> StudyResults:
-    write_safely(folder / "study.yaml", lambda part: part.write_text(study.to_yaml(), encoding="utf-8"))
+    write_atomically(folder / "study.yaml", lambda part: part.write_text(study.to_yaml(), encoding="utf-8"))
     (folder / FAULT_FILE).unlink(missing_ok=True)
     StudyTuner(oracle, study, folder, oracle.planned, Share()).save()  # reads what an earlier call has left
     oracle.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
@@ -69,7 +69,7 @@ def _run(study: Study, folder: Path, workers: int, address: str | None, oracle: 
     results = read_results(folder)
     if best := results.ranked():
         config = study.final_config(best[0].fields)
-        write_safely(folder / "best.yaml", lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
+        write_atomically(folder / "best.yaml", lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
         run_finals(study, folder, best[: study.finalists], max(workers, 1))
         results = read_results(folder)
     write_hparams(results)

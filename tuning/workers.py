@@ -15,7 +15,7 @@ import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
-from training.run_folder import write_safely
+from keras_resnet.files import write_atomically
 from tuning.jobs import Job, Share, execute, settle
 from tuning.oracles import ORACLE_FOLDER, ORACLES
 from tuning.results import FAILED, FAULT, KILLED, TRIAL_FILE, TRIALS, Outcome
@@ -93,7 +93,7 @@ class StudyTuner(BaseTuner):
         if outcome.status == KILLED:
             raise RuntimeError(outcome.reason)
         if outcome.status == FAULT:
-            write_safely(self.folder / FAULT_FILE, lambda part: part.write_text(outcome.reason, encoding="utf-8"))
+            write_atomically(self.folder / FAULT_FILE, lambda part: part.write_text(outcome.reason, encoding="utf-8"))
             raise FatalError(outcome.reason)
 
     @contextlib.contextmanager
@@ -122,7 +122,7 @@ def write_trial(folder: Path, facts: dict[str, Any]) -> None:
         facts: dict of values, fields, epochs and seeds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_safely(folder / TRIAL_FILE, lambda part: part.write_text(json.dumps(facts), encoding="utf-8"))
+    write_atomically(folder / TRIAL_FILE, lambda part: part.write_text(json.dumps(facts), encoding="utf-8"))
 
 
 def planned_epochs(study: Study) -> int:

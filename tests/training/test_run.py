@@ -47,7 +47,7 @@ def test_run_leaves_every_file_it_promises(trained):
         "savedmodel/assets/labels.txt",
     }
     assert promised <= files
-    assert not [name for name in files if "part-" in name]
+    assert not [name for name in files if ".part-" in name]
     for part in ("train", "validation"):
         assert list((folder / "tensorboard" / part).glob("events.out.tfevents.*"))
 

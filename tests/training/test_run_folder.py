@@ -1,58 +1,12 @@
 """Run folders: nothing that existed is lost, and refusals say what to do."""
 
-import errno
-import os
-
 import keras
 import numpy as np
 import pytest
 
 from tests.keras_resnet.helpers import run_python
 from training.config import RunConfig
-from training.run_folder import RunFolder, SaveRun, write_safely
-
-
-def fail_with(error: BaseException):
-    """Make a writer that fails after a part of its work."""
-
-    def write(path):
-        path.write_text("half a fi", encoding="utf-8")
-        raise error
-
-    return write
-
-
-def test_file_is_replaced_when_whole(tmp_path):
-    path = tmp_path / "notes.txt"
-    for text in ("old", "new"):
-        write_safely(path, lambda part, text=text: part.write_text(text, encoding="utf-8") and None)
-        assert path.read_text(encoding="utf-8") == text
-    assert os.listdir(tmp_path) == ["notes.txt"]
-
-
-def test_file_appears_only_when_whole(tmp_path):
-    seen = []
-    write_safely(tmp_path / "a", lambda part: seen.append((part.name, (tmp_path / "a").exists())) or part.touch())
-    assert seen == [("part-a", False)]
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device"),
-        (RuntimeError("first line\nsecond line"), "first line second line"),
-    ],
-    ids=["full disk", "other"],
-)
-def test_failed_write_leaves_the_old_file_and_says_so(tmp_path, error, reason):
-    path = tmp_path / "notes.txt"
-    path.write_text("old", encoding="utf-8")
-    with pytest.raises(OSError) as failure:
-        write_safely(path, fail_with(error))
-    assert str(failure.value) == f"Cannot save {path}: {reason}. What was saved before is untouched."
-    assert path.read_text(encoding="utf-8") == "old"
-    assert os.listdir(tmp_path) == ["notes.txt"]
-
+from training.run_folder import RunFolder, SaveRun
 
 FULL_DISK = """
 import resource, signal, sys

@@ -1,0 +1,61 @@
+"""Files and folders that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+# What a file or folder that is being written is called before it is whole: hidden, and with its ending, which tells
+# Keras and Matplotlib what to write.
+PART = ".part-"
+
+
+def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
+    """Write a file, or a folder that is not there yet, beside its place and move it there when it is whole.
+
+    A link is followed, so that it still points to what was written.
+
+    Args:
+        path: file or folder to make.
+        write: function that writes a file or a folder at the path it is given.
+
+    Raises:
+        OSError: there is no space or no permission, or something else than a file stands there; nothing has changed.
+    """
+    place = Path(os.path.realpath(path))
+    part = place.with_name(f"{PART}{uuid.uuid4().hex[:8]}-{place.name}")
+    try:
+        if place.exists() and not place.is_file():
+            raise FileExistsError(f"{'a folder' if place.is_dir() else 'something else than a file'} stands there")
+        write(part)
+        _flush(part)
+        os.replace(part, place)
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise OSError(f"Cannot save {path}: {reason}. What was saved before is untouched.") from error
+    finally:
+        remove_part(part)
+
+
+def remove_part(part: Path) -> None:
+    """Remove what was not moved to its place, as far as it can be removed.
+
+    Args:
+        part: file or folder, or a path at which there is none.
+    """
+    with contextlib.suppress(OSError):
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def _flush(part: Path) -> None:
+    """Bring a file to the disk before it takes the place of another, or a loss of power could leave neither."""
+    if part.is_file():
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())

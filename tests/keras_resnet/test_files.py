@@ -1,0 +1,98 @@
+"""Files and folders are written whole or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from keras_resnet.files import write_atomically
+
+
+def fail_with(error: BaseException):
+    """Make a writer that fails after a part of its work."""
+
+    def write(path):
+        path.write_text("half a fi", encoding="utf-8")
+        raise error
+
+    return write
+
+
+def test_file_is_replaced_when_whole(tmp_path):
+    path = tmp_path / "notes.txt"
+    for text in ("old", "new"):
+        write_atomically(path, lambda part, text=text: part.write_text(text, encoding="utf-8") and None)
+        assert path.read_text(encoding="utf-8") == text
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_file_appears_only_when_whole(tmp_path):
+    seen = []
+    write_atomically(
+        tmp_path / "a.png", lambda part: seen.append((part, (tmp_path / "a.png").exists())) or part.touch()
+    )
+    [(part, there)] = seen
+    assert part.parent == tmp_path and part.suffix == ".png" and part.name.startswith(".") and not there
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device"),
+        (RuntimeError("first line\nsecond line"), "first line second line"),
+    ],
+    ids=["full disk", "other"],
+)
+def test_failed_write_leaves_the_old_file_and_says_so(tmp_path, error, reason):
+    path = tmp_path / "notes.txt"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(OSError) as failure:
+        write_atomically(path, fail_with(error))
+    assert str(failure.value) == f"Cannot save {path}: {reason}. What was saved before is untouched."
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_folder_appears_only_when_whole(tmp_path):
+    def write(part):
+        part.mkdir()
+        (part / "inside.txt").write_text("all", encoding="utf-8")
+        assert not (tmp_path / "folder").exists()
+
+    write_atomically(tmp_path / "folder", write)
+    assert (tmp_path / "folder" / "inside.txt").read_text(encoding="utf-8") == "all"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_half_a_folder_does_not_stay(tmp_path):
+    def write(part):
+        part.mkdir()
+        fail_with(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))(part / "inside.txt")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        write_atomically(tmp_path / "folder", write)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path):
+    pipe, folder = tmp_path / "pipe", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path, reason in ((pipe, "something else than a file stands there"), (folder, "a folder stands there")):
+        with pytest.raises(OSError, match=reason):
+            write_atomically(path, lambda part: part.touch())
+    assert pipe.is_fifo() and sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def test_link_still_points_to_what_was_written(tmp_path):
+    target, link = tmp_path / "store" / "notes.txt", tmp_path / "link.txt"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    write_atomically(link, lambda part: part.write_text("new", encoding="utf-8"))
+    assert link.is_symlink() and target.read_text(encoding="utf-8") == "new"
+
+
+def test_interrupt_leaves_nothing_half_written(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "notes.txt", fail_with(KeyboardInterrupt()))
+    assert os.listdir(tmp_path) == []
