@@ -244,6 +244,23 @@ class ResidualNetwork(keras.Model):
             sign(filepath, self)
 
 
+def uncompiled(model: ResidualNetwork) -> ResidualNetwork:
+    """Give a network over the same layers without optimizer, loss and metrics.
+
+    Keras writes these into every `.keras` file of a compiled model, with the optimizer's state, and whoever loads it
+    needs their classes.
+
+    Args:
+        model: ResidualNetwork.
+
+    Returns:
+        ResidualNetwork that shares the layers, and what the other says of itself.
+    """
+    network = ResidualNetwork(model.input, model.output, name=model.name, levels=model.levels)
+    network.preprocessing = model.preprocessing
+    return network
+
+
 @contextlib.contextmanager
 def deep_recursion(limit: int = 100_000) -> Iterator[None]:
     """Raise Python's recursion limit for a while.

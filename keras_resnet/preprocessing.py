@@ -122,6 +122,24 @@ class Preprocessing:
             "order": self.order,
         }
 
+    def check(self) -> None:
+        """Make sure that the fields of a contract from a file fit together.
+
+        Raises:
+            ValueError: they do not.
+        """
+        numbers = (*self.size, self.channels, self.crop)
+        if len(self.size) != 2 or not all(type(number) in (int, float) and number > 0 for number in numbers):
+            raise ValueError(f"size={self.size}, channels={self.channels} and crop={self.crop} make no sense")
+        shapes = [(self.channels,), (*self.size, self.channels)]
+        if self.mean.shape not in shapes or self.std.shape not in shapes or self.order not in ("RGB", "BGR"):
+            raise ValueError(
+                f"mean of shape {self.mean.shape}, std of shape {self.std.shape} and order={self.order!r} do not fit "
+                f"images of {self.size} with {self.channels} channels"
+            )
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
+            raise ValueError("mean and std must be numbers, and std above 0")
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the contract as JSON.
 
@@ -140,9 +158,20 @@ class Preprocessing:
 
         Returns:
             Preprocessing.
+
+        Raises:
+            ValueError: the file cannot be read, or does not hold a contract.
         """
-        with open(path, encoding="utf-8") as file:
-            return cls(**json.load(file))
+        try:
+            with open(path, encoding="utf-8") as file:
+                contract = cls(**json.load(file))
+            contract.check()
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"{os.fspath(path)!r} does not hold an input contract ({reason}); put back a copy."
+            ) from error
+        return contract
 
 
 # The contracts of published weights, by the names that keras.applications gives its modes; pixels are 0 to 255.

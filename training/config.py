@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from importlib import resources
 from pathlib import Path
@@ -93,7 +94,11 @@ class RunConfig(BaseModel):
     decayed: Literal["all", "kernels"] = Field("all", description="parameters that decay")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="probability spread over all classes")
     schedule: Literal["constant", "steps", "one_cycle", "cosine"] = Field("constant", description="of the rate")
-    milestones: tuple[int, ...] = Field((), description="steps at which schedule 'steps' divides the rate by ten")
+    milestones: tuple[int | float, ...] = Field(
+        (),
+        description="where schedule 'steps' divides the rate by ten: steps, or shares of the run between 0 and 1, as "
+        "in 0.5 0.75",
+    )
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the run in which the rate rises linearly")
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field("float32", description="dtype policy")
     seed: int = Field(0, ge=0, description="decides initial weights, order and augmentation")
@@ -123,6 +128,17 @@ class RunConfig(BaseModel):
             )
         if self.schedule == "steps" and not self.milestones:
             raise ValueError("schedule 'steps' needs milestones, the steps at which the rate falls")
+        return self
+
+    @model_validator(mode="after")
+    def _check_milestones(self) -> RunConfig:
+        shares, stones = [0 < stone < 1 for stone in self.milestones], self.milestones
+        steps = [stone >= 1 and stone == int(stone) for stone in stones if math.isfinite(stone)]
+        if not (all(shares) or (all(steps) and len(steps) == len(stones))) or list(stones) != sorted(set(stones)):
+            raise ValueError(
+                "milestones must ascend, and be either steps, as in 32000 48000, or shares of the run, as in 0.5 0.75; "
+                f"received {' '.join(map(str, stones))}"
+            )
         return self
 
     def to_yaml(self) -> str:

@@ -1,11 +1,9 @@
-"""The length of a run, and the callbacks that keep to it."""
+"""The length of a run, and its phases."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
-
-import keras
 
 from keras_resnet.transfer import BACKBONE
 from training import batches, datasets
@@ -77,46 +75,3 @@ class Plan:
     def head_steps(self) -> int:
         """Steps at the start in which only the head learns."""
         return self.phases[-1].first * self.steps
-
-
-class StopAt(keras.callbacks.Callback):
-    """Ends the training within its last epoch, without asking the device at every step how far it is.
-
-    Args:
-        plan: Plan.
-    """
-
-    def __init__(self, plan: Plan):
-        super().__init__()
-        self.plan = plan
-        self.left = plan.iterations
-
-    def on_epoch_begin(self, epoch: int, logs=None) -> None:
-        """Note how many steps of the plan are left."""
-        self.left = self.plan.iterations - epoch * self.plan.steps
-
-    def on_train_batch_end(self, batch: int, logs=None) -> None:
-        """Stop after the last step."""
-        if batch + 1 >= self.left:
-            self.model.stop_training = True
-
-
-class SeedLayers(keras.callbacks.Callback):
-    """Puts the layers that draw numbers, such as dropout, to where they stand at the start of each epoch.
-
-    No file of Keras's holds the state of their generators, so a resumed run would draw other numbers.
-
-    Args:
-        plan: Plan.
-        seed: int, of the run.
-    """
-
-    def __init__(self, plan: Plan, seed: int):
-        super().__init__()
-        self.plan, self.seed = plan, seed
-
-    def on_epoch_begin(self, epoch: int, logs=None) -> None:
-        """Count the draws of the epochs before: one a step."""
-        drawing = [layer for layer in self.model.layers if hasattr(layer, "seed_generator")]
-        for place, layer in enumerate(drawing):
-            layer.seed_generator.state.assign([self.seed * 10_007 + place, epoch * self.plan.steps])

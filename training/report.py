@@ -41,9 +41,7 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
     figure.savefig(path, dpi=120, format="png")
 
 
-def write_report(
-    folder: RunFolder, config: RunConfig, network: dict[str, Any], results: dict[str, Any], seconds: float
-) -> None:
+def write_report(folder: RunFolder, config: RunConfig, network: dict[str, Any], results: dict[str, Any]) -> None:
     """Write `curves.png` and `report.md`.
 
     Args:
@@ -51,12 +49,12 @@ def write_report(
         config: RunConfig.
         network: dict of facts about the network: name, parameters, multiply_adds.
         results: dict as of `evaluation.evaluate`.
-        seconds: float, what the epochs of this run took.
     """
     rows = folder.read_metrics()
     if rows:
         title = f"{network['network']} on {config.dataset}"
         write_atomically(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
+    seconds = sum(row["seconds"] for row in folder.read_times())
     text = _page(config, network, results, rows, seconds)
     write_atomically(folder.path / "report.md", lambda part: part.write_text(text, encoding="utf-8"))
 

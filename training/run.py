@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Sequence
@@ -18,14 +19,15 @@ from keras_resnet.files import write_atomically
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.transfer import freeze
 from training import batches, datasets
+from training.callbacks import SaveRun, SeedLayers, StopAt
 from training.config import RunConfig
 from training.distribution import make_strategy
 from training.evaluation import evaluate, metrics_for
 from training.networks import image_size, make_architecture, make_model, start_of
 from training.optimizers import layer_rates, make_loss, make_optimizer
-from training.plan import Plan, SeedLayers, StopAt
+from training.plan import Plan
 from training.report import write_report
-from training.run_folder import RunFolder, SaveRun
+from training.run_folder import RunFolder
 
 
 def train(
@@ -55,13 +57,26 @@ def train(
         KeyboardInterrupt: the user stopped the run; the folder holds everything up to the last epoch.
     """
     architecture = make_architecture(config)
-    prepare_session(config)
     if resume:
         check_resumable(folder, config)
     else:
         folder.check_free(overwrite)
     if export and resume and folder.savedmodel.exists():
         raise ValueError(f"{folder.savedmodel} exists; remove it or leave out --export.")
+    prepare_session(config)
+    with folder.held():
+        return _train(config, architecture, folder, resume, overwrite, export, callbacks)
+
+
+def _train(
+    config: RunConfig,
+    architecture: keras_resnet.Architecture | None,
+    folder: RunFolder,
+    resume: bool,
+    overwrite: bool,
+    export: bool,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> dict[str, Any]:
     strategy = make_strategy(config)
     source = datasets.open_source(config)
     plan = Plan.of(source, config)
@@ -76,16 +91,14 @@ def train(
             start_folder(folder, config, preprocessing, source, overwrite)
         print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
         print(f"run folder {folder.path}", flush=True)
-        began = time.perf_counter()
         fit(model, config, folder, source, preprocessing, plan, callbacks)
-        seconds = time.perf_counter() - began
         results = evaluate(model, source, preprocessing, config)
     facts = {
         "network": name_of(model, config),
         "parameters": count_parameters(model),
         "multiply-adds": count_multiply_adds(model),
     }
-    write_report(folder, config, facts, results, seconds)
+    write_report(folder, config, facts, results)
     if export:
         export_savedmodel(folder.load_model(), folder.savedmodel, source.classes)
     return results
@@ -219,7 +232,7 @@ def fit(
         callbacks: sequence of further Keras callbacks.
 
     Raises:
-        ValueError: the loss is no longer a number.
+        ValueError: a metric or a weight is no longer a number.
     """
     strategy = make_strategy(config)
     done = steps_done(model)
@@ -313,4 +326,6 @@ def default_folder(name: str) -> RunFolder:
     Returns:
         RunFolder under `runs`.
     """
-    return RunFolder(Path("runs", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"))
+    path = Path("runs", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    later = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return RunFolder(next(place for place in itertools.chain([path], later) if not place.exists()))

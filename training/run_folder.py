@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import math
-import shutil
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-from keras_resnet.files import write_atomically
+from keras_resnet.files import PART, remove_part
 from keras_resnet.preprocessing import Preprocessing
-from training.config import RunConfig, make_config, read_fields
+from training.config import FIELDS, RunConfig, make_config, read_fields
+from training.locks import alone
+
+# What a run writes into its folder, all else being the user's. The configuration, by which a run is known, comes last:
+# where one is put aside and the process killed, what is left is a run that can be put aside.
+RUN_FILES = (
+    "metrics.csv",
+    "times.csv",
+    "model.keras",
+    "checkpoint.weights.h5",
+    "preprocessing.json",
+    "labels.txt",
+    "curves.png",
+    "report.md",
+    "config.yaml",
+)
+RUN_FOLDERS = ("savedmodel", "tensorboard")
+LOCK = "run.lock"
+# Where the files of a run go that is overwritten, until they are removed.
+REPLACED = ".replaced-"
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,11 @@ class RunFolder:
     def metrics_file(self) -> Path:
         """One line an epoch, as CSV."""
         return self.path / "metrics.csv"
+
+    @property
+    def times_file(self) -> Path:
+        """The seconds that each epoch took, as CSV; apart from the metrics, which repeat bit for bit."""
+        return self.path / "times.csv"
 
     @property
     def model_file(self) -> Path:
@@ -65,6 +90,31 @@ class RunFolder:
         """TensorBoard's logs."""
         return self.path / "tensorboard"
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder for one process, and make it where there is none; it goes again where nothing was written.
+
+        Yields:
+            None.
+
+        Raises:
+            ValueError: another process writes there.
+            OSError: the folder cannot be made.
+        """
+        lock = self.path / LOCK
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"Cannot make the run folder {self.path}: {error.strerror}.") from error
+        with alone(lock, f"{self.path} is being written by another process; wait for it, end it, or name another."):
+            try:
+                yield
+            finally:
+                if [path.name for path in self.path.iterdir()] == [LOCK]:
+                    lock.unlink()
+                    with contextlib.suppress(OSError):  # another process waits there
+                        self.path.rmdir()
+
     def check_free(self, overwrite: bool) -> None:
         """Make sure that nothing is lost by writing here.
 
@@ -74,29 +124,57 @@ class RunFolder:
         Raises:
             ValueError: something lies here, and it is not to be, or is no run that could be, overwritten.
         """
-        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+        if not self.path.exists() or (self.path.is_dir() and all(map(_is_trace, self.path.iterdir()))):
             return
         if not overwrite:
             raise ValueError(
                 f"{self.path} exists. Pass --resume to go on with it, --overwrite to start it anew, or another "
                 "--run-dir."
             )
-        if not self.config_file.is_file():
-            raise ValueError(f"{self.path} is no run folder (it has no config.yaml), so it is not overwritten.")
+        if not self.is_run():
+            raise ValueError(
+                f"{self.path} is no run folder (it has no config.yaml that a run wrote), so it is not overwritten."
+            )
+
+    def is_run(self) -> bool:
+        """Tell whether a run lies here: its configuration names every field, which nobody writes by hand."""
+        try:
+            return set(read_fields(self.config_file)) == set(FIELDS)
+        except ValueError:
+            return False
 
     def create(self, overwrite: bool) -> None:
-        """Make the folder.
+        """Make the folder; of an earlier run go its own files, and nothing else that lies there.
 
         Args:
             overwrite: bool, whether to remove an earlier run that lies there.
 
         Raises:
             ValueError: as of `check_free`.
+            OSError: a file of the earlier run cannot be moved; it is whole.
         """
         self.check_free(overwrite)
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        present = {path.name for path in self.path.iterdir()}
+        self._put_aside([name for name in (*RUN_FOLDERS, *RUN_FILES) if name in present])
+        for path in self.path.iterdir():
+            if _is_trace(path) and path.name != LOCK:
+                remove_part(path)
+
+    def _put_aside(self, names: list[str]) -> None:
+        """Move files out of the way, all or none: each could turn out to be one that cannot be moved."""
+        if not names:
+            return
+        aside, moved = self.path / f"{REPLACED}{uuid.uuid4().hex[:8]}", []
+        try:
+            aside.mkdir()
+            for name in names:
+                (self.path / name).rename(aside / name)
+                moved.append(name)
+        except OSError as error:
+            for name in moved:
+                (aside / name).rename(self.path / name)
+            raise OSError(f"Cannot overwrite {error.filename}: {error.strerror}. The run there is whole.") from error
 
     def read_config(self) -> RunConfig:
         """Read the configuration of the run.
@@ -148,11 +226,43 @@ class RunFolder:
 
         Returns:
             List of dicts, one an epoch.
+
+        Raises:
+            ValueError: the file is damaged.
         """
-        if not self.metrics_file.is_file():
-            return []
-        with open(self.metrics_file, encoding="utf-8", newline="") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return _read_rows(self.metrics_file)
+
+    def read_times(self) -> list[dict[str, float]]:
+        """Read how long all complete epochs took.
+
+        Returns:
+            List of dicts of epoch and seconds.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        return _read_rows(self.times_file)
+
+
+def _is_trace(path: Path) -> bool:
+    """Tell whether something in a run folder is no more than what a killed process left."""
+    return path.name == LOCK or path.name.startswith((PART, REPLACED))
+
+
+def _read_rows(path: Path) -> list[dict[str, float]]:
+    """Read a CSV file of numbers, one row an epoch; none where there is no file."""
+    if not path.is_file():
+        return []
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = [{name: float(value) for name, value in row.items()} for row in reader]
+        if any("epoch" not in row for row in rows):
+            raise ValueError("it has no column 'epoch'")
+    except (ValueError, TypeError, csv.Error) as error:  # no number, too few or too many of them, no text
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is damaged ({reason}). Put back a copy; or remove it, and go on without.") from error
+    return rows
 
 
 def load_network(path: Path) -> keras.Model:
@@ -171,43 +281,3 @@ def load_network(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False)
     except Exception as error:
         raise ValueError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
-
-
-class SaveRun(keras.callbacks.Callback):
-    """Writes model, checkpoint and metrics after every epoch, each of them whole or not at all.
-
-    Args:
-        folder: RunFolder.
-    """
-
-    def __init__(self, folder: RunFolder):
-        super().__init__()
-        self.folder = folder
-
-    def on_train_begin(self, logs=None) -> None:
-        """Save before the first epoch, so that a full disk shows at once."""
-        self.save()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Save the epoch's model, checkpoint and metrics; end a run whose loss is no longer a number."""
-        if not math.isfinite(logs["loss"]):
-            raise ValueError(
-                f"The loss became {logs['loss']} in epoch {epoch + 1}; what was saved before it is untouched. "
-                "Try a lower learning_rate, or a longer warmup."
-            )
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        rows = [*self.folder.read_metrics()[:epoch], {"epoch": epoch + 1, **logs, "learning_rate": rate}]
-        self.save()
-        write_atomically(self.folder.metrics_file, lambda part: _write_rows(part, rows))
-
-    def save(self) -> None:
-        """Save model and checkpoint."""
-        write_atomically(self.folder.model_file, lambda part: self.model.save(part, include_optimizer=False))
-        write_atomically(self.folder.checkpoint_file, self.model.save_weights)
-
-
-def _write_rows(path: Path, rows: list[dict]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
-        writer.writeheader()
-        writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from training.config import RunConfig
@@ -20,6 +22,9 @@ def learning_rate(
     Returns:
         float, or a schedule of the step.
 
+    Raises:
+        ValueError: a milestone lies beyond the end.
+
     Source: "steps": arXiv 1512.03385, section 4.2; "one_cycle": arXiv 1708.07120; "cosine": arXiv 1608.03983.
     """
     if head_steps and config.schedule != "constant":
@@ -32,10 +37,32 @@ def learning_rate(
             0.0 if warm else peak, steps - warm, warmup_target=peak if warm else None, warmup_steps=warm
         )
     if config.schedule == "steps":
-        rates = [peak * 0.1**drop for drop in range(len(config.milestones) + 1)]
+        milestones = milestone_steps(config.milestones, steps)
+        rates = [peak * 0.1**drop for drop in range(len(milestones) + 1)]
         # Keras keeps the old rate at the boundary itself; a milestone is the first step at the new one.
-        return keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in config.milestones], rates)
+        return keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in milestones], rates)
     return peak
+
+
+def milestone_steps(milestones: Sequence[float], steps: int) -> list[int]:
+    """Find the steps of milestones.
+
+    Args:
+        milestones: sequence of steps, or of shares of the run between 0 and 1.
+        steps: int, length of the run, or of what of it the schedule is for.
+
+    Returns:
+        List of ints.
+
+    Raises:
+        ValueError: one lies beyond the end.
+    """
+    if milestones[-1] >= steps:
+        raise ValueError(
+            f"milestones={' '.join(map(str, milestones))} lie beyond the {steps:,} steps for which the schedule has "
+            "time. Give earlier steps, shares of the run as in 0.5 0.75, or a longer run."
+        )
+    return [round(stone * steps) if stone < 1 else int(stone) for stone in milestones]
 
 
 def piecewise_linear(steps: list[int], rates: list[float]) -> PiecewiseLinear:

@@ -212,7 +212,7 @@ def attempt(job: Job, folder: Path) -> Outcome:
     resume = run.checkpoint_file.is_file() and run.config_file.is_file()
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
-    began = time.perf_counter()
+    began = time.perf_counter() - sum(row["seconds"] for row in run.read_times())  # of epochs that are done
     try:
         results = train(make_config(job.config, "the trial"), run, resume=resume, callbacks=[observer])
     except OSError as error:

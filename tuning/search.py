@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import queue
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from keras_resnet.files import write_atomically
 from training.config import read_fields
+from training.locks import alone
 from tuning.jobs import Job, Share, execute, visible_gpus
 from tuning.oracles import Proposals, make_oracle
 from tuning.report import leaderboard_text, write_report
@@ -55,7 +54,7 @@ def search(study: Study, folder: Path, workers: int = 1, address: str | None = N
     check_workers(workers, address)
     oracle = make_oracle(study, planned_epochs(study))
     folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder):
+    with alone(folder / "chief.lock", f"{folder} is being searched by another process; wait for it, or end it."):
         return _run(study, folder, workers, address, oracle)
 
 
@@ -76,29 +75,6 @@ def _run(study: Study, folder: Path, workers: int, address: str | None, oracle: 
     write_report(folder)
     print(leaderboard_text(results))
     return results
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a study, which is another's to go on with only when this process has ended.
-
-    Args:
-        folder: Path of the study.
-
-    Yields:
-        None.
-
-    Raises:
-        ValueError: another process holds it.
-    """
-    import fcntl  # systems without it have no TensorFlow either
-
-    with open(folder / "chief.lock", "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ValueError(f"{folder} is being searched by another process; wait for it, or end it.") from error
-        yield
 
 
 def check_folder(folder: Path, study: Study) -> None:

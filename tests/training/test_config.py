@@ -82,7 +82,7 @@ def test_cifar10_recipe_is_that_of_the_paper():
     expected = {
         "batch_size": 128,
         "iterations": 64_000,
-        "milestones": [32_000, 48_000],
+        "milestones": [0.5, 0.75],
         "learning_rate": 0.1,
         "momentum": 0.9,
         "weight_decay": 1e-4,
@@ -174,6 +174,19 @@ def test_all_bad_values_are_named_at_once():
 def test_choice_lists_what_is_allowed():
     with pytest.raises(ValueError, match="'none', 'random' or 'alternating'"):
         make_config({"epochs": 1, "flip": "sideways"}, "here")
+
+
+@pytest.mark.parametrize("milestones", [(0.5, 0.75), (32_000, 48_000), (1,)])
+def test_milestones_are_steps_or_shares(milestones):
+    assert RunConfig(iterations=64_000, schedule="steps", milestones=milestones).milestones == milestones
+
+
+@pytest.mark.parametrize(
+    "milestones", [(20, 10), (10, 10), (-5, 10), (0, 10), (0.5, 10), (10.5,), (float("inf"),), (float("nan"),)]
+)
+def test_milestones_that_make_no_sense_raise_an_error(milestones):
+    with pytest.raises(ValueError, match=r"milestones must ascend, and be either steps.* or shares.*received"):
+        make_config({"epochs": 1, "milestones": milestones}, "here")
 
 
 def test_steps_need_milestones():

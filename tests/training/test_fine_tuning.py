@@ -9,9 +9,10 @@ from keras_resnet.transfer import stages_of, transfer
 from tests.keras_resnet.helpers import randomise
 from tests.training.helpers import same_weights
 from training import fine_tune
+from training.callbacks import SaveRun
 from training.config import load_recipe, make_config
 from training.run import train
-from training.run_folder import RunFolder, SaveRun
+from training.run_folder import RunFolder
 
 TINY = {
     "image_size": 8,

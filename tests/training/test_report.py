@@ -20,11 +20,12 @@ RESULTS = {"split": "test", "examples": 364, "loss": 1.25, "accuracy": 0.625}
 def folder(tmp_path) -> RunFolder:
     lines = [",".join(ROWS[0]), *(",".join(str(value) for value in row.values()) for row in ROWS)]
     (tmp_path / "metrics.csv").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "times.csv").write_text("epoch,seconds\n1,10.11\n2,2.23\n", encoding="utf-8")
     return RunFolder(tmp_path)
 
 
 def page(folder: RunFolder) -> list[str]:
-    write_report(folder, RunConfig(network="ResNet8", epochs=2, seed=4), FACTS, RESULTS, 12.34)
+    write_report(folder, RunConfig(network="ResNet8", epochs=2, seed=4), FACTS, RESULTS)
     return (folder.path / "report.md").read_text(encoding="utf-8").splitlines()
 
 

@@ -1,6 +1,7 @@
 """Runs: what they leave behind, that they repeat, and that they go on where they were stopped."""
 
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights, weights_of
 from training import run
+from training.callbacks import SaveRun
 from training.plan import Plan
 from training.run import train
-from training.run_folder import RunFolder, SaveRun
+from training.run_folder import RunFolder
 
 
 def metrics_of(folder: RunFolder) -> str:
@@ -140,6 +142,20 @@ def test_loss_that_is_no_number_ends_the_run_and_keeps_what_was_saved(tiny, tmp_
     assert folder.read_metrics() == []
 
 
+def test_statistics_that_are_no_numbers_end_the_run_though_the_loss_is_one(tiny, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(ValueError, match=r"(val_loss became|is no longer finite).* in epoch 1.*lower learning_rate"):
+        train(tiny(learning_rate=1e6, schedule="constant", batch_size=320), folder)
+    assert all(np.isfinite(weights).all() for weights in weights_of(folder))
+    assert folder.read_metrics() == []
+
+
+def test_network_of_a_run_loads_with_keras_resnet_alone(trained):
+    script = "import sys, keras, keras_resnet; model = keras.models.load_model(sys.argv[1]); print(model.name)"
+    script += "; assert not any(name.split('.')[0] == 'training' for name in sys.modules)"
+    assert run_python("-c", script, trained.folder.model_file).stdout.split() == ["resnet8"]
+
+
 # Interruption.
 
 
@@ -167,9 +183,14 @@ def test_interrupted_run_goes_on_to_the_very_same_end(fields, tiny, tmp_path, mo
         with pytest.raises(KeyboardInterrupt):
             train(config, parts)
     assert [row["epoch"] for row in parts.read_metrics()] == [1]
+    before = parts.read_times()
     train(config, parts, resume=True)
     assert same_weights(whole, parts)
     assert metrics_of(parts) == metrics_of(whole)
+    times = parts.read_times()
+    assert times[:1] == before and [row["epoch"] for row in times] == [1, 2, 3]
+    total = sum(row["seconds"] for row in times)
+    assert f"| seconds | {total:.1f} |" in (parts.path / "report.md").read_text(encoding="utf-8")
 
 
 def copy_of_run(trained, tmp_path) -> RunFolder:
@@ -215,6 +236,22 @@ def test_resuming_without_checkpoint_is_refused(trained, tiny, tmp_path):
 def test_resuming_what_is_no_run_is_refused(tiny, tmp_path):
     with pytest.raises(ValueError, match="is no run folder"):
         train(tiny(), RunFolder(tmp_path), resume=True)
+
+
+def test_run_that_another_process_writes_is_left_alone(tiny, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.held(), pytest.raises(ValueError, match="is being written by another process"):
+        train(tiny(), folder)
+    assert not folder.path.exists()
+
+
+def test_runs_that_begin_in_the_same_second_get_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run.time, "strftime", lambda format: "20260102-030405")
+    for name in ("digits-20260102-030405", "digits-20260102-030405-2", "digits-20260102-030405-3"):
+        folder = run.default_folder("digits")
+        assert folder.path == Path("runs", name)
+        folder.path.mkdir(parents=True)
 
 
 def test_existing_run_is_refused_and_left_alone(trained, tiny):

@@ -1,42 +1,16 @@
 """Run folders: nothing that existed is lost, and refusals say what to do."""
 
-import keras
-import numpy as np
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from tests.keras_resnet.helpers import run_python
+from tests.shared import ROOT
 from training.config import RunConfig
-from training.run_folder import RunFolder, SaveRun
-
-FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-import keras
-from training.run_folder import RunFolder, SaveRun
-
-folder = RunFolder(Path(sys.argv[1]))
-model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(300, kernel_initializer="zeros")])
-model.compile("sgd", "mse")
-saver = SaveRun(folder)
-saver.set_model(model)
-saver.save()
-before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
-model.set_weights([weight + 1 for weight in model.get_weights()])
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    saver.save()
-except OSError as error:
-    print(error)
-print(sorted(before), {path.name: path.read_bytes() for path in folder.path.iterdir()} == before)
-"""
-
-
-def test_model_survives_a_disk_that_fills_up(tmp_path):
-    sentence, state = run_python("-c", FULL_DISK, tmp_path).stdout.splitlines()[-2:]
-    assert sentence.startswith(f"Cannot save {tmp_path / 'model.keras'}: ")
-    assert sentence.endswith(". What was saved before is untouched.")
-    assert state == "['checkpoint.weights.h5', 'model.keras'] True"
+from training.run_folder import REPLACED, RUN_FILES, RUN_FOLDERS, RunFolder
 
 
 def some_run(path) -> RunFolder:
@@ -60,10 +34,143 @@ def test_create_refuses_an_existing_run_and_leaves_it(tmp_path):
     assert folder.read_config().seed == 5
 
 
+def fill(folder: RunFolder) -> None:
+    """Write something under every name that a run uses."""
+    for name in RUN_FILES:
+        if name != "config.yaml":
+            (folder.path / name).write_text("of the run", encoding="utf-8")
+    for name in RUN_FOLDERS:
+        (folder.path / name / "inside").mkdir(parents=True)
+        (folder.path / name / "inside" / "file").write_text("of the run", encoding="utf-8")
+
+
+def names_in(folder: RunFolder) -> list[str]:
+    return sorted(os.listdir(folder.path))
+
+
 def test_create_overwrites_a_run_when_asked(tmp_path):
     folder = some_run(tmp_path / "run")
+    fill(folder)
     folder.create(overwrite=True)
-    assert list(folder.path.iterdir()) == []
+    assert names_in(folder) == []
+
+
+def test_create_removes_nothing_but_the_files_of_the_run(tmp_path):
+    folder = some_run(tmp_path / "run")
+    fill(folder)
+    (folder.path / "notes.txt").write_text("mine", encoding="utf-8")
+    (folder.path / "data").mkdir()
+    folder.create(overwrite=True)
+    assert names_in(folder) == ["data", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["epochs: 3\nbatch_size: 8\n", "name: somebody\n", "- a list\n", "{broken", ""],
+    ids=["some fields", "other fields", "list", "broken", "empty"],
+)
+def test_create_never_removes_a_folder_with_the_configuration_of_something_else(tmp_path, text):
+    folder = RunFolder(tmp_path / "theirs")
+    folder.path.mkdir()
+    folder.config_file.write_text(text, encoding="utf-8")
+    folder.model_file.write_text("precious", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"is no run folder \(it has no config.yaml that a run wrote\)"):
+        folder.create(overwrite=True)
+    assert names_in(folder) == ["config.yaml", "model.keras"]
+
+
+@pytest.mark.parametrize("stuck", ["checkpoint.weights.h5", "config.yaml"])
+def test_file_that_cannot_be_removed_leaves_the_earlier_run_whole(tmp_path, monkeypatch, stuck):
+    folder, rename = some_run(tmp_path / "run"), Path.rename
+    fill(folder)
+    before = names_in(folder)
+
+    def refuse(self, target):
+        if self == folder.path / stuck:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OSError, match=rf"Cannot overwrite .*{stuck}: Operation not permitted\. The run there is whole"):
+        folder.create(overwrite=True)
+    assert [name for name in names_in(folder) if not name.startswith(REPLACED)] == before
+    monkeypatch.undo()
+    folder.create(overwrite=True)
+    assert names_in(folder) == []
+
+
+def test_process_killed_while_it_overwrites_leaves_what_can_be_overwritten(tmp_path, monkeypatch):
+    rename = Path.rename
+    for kept in range(len(RUN_FILES) + len(RUN_FOLDERS)):
+        folder, left = some_run(tmp_path / str(kept)), iter(range(kept))
+        fill(folder)
+
+        def die(self, target, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt  # as good as a kill: nothing here catches it
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "rename", die)
+        with pytest.raises(KeyboardInterrupt):
+            folder.create(overwrite=True)
+        monkeypatch.undo()
+        folder.create(overwrite=True)
+        assert names_in(folder) == []
+
+
+def test_traces_of_a_killed_start_are_in_nobodys_way(tmp_path):
+    """A process that is killed while it writes the configuration leaves its lock and a part of a file."""
+    for name in ("run.lock", ".part-1234abcd-config.yaml"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    RunFolder(tmp_path).create(overwrite=False)
+    assert names_in(RunFolder(tmp_path)) == ["run.lock"]
+
+
+# One process at a time.
+
+HOLD = """
+import sys
+from pathlib import Path
+from training.run_folder import RunFolder
+
+with RunFolder(Path(sys.argv[1])).held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_folder_is_held_by_one_process_until_it_ends(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    command, environment = [sys.executable, "-c", HOLD, str(folder.path)], {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match="run is being written by another process; wait for it"), folder.held():
+            pass
+        other.kill()
+        other.wait()
+        with folder.held():
+            pass
+
+
+def test_folder_in_which_nothing_was_written_goes_again(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(RuntimeError), folder.held():
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+    with folder.held():
+        folder.config_file.write_text("", encoding="utf-8")
+    assert names_in(folder) == ["config.yaml", "run.lock"]
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with (
+        pytest.raises(OSError, match=r"Cannot make the run folder .*file/run: Not a directory"),
+        RunFolder(tmp_path / "file" / "run").held(),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -103,37 +210,52 @@ def test_damaged_model_is_named_in_one_line(tmp_path):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epoch,loss\n1,0.5\n2\n",
+        "epoch,loss\n1,0.5,3\n",
+        "epoch,loss\n1,half\n",
+        "loss\n0.5\n",
+        "epoch,loss\n1,\x00\n",
+        b"\xff\xfe",
+    ],
+    ids=["short row", "long row", "words", "no epoch", "zero byte", "no text"],
+)
+@pytest.mark.parametrize("read", ["read_metrics", "read_times"])
+def test_damaged_rows_are_named_in_one_line(tmp_path, text, read):
+    folder = RunFolder(tmp_path)
+    for path in (folder.metrics_file, folder.times_file):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=r"(metrics|times)\.csv is damaged \(.*\)\. Put back a copy") as refusal:
+        getattr(folder, read)()
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1, 2]",
+        "null",
+        "[" * 5000,
+        '{"size": [8, 8]}',
+        '{"size": [8, 8], "channels": 1, "mean": [0, 0], "std": [1]}',
+        '{"size": [8, 8], "channels": 1, "mean": [0], "std": [0]}',
+        '{"size": [8, 8], "channels": 1, "mean": [NaN], "std": [1]}',
+        '{"size": 8, "channels": 1, "mean": [0], "std": [1]}',
+        '{"size": [8, 8], "channels": 1, "mean": ["a"], "std": [1]}',
+        '{"size": [8, 8], "channels": 1, "mean": [0], "std": [1], "crop": -1}',
+        '{"size": [8, 8], "channels": 1, "mean": [0], "std": [1], "order": "XYZ"}',
+    ],
+)
+def test_damaged_contract_is_named_in_one_line(tmp_path, text):
+    folder = some_run(tmp_path / "run")
+    folder.preprocessing_file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"\.json' does not hold an input contract \(.*\); put") as refusal:
+        folder.read_preprocessing()
+    assert "\n" not in str(refusal.value)
+
+
 def test_metrics_of_a_run_that_has_none_are_empty(tmp_path):
     assert RunFolder(tmp_path).read_metrics() == []
-
-
-def saver(folder: RunFolder) -> SaveRun:
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(0.25), "mse")
-    callback = SaveRun(folder)
-    callback.set_model(model)
-    return callback
-
-
-def test_save_run_writes_a_row_an_epoch(tmp_path):
-    callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
-    for epoch, loss in enumerate((3.0, 2.0)):
-        callback.on_epoch_end(epoch, {"loss": loss})
-    expected = [{"epoch": 1, "loss": 3, "learning_rate": 0.25}, {"epoch": 2, "loss": 2, "learning_rate": 0.25}]
-    assert folder.read_metrics() == expected
-
-
-def test_save_run_replaces_the_rows_of_epochs_that_are_repeated(tmp_path):
-    callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
-    for epoch, loss in ((0, 3.0), (1, 2.0), (2, 9.0), (1, 1.0)):
-        callback.on_epoch_end(epoch, {"loss": loss})
-    assert [(row["epoch"], row["loss"]) for row in folder.read_metrics()] == [(1, 3), (2, 1)]
-
-
-def test_save_run_saves_before_the_first_epoch(tmp_path):
-    callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
-    callback.on_train_begin()
-    saved = keras.models.load_model(folder.model_file, compile=False).get_weights()
-    for left, right in zip(saved, callback.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(left, right)
-    assert folder.checkpoint_file.is_file()

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.config import RunConfig
+from training.config import RunConfig, load_recipe, make_config
 from training.schedules import PiecewiseLinear, learning_rate, piecewise_linear
 
 
@@ -46,6 +46,24 @@ def test_cosine_falls_along_half_a_wave_after_a_linear_rise(warmup):
 def test_steps_divide_by_ten_at_the_milestones():
     actual = rates([0, 39, 41, 69, 71, 99], 100, schedule="steps", learning_rate=0.1, milestones=(40, 70))
     np.testing.assert_allclose(actual, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-6)
+
+
+def test_milestones_of_the_paper_fall_at_its_steps_and_at_the_same_shares_of_any_run():
+    # arXiv 1512.03385, section 4.2: the rate is divided by ten at 32k and 48k of 64k iterations.
+    recipe = load_recipe("cifar10")
+    for length, falls in ((64_000, (32_000, 48_000)), (7_800, (3_900, 5_850))):
+        schedule = learning_rate(make_config({**recipe, "iterations": length}, "cifar10"), length)
+        for factor, fall in zip((0.1, 0.01), falls):
+            assert float(schedule(fall)) == pytest.approx(0.1 * factor)
+            assert float(schedule(fall - 1)) == pytest.approx(factor)
+
+
+def test_milestones_beyond_the_end_raise_an_error():
+    config = RunConfig(iterations=100, schedule="steps", milestones=(40, 100))
+    with pytest.raises(ValueError, match=r"milestones=40 100 lie beyond the 100 steps .*Give earlier steps, shares"):
+        learning_rate(config, 100)
+    with pytest.raises(ValueError, match="beyond the 90 steps for which the schedule has time"):
+        learning_rate(RunConfig(iterations=100, schedule="steps", milestones=(95,)), 100, head_steps=10)
 
 
 def test_schedule_begins_after_the_epochs_of_the_head():

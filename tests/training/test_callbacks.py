@@ -1,0 +1,181 @@
+"""What a run does at each epoch: it saves whole files of finite numbers, in an order that survives any kill."""
+
+import errno
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resnet
+from keras_resnet.layers import uncompiled
+from tests.keras_resnet.helpers import images, outputs, run_python, tiny
+from training import callbacks
+from training.callbacks import SaveRun
+from training.optimizers import L2SGD
+from training.run_folder import RunFolder
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import keras_resnet
+from training.callbacks import SaveRun
+from training.optimizers import L2SGD
+from training.run_folder import RunFolder
+
+folder = RunFolder(Path(sys.argv[1]))
+model = keras_resnet.ResNet("ResNet8", input_shape=(8, 8, 1))
+model.compile("sgd", "mse")
+saver = SaveRun(folder)
+saver.set_model(model)
+saver.save()
+before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
+model.set_weights([weight + 1 for weight in model.get_weights()])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    saver.save()
+except OSError as error:
+    print(error)
+print(sorted(before), {path.name: path.read_bytes() for path in folder.path.iterdir()} == before)
+"""
+
+
+def test_model_survives_a_disk_that_fills_up(tmp_path):
+    sentence, state = run_python("-c", FULL_DISK, tmp_path).stdout.splitlines()[-2:]
+    assert sentence.startswith(f"Cannot save {tmp_path / 'model.keras'}: ")
+    assert sentence.endswith(". What was saved before is untouched.")
+    assert state == "['checkpoint.weights.h5', 'model.keras'] True"
+
+
+def saver(folder: RunFolder, **arguments) -> SaveRun:
+    model = keras_resnet.ResNet(tiny(), input_shape=(8, 8, 1), classes=3)
+    model.compile(**{"optimizer": keras.optimizers.SGD(0.25), "loss": "mse", **arguments})
+    callback = SaveRun(folder)
+    callback.set_model(model)
+    return callback
+
+
+def files_of(folder: RunFolder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.path.iterdir()}
+
+
+def end_epoch(callback: SaveRun, epoch: int, **logs: float) -> None:
+    callback.on_epoch_begin(epoch)
+    callback.on_epoch_end(epoch, logs)
+
+
+def test_save_run_writes_a_row_an_epoch(tmp_path):
+    callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
+    for epoch, loss in enumerate((3.0, 2.0)):
+        end_epoch(callback, epoch, loss=loss)
+    expected = [{"epoch": 1, "loss": 3, "learning_rate": 0.25}, {"epoch": 2, "loss": 2, "learning_rate": 0.25}]
+    assert folder.read_metrics() == expected
+
+
+def test_save_run_replaces_the_rows_of_epochs_that_are_repeated(tmp_path):
+    callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
+    for epoch, loss in ((0, 3.0), (1, 2.0), (2, 9.0), (1, 1.0)):
+        end_epoch(callback, epoch, loss=loss)
+    assert [(row["epoch"], row["loss"]) for row in folder.read_metrics()] == [(1, 3), (2, 1)]
+
+
+def test_save_run_times_each_epoch(tmp_path, monkeypatch):
+    now = iter((10.0, 12.5, 20.0, 24.0))
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(now))
+    callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
+    for epoch in range(2):
+        end_epoch(callback, epoch, loss=1.0)
+    assert folder.read_times() == [{"epoch": 1, "seconds": 2.5}, {"epoch": 2, "seconds": 4}]
+
+
+def test_save_run_saves_before_the_first_epoch(tmp_path):
+    callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
+    callback.on_train_begin()
+    saved = keras.models.load_model(folder.model_file).get_weights()
+    for left, right in zip(saved, callback.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert folder.checkpoint_file.is_file()
+
+
+def test_model_file_holds_the_network_and_nothing_of_its_training(tmp_path):
+    callback, folder = saver(RunFolder(tmp_path), optimizer=L2SGD()), RunFolder(tmp_path)
+    callback.model.preprocessing = keras_resnet.CONTRACTS["cifar"]
+    callback.save()
+    loaded = keras.models.load_model(folder.model_file)
+    assert not loaded.compiled
+    assert uncompiled(callback.model).get_config() == callback.model.get_config()
+    assert loaded.levels == callback.model.levels and loaded.preprocessing.size == (32, 32)
+    x = images(2, 8, 8, 1)
+    np.testing.assert_array_equal(outputs(loaded, x), outputs(callback.model, x))
+
+
+@pytest.mark.parametrize("file", ["metrics_file", "times_file", "model_file", "checkpoint_file"])
+def test_run_that_is_stopped_between_two_files_loses_no_row(tmp_path, monkeypatch, file):
+    """Stop before each file of the second epoch: the checkpoint never knows an epoch that the metrics do not."""
+    folder, write = RunFolder(tmp_path), callbacks.write_atomically
+    callback = saver(folder)
+    end_epoch(callback, 0, loss=3.0)
+    before = folder.checkpoint_file.read_bytes()
+
+    def stop(path, writer):
+        if path == getattr(folder, file):
+            raise KeyboardInterrupt
+        write(path, writer)
+
+    monkeypatch.setattr(callbacks, "write_atomically", stop)
+    with pytest.raises(KeyboardInterrupt):
+        end_epoch(callback, 1, loss=2.0)
+    assert folder.checkpoint_file.read_bytes() == before  # so the second epoch is made again, and its rows with it
+    monkeypatch.setattr(callbacks, "write_atomically", write)
+    end_epoch(callback, 1, loss=2.0)
+    assert [row["loss"] for row in folder.read_metrics()] == [3, 2]
+    assert [row["epoch"] for row in folder.read_times()] == [1, 2]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", ["loss", "val_loss", "weights", "moving statistics", "optimizer"])
+def test_numbers_that_are_none_never_take_the_place_of_the_last_good_epoch(tmp_path, place, value):
+    callback, folder = (
+        saver(RunFolder(tmp_path), optimizer=keras.optimizers.SGD(0.25, momentum=0.9)),
+        RunFolder(tmp_path),
+    )
+    callback.model.optimizer.build(callback.model.trainable_variables)
+    end_epoch(callback, 0, loss=3.0, val_loss=3.0)
+    before = files_of(folder)
+    logs = {"loss": 2.0, "val_loss": 2.0}
+    if place in logs:
+        logs[place], expected = value, f"The {place} became {value} in epoch 2"
+    else:
+        layer = callback.model.get_layer("conv2_block1_1_bn")
+        variable = {
+            "weights": layer.gamma,
+            "moving statistics": layer.moving_mean,
+            "optimizer": callback.model.optimizer.variables[-1],
+        }[place]
+        values = np.array(variable)
+        values.flat[0] = value
+        variable.assign(values)
+        expected = f"{variable.path} is no longer finite in epoch 2"
+    with pytest.raises(ValueError, match="Try a lower learning_rate") as refusal:
+        end_epoch(callback, 1, **logs)
+    assert str(refusal.value).startswith(expected)
+    assert files_of(folder) == before
+
+
+def test_weights_that_are_no_numbers_do_not_begin_a_run(tmp_path):
+    callback = saver(RunFolder(tmp_path))
+    callback.model.set_weights([weight * np.nan for weight in callback.model.get_weights()])
+    with pytest.raises(ValueError, match="is no longer finite before the first step"):
+        callback.on_train_begin()
+    assert os.listdir(tmp_path) == []
+
+
+def test_full_disk_is_named_when_metrics_are_written(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    callback = saver(RunFolder(tmp_path))
+    monkeypatch.setattr(callbacks.csv, "DictWriter", full)
+    with pytest.raises(OSError, match=r"Cannot save .*metrics\.csv: No space left on device"):
+        end_epoch(callback, 0, loss=1.0)

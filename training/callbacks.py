@@ -1,0 +1,141 @@
+"""What a run does at each epoch beside learning: it saves, it keeps to its length, it seeds the layers that draw."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_resnet.files import write_atomically
+from keras_resnet.layers import uncompiled
+from training.plan import Plan
+from training.run_folder import RunFolder
+
+ADVICE = "What was saved before it is untouched. Try a lower learning_rate, or a longer warmup."
+
+
+class SaveRun(keras.callbacks.Callback):
+    """Writes metrics, model and checkpoint after every epoch, each of them whole or not at all, and all of them finite.
+
+    The checkpoint comes last: it says which epochs are complete, so that a run that is killed between two files is
+    resumed where all of them agree.
+
+    Args:
+        folder: RunFolder.
+    """
+
+    def __init__(self, folder: RunFolder):
+        super().__init__()
+        self.folder = folder
+        self.began = 0.0
+
+    def on_train_begin(self, logs=None) -> None:
+        """Save before the first epoch, so that a full disk shows at once."""
+        check_finite("before the first step", {}, self.model)
+        self.save()
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Note the time."""
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Save the epoch; end a run in which something is no longer a number."""
+        check_finite(f"in epoch {epoch + 1}", logs, self.model)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        metrics = {"epoch": epoch + 1, **logs, "learning_rate": rate}
+        add_row(self.folder.metrics_file, self.folder.read_metrics(), metrics)
+        times = {"epoch": epoch + 1, "seconds": round(time.perf_counter() - self.began, 3)}
+        add_row(self.folder.times_file, self.folder.read_times(), times)
+        self.save()
+
+    def save(self) -> None:
+        """Save model and checkpoint."""
+        write_atomically(self.folder.model_file, uncompiled(self.model).save)
+        write_atomically(self.folder.checkpoint_file, self.model.save_weights)
+
+
+def check_finite(when: str, logs: Mapping[str, float], model: keras.Model) -> None:
+    """Make sure that metrics, weights and the optimizer's state are numbers, before they take the place of such.
+
+    Args:
+        when: str, for the message.
+        logs: mapping of metrics to values.
+        model: keras.Model, compiled.
+
+    Raises:
+        ValueError: something is infinite or not a number.
+    """
+    for name, value in logs.items():
+        if not math.isfinite(value):
+            raise ValueError(f"The {name} became {value} {when}. {ADVICE}")
+    for variable in (*model.weights, *model.optimizer.variables):
+        values = keras.ops.convert_to_numpy(variable)
+        if values.dtype.kind not in "iub" and not np.isfinite(values.astype("float32")).all():
+            raise ValueError(f"{variable.path} is no longer finite {when}. {ADVICE}")
+
+
+def add_row(path: Path, rows: list[dict[str, float]], row: dict[str, float]) -> None:
+    """Write the row of an epoch behind those of the epochs before it.
+
+    Args:
+        path: Path of the CSV file.
+        rows: the rows that it holds; those of this epoch and later ones, which a killed run left, are replaced.
+        row: dict of names to numbers, with "epoch".
+    """
+    kept = [*(before for before in rows if before["epoch"] < row["epoch"]), row]
+
+    def write(part: Path) -> None:
+        with open(part, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            writer.writeheader()
+            writer.writerows({**one, "epoch": int(one["epoch"])} for one in kept)
+
+    write_atomically(path, write)
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ends the training within its last epoch, without asking the device at every step how far it is.
+
+    Args:
+        plan: Plan.
+    """
+
+    def __init__(self, plan: Plan):
+        super().__init__()
+        self.plan = plan
+        self.left = plan.iterations
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Note how many steps of the plan are left."""
+        self.left = self.plan.iterations - epoch * self.plan.steps
+
+    def on_train_batch_end(self, batch: int, logs=None) -> None:
+        """Stop after the last step."""
+        if batch + 1 >= self.left:
+            self.model.stop_training = True
+
+
+class SeedLayers(keras.callbacks.Callback):
+    """Puts the layers that draw numbers, such as dropout, to where they stand at the start of each epoch.
+
+    No file of Keras's holds the state of their generators, so a resumed run would draw other numbers.
+
+    Args:
+        plan: Plan.
+        seed: int, of the run.
+    """
+
+    def __init__(self, plan: Plan, seed: int):
+        super().__init__()
+        self.plan, self.seed = plan, seed
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Count the draws of the epochs before: one a step."""
+        drawing = [layer for layer in self.model.layers if hasattr(layer, "seed_generator")]
+        for place, layer in enumerate(drawing):
+            layer.seed_generator.state.assign([self.seed * 10_007 + place, epoch * self.plan.steps])

@@ -1,0 +1,43 @@
+"""Folders in which one process writes at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# What file systems say that have no locks, as some that are mounted over a network: there a run goes on without.
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+
+
+@contextlib.contextmanager
+def alone(file: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock of a folder; it opens when this process ends, however it ends.
+
+    Args:
+        file: Path of the lock, which is made where there is none and stays.
+        refusal: str, what to say where another process holds it.
+
+    Yields:
+        None.
+
+    Raises:
+        ValueError: another process holds it.
+        OSError: the lock cannot be made.
+    """
+    import fcntl  # systems without it have no TensorFlow either
+
+    with open(file, "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(refusal) from error
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        # Whoever held it before may have removed it with a folder that it left empty: such a lock keeps nobody out.
+        if not file.exists() or not os.path.samestat(os.fstat(lock.fileno()), file.stat()):
+            raise ValueError(refusal)
+        yield
