@@ -107,6 +107,7 @@ class RunFolder:
         except OSError as error:
             raise OSError(f"Cannot make the run folder {self.path}: {error.strerror}.") from error
         with alone(lock, f"{self.path} is being written by another process; wait for it, end it, or name another."):
+            self._sweep()
             try:
                 yield
             finally:
@@ -157,6 +158,10 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         present = {path.name for path in self.path.iterdir()}
         self._put_aside([name for name in (*RUN_FOLDERS, *RUN_FILES) if name in present])
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left, and what was put aside."""
         for path in self.path.iterdir():
             if _is_trace(path) and path.name != LOCK:
                 remove_part(path)

@@ -126,6 +126,13 @@ def test_traces_of_a_killed_start_are_in_nobodys_way(tmp_path):
     assert names_in(RunFolder(tmp_path)) == ["run.lock"]
 
 
+def test_process_that_goes_on_with_a_run_clears_what_a_killed_one_left(tmp_path):
+    folder = some_run(tmp_path / "run")
+    (folder.path / ".part-1234abcd-model.keras").write_text("half", encoding="utf-8")
+    with folder.held():
+        assert names_in(folder) == ["config.yaml", "run.lock"]
+
+
 # One process at a time.
 
 HOLD = """
