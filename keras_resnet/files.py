@@ -14,7 +14,7 @@ from pathlib import Path
 PART = ".part-"
 
 
-def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
+def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], size: int = 0) -> None:
     """Write a file, or a folder that is not there yet, beside its place and move it there when it is whole.
 
     A link is followed, so that it still points to what was written.
@@ -22,6 +22,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     Args:
         path: file or folder to make.
         write: function that writes a file or a folder at the path it is given.
+        size: int, bytes for which there must be room before it begins.
 
     Raises:
         OSError: there is no space or no permission, or something else than a file stands there; nothing has changed.
@@ -31,6 +32,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     try:
         if place.exists() and not place.is_file():
             raise FileExistsError(f"{'a folder' if place.is_dir() else 'something else than a file'} stands there")
+        _check_room(part, size)
         write(part)
         _flush(part)
         os.replace(part, place)
@@ -52,6 +54,14 @@ def remove_part(part: Path) -> None:
             shutil.rmtree(part)
         else:
             part.unlink(missing_ok=True)
+
+
+def _check_room(part: Path, size: int) -> None:
+    """Take room on the disk and give it back: a file system knows of quotas and limits only when it is asked."""
+    if size and hasattr(os, "posix_fallocate"):
+        with open(part, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+        part.unlink()
 
 
 def _flush(part: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_resnet.files import write_atomically
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weight_files import sign
 
@@ -237,11 +239,23 @@ class ResidualNetwork(keras.Model):
                 data_batch = iterator._get_iterator().element_spec
             self._symbolic_build(data_batch=data_batch)
 
-    def save_weights(self, filepath, *args: Any, **kwargs: Any) -> None:
-        """Save the weights as Keras does, and in a single file the names of the layers with them."""
-        super().save_weights(filepath, *args, **kwargs)
-        if str(filepath).endswith(".h5"):
-            sign(filepath, self)
+    def save_weights(self, filepath, overwrite: bool = True, **kwargs: Any) -> None:
+        """Save the weights as Keras does; a single file whole or not at all, and the names of the layers with them."""
+        if not overwrite or kwargs or not str(filepath).endswith(".weights.h5") or "://" in str(filepath):
+            super().save_weights(filepath, overwrite, **kwargs)
+            return
+
+        def write(part) -> None:
+            super(ResidualNetwork, self).save_weights(part)
+            sign(part, self)
+
+        write_atomically(filepath, write, size_of_weights_file(self))
+
+
+def size_of_weights_file(model: keras.Model) -> int:
+    """Say how many bytes a weights file may take, for on a full disk the HDF5 library ends the whole process."""
+    variables = [*model.variables, *(model.optimizer.variables if getattr(model, "optimizer", None) else ())]
+    return sum(4 * math.prod(variable.shape) + 4096 for variable in variables)
 
 
 def uncompiled(model: ResidualNetwork) -> ResidualNetwork:

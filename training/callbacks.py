@@ -56,7 +56,7 @@ class SaveRun(keras.callbacks.Callback):
     def save(self) -> None:
         """Save model and checkpoint."""
         write_atomically(self.folder.model_file, uncompiled(self.model).save)
-        write_atomically(self.folder.checkpoint_file, self.model.save_weights)
+        self.model.save_weights(self.folder.checkpoint_file)
 
 
 def check_finite(when: str, logs: Mapping[str, float], model: keras.Model) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 
 import pytest
 
@@ -96,3 +97,16 @@ def test_interrupt_leaves_nothing_half_written(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "notes.txt", fail_with(KeyboardInterrupt()))
     assert os.listdir(tmp_path) == []
+
+
+def test_file_for_which_there_is_no_room_is_not_begun(tmp_path):
+    path, limits = tmp_path / "notes.txt", resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.write_text("old", encoding="utf-8")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"Cannot save .*File too large"):
+            write_atomically(path, lambda part: pytest.fail("was begun"), size=200_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["notes.txt"]
