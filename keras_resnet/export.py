@@ -9,6 +9,8 @@ from pathlib import Path
 
 import keras
 
+from keras_resnet.images import decode_image
+from keras_resnet.labels import write_labels
 from keras_resnet.preprocessing import Preprocessing, contract_of
 
 
@@ -17,9 +19,9 @@ def export_savedmodel(
 ) -> None:
     """Write a SavedModel whose graph holds everything from the image to the class.
 
-    Its signatures are `serving_default` (`images`: uint8, batch of any one size) and `serve_bytes` (`bytes`:
-    encoded JPEG or PNG strings). Both give `probabilities` (batch, classes) and `classes` (int64, the most
-    probable one). The names of the classes lie in `assets/labels.txt`, one a line.
+    Its signatures are `serving_default` (`images`: uint8, batch of any one size) and `serve_bytes` (`bytes`: files
+    as `images.decode_image` reads them, turned as their EXIF says). Both give `probabilities` (batch, classes) and
+    `classes` (int64, the most probable one). The names of the classes lie in `assets/labels.txt`, one a line.
 
     Args:
         model: keras.Model that gives probabilities.
@@ -29,7 +31,7 @@ def export_savedmodel(
 
     Raises:
         ValueError: the backend is not TensorFlow, the folder exists, the model has another number of classes, or it
-            does not carry what it expects of images.
+            does not carry what it expects of images, or a label is no line of text.
     """
     preprocessing = preprocessing or contract_of(model)
     if len(labels) != model.output_shape[-1]:
@@ -42,7 +44,7 @@ def export_savedmodel(
 
     with tempfile.TemporaryDirectory() as folder:
         asset = Path(folder, "labels.txt")
-        asset.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
+        write_labels(asset, labels)
         module = tf.Module()
         module.model = model
         module.labels = tf.saved_model.Asset(str(asset))
@@ -64,9 +66,7 @@ def _signatures(model: keras.Model, preprocessing: Preprocessing) -> dict:
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "bytes")])
     def serve_bytes(encoded):
         def prepare(one):
-            image = tf.io.decode_image(one, channels=preprocessing.channels, expand_animations=False)
-            image.set_shape((None, None, preprocessing.channels))
-            return preprocessing.resize(image[tf.newaxis])[0]
+            return preprocessing.resize(decode_image(one, preprocessing.channels)[tf.newaxis])[0]
 
         shape = tf.TensorSpec((*preprocessing.size, preprocessing.channels), tf.float32)
         return outputs(preprocessing.standardise(tf.map_fn(prepare, encoded, fn_output_signature=shape)))

@@ -71,8 +71,8 @@ class Preprocessing:
         shape = ops.shape(images)
         height, width = (ops.cast(shape[axis], "float32") for axis in (1, 2))
         scale = self.crop * ops.minimum(height / self.size[0], width / self.size[1])
-        rows = ops.cast(ops.round(scale * self.size[0]), "int32")
-        columns = ops.cast(ops.round(scale * self.size[1]), "int32")
+        # Of the smallest images a pixel is left.
+        rows, columns = (ops.maximum(ops.cast(ops.round(scale * side), "int32"), 1) for side in self.size)
         top, left = (shape[1] - rows) // 2, (shape[2] - columns) // 2
         return images[:, top : top + rows, left : left + columns, :]
 

@@ -16,6 +16,7 @@ import keras_resnet
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.export import export_savedmodel
 from keras_resnet.files import write_atomically
+from keras_resnet.labels import write_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.transfer import freeze
 from training import batches, datasets
@@ -152,9 +153,8 @@ def start_folder(
         overwrite: bool, whether to replace an earlier run.
     """
     folder.create(overwrite)
-    labels = "".join(f"{label}\n" for label in source.classes)
     write_atomically(folder.config_file, lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
-    write_atomically(folder.labels_file, lambda part: part.write_text(labels, encoding="utf-8"))
+    write_atomically(folder.labels_file, lambda part: write_labels(part, source.classes))
     write_atomically(folder.preprocessing_file, preprocessing.save)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 
 from keras_resnet.files import PART, remove_part
+from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from training.config import FIELDS, RunConfig, make_config, read_fields
 from training.locks import alone
@@ -210,7 +211,7 @@ class RunFolder:
 
     def read_labels(self) -> list[str]:
         """Read the names of the classes."""
-        return self.labels_file.read_text(encoding="utf-8").splitlines()
+        return read_labels(self.labels_file)
 
     def load_model(self) -> keras.Model:
         """Load the network of the last complete epoch.

@@ -1,5 +1,6 @@
 """SavedModels against the Keras model they were made of."""
 
+import dataclasses
 import io
 
 import keras
@@ -10,11 +11,13 @@ from PIL import Image
 
 import keras_resnet
 from keras_resnet.export import export_savedmodel
+from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from tests.keras_resnet.helpers import randomise, tiny
 
 LABELS = ["cat", "dog", "größer"]
 PREPROCESSING = Preprocessing((8, 8), 3, np.array([120.0, 110.0, 100.0]), np.array([60.0, 55.0, 50.0]), 0.875)
+NO_CROP = dataclasses.replace(PREPROCESSING, crop=1.0)
 
 
 def network(channels: int = 3) -> keras.Model:
@@ -73,6 +76,26 @@ def test_serve_bytes_decodes_jpeg_and_repeats_grey(exported):
     np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
 
 
+def test_serve_bytes_turns_photographs_upright(exported):
+    model, loaded = exported
+    stored = pixels(13, 21, 3)
+    information = Image.Exif()
+    information[0x0112] = 6  # to be turned clockwise
+    file = io.BytesIO()
+    Image.fromarray(stored).save(file, "PNG", exif=information)
+    served = loaded.signatures["serve_bytes"](bytes=tf.constant([file.getvalue(), encoded(stored, "PNG")]))
+    expected = [probabilities(model, image[np.newaxis])[0] for image in (np.rot90(stored, -1), stored)]
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
+    assert np.abs(np.subtract(*expected)).max() > 0.001
+
+
+def test_serve_bytes_takes_images_of_a_pixel(exported):
+    model, loaded = exported
+    pixel = pixels(1, 1, 3)
+    served = loaded.signatures["serve_bytes"](bytes=tf.constant([encoded(pixel, "PNG")]))["probabilities"]
+    np.testing.assert_allclose(served, probabilities(model, np.tile(pixel, (1, 8, 8, 1)), NO_CROP), atol=1e-5)
+
+
 def test_grey_network_serves_grey_and_colour_files(tmp_path):
     model, preprocessing = network(1), Preprocessing((8, 8), 1, np.array([120.0]), np.array([60.0]))
     export_savedmodel(model, tmp_path / "grey", LABELS, preprocessing)
@@ -100,6 +123,18 @@ def test_inputs_and_outputs_are_named(exported):
 def test_labels_travel_as_an_asset(exported):
     _, loaded = exported
     assert tf.io.read_file(loaded.labels.asset_path).numpy().decode().splitlines() == LABELS
+
+
+def test_labels_keep_what_other_readers_take_for_ends_of_lines(tmp_path):
+    labels = ["a\u2028b", "c\x85", "d"]
+    export_savedmodel(network(), tmp_path / "new", labels, PREPROCESSING)
+    assert read_labels(tmp_path / "new" / "assets" / "labels.txt") == labels
+
+
+def test_label_of_two_lines_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"class name 'a\\nb' has a line break"):
+        export_savedmodel(network(), tmp_path / "new", ["a\nb", "c", "d"], PREPROCESSING)
+    assert not (tmp_path / "new").exists()
 
 
 def test_mixed_precision_serves_float32(tmp_path):

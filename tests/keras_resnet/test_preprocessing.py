@@ -62,6 +62,9 @@ def test_images_of_the_right_size_are_only_standardised(dtype):
         ((3, 4), (8, 8), 1.0, slice(0, 3), slice(0, 3)),
         # The right size already, yet to be cropped.
         ((8, 8), (8, 8), 0.5, slice(2, 6), slice(2, 6)),
+        # At least a pixel: 0.3 of one, and the width of an image much higher than the network's.
+        ((1, 1), (4, 4), 0.3, slice(0, 1), slice(0, 1)),
+        ((1, 9), (2, 8), 0.1, slice(0, 1), slice(4, 5)),
     ],
 )
 def test_central_crop_is_a_slice_resized(shape, size, crop, rows, columns):
