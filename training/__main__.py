@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,11 +71,13 @@ class PredictOptions:
     run: Positional[Path]
     """Run folder."""
     images: Positional[list[Path]]
-    """JPEG or PNG files."""
+    """Image files, folders of such at any depth, or patterns as in 'photos/*.jpg'."""
     top: int = 3
     """Classes to name for each image."""
     json: bool = False
     """Print JSON."""
+    csv: Path | None = None
+    """File to write instead, a row an image; - for the terminal."""
 
 
 @dataclass
@@ -156,10 +158,11 @@ def evaluate(arguments: list[str]) -> None:
 
     names = ("dataset", "data_dir", "test_split", "batch_size")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    progress = sys.stdout.isatty() and not options.json
     if options.run.is_file():
-        results = evaluate_file(options.run, options.model, changes)
+        results = evaluate_file(options.run, options.model, changes, progress)
     else:
-        results = evaluate_run(RunFolder(options.run), changes)
+        results = evaluate_run(RunFolder(options.run), changes, progress)
     print(json.dumps(results)) if options.json else print_results(results)
 
 
@@ -170,17 +173,48 @@ def predict(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
-    from training.evaluation import predict_run
+    if options.csv and options.json:
+        raise ValueError("Give either --csv or --json.")
+    from training.prediction import naming_failures, predict_run
     from training.run_folder import RunFolder
 
-    predictions = predict_run(RunFolder(options.run), options.images, options.top)
-    if options.json:
-        print(json.dumps(predictions))
-        return
+    failures: list[str] = []
+    predictions = naming_failures(predict_run(RunFolder(options.run), options.images, options.top), failures)
+    if options.csv:
+        write_table(predictions, options.csv)
+    elif options.json:
+        print(json.dumps(list(predictions)))
+    else:
+        print_predictions(predictions)
+    if failures:
+        raise ValueError(f"{len(failures)} of the images could not be read; they are named above.")
+
+
+def print_predictions(predictions: Iterable[dict[str, Any]]) -> None:
+    """Print the most probable classes of each image, a line each."""
+    from training.prediction import printable
+
     for prediction in predictions:
-        print(prediction["image"])
+        print(printable(prediction["image"]))
         for guess in prediction["classes"]:
             print(f"  {guess['probability']:.4f}  {guess['label']}")
+
+
+def write_table(predictions: Iterable[dict[str, Any]], path: Path) -> None:
+    """Write predictions as CSV, whole or not at all, or print them."""
+    from keras_resnet.files import write_atomically
+    from training.prediction import write_csv
+
+    if path == Path("-"):
+        write_csv(sys.stdout, predictions)
+        return
+
+    def write(part: Path) -> None:
+        with open(part, "w", encoding="utf-8", newline="") as file:
+            write_csv(file, predictions)
+
+    write_atomically(path, write)
+    print(f"predictions {path}")
 
 
 def export(arguments: list[str]) -> None:

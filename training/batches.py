@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from keras_resnet.images import decode_image
 from keras_resnet.preprocessing import Preprocessing
 from training import augmentation
 from training.config import RunConfig
-from training.datasets import Source, decode
+from training.datasets import Source
 
 IMAGENET_MEAN = np.array([123.675, 116.28, 103.53])
 IMAGENET_STD = np.array([58.395, 57.12, 57.375])
@@ -33,7 +34,7 @@ def make_preprocessing(
 
     Raises:
         ValueError: ImageNet's constants are asked for grey images, the weights do not say what they expect, or the
-            reflected border is wider than the images.
+            border is as wide as the images.
     """
     height, width, channels = source.shape
     if config.standardize == "weights" and weights is None:
@@ -43,10 +44,10 @@ def make_preprocessing(
         )
     given = None not in (height, width) and config.standardize != "weights"
     size = (config.image_size,) * 2 if config.image_size else (height, width) if given else default_size
-    if config.border == "reflect" and config.pad_crop >= min(size):
+    if config.pad_crop >= min(size):
         raise ValueError(
-            f"pad_crop={config.pad_crop} with border 'reflect' needs images of more than {config.pad_crop} pixels; "
-            f"these are {size[0]}x{size[1]}."
+            f"pad_crop={config.pad_crop} needs images of more than {config.pad_crop} pixels; these are "
+            f"{size[0]}x{size[1]}."
         )
     if config.standardize == "weights":
         return dataclasses.replace(weights.for_images(size, channels), crop=config.test_crop or weights.crop)
@@ -89,7 +90,7 @@ def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data
     """
 
     def prepare(image, label):
-        image = decode(image, preprocessing.channels) if source.is_encoded else image
+        image = decode_image(image, preprocessing.channels) if source.is_encoded else image
         image = preprocessing.resize(image[tf.newaxis])[0]
         return tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label
 
@@ -202,7 +203,7 @@ def _sampler(config: RunConfig, preprocessing: Preprocessing) -> Callable:
     """Make the function that turns one example into an image of the network's size."""
 
     def sample(image, draws):
-        image = decode(image, preprocessing.channels) if image.dtype == tf.string else image
+        image = decode_image(image, preprocessing.channels) if image.dtype == tf.string else image
         if config.random_area:
             image = augmentation.random_area(image, draws, config.random_area)
             image = tf.image.resize(image, preprocessing.size, antialias=True)

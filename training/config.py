@@ -13,6 +13,9 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+# A batch of larger images, and what a network makes of them, fits no memory.
+LARGEST_SIDE = 4096
+
 
 class RunConfig(BaseModel):
     """Everything that decides a run; `config.yaml` of a run folder holds one, complete."""
@@ -61,7 +64,7 @@ class RunConfig(BaseModel):
         description="share of the training split, the same of each class, that is kept to test on instead",
     )
     validation_seed: int = Field(0, ge=0, description="decides which examples these are")
-    image_size: int | None = Field(None, ge=1, description="side of the network's input, in pixels")
+    image_size: int | None = Field(None, ge=1, le=LARGEST_SIDE, description="side of the network's input, in pixels")
     cache: bool = Field(False, description="keep the decoded training images in memory")
     shuffle_buffer: int = Field(50_000, ge=1, description="examples among which the next one is drawn")
 

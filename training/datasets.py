@@ -1,25 +1,89 @@
-"""Every source of images through TFDS: registered sets, image folders, the embedded default."""
+"""Every source of images: sets registered with TFDS, the embedded default among them, and image folders."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_resnet.labels import check_labels
 from keras_resnet.messages import unknown
+from training import image_folder
 from training.config import RunConfig
+from training.image_folder import ImageFolder
+from training.splits import Splits, check_split, slices
 
 EMBEDDED = ("digits",)
 IMAGE_FOLDER = "image_folder"
 TEST_SPLITS = ("test", "validation", "val")
-LAYOUT = "DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg (or png)"
+
+
+class Reader(Protocol):
+    """What a `Source` reads: a data set that TFDS has prepared, or a folder of image files.
+
+    A split is a name in `splits`, or slices of such as TFDS writes them, `train[:10%]`.
+    """
+
+    classes: tuple[str, ...]
+    shape: tuple[int | None, int | None, int]
+
+    @property
+    def splits(self) -> Splits:
+        """The splits by name."""
+
+    def labels(self, split: str) -> np.ndarray:
+        """Give the label of every example of a split, in its order."""
+
+    def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
+        """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A data set that TFDS has prepared.
+
+    Args:
+        builder: tfds.core.DatasetBuilder.
+    """
+
+    builder: tfds.core.DatasetBuilder
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the labels."""
+        return tuple(self.builder.info.features["label"].names)
+
+    @property
+    def shape(self) -> tuple[int | None, int | None, int]:
+        """Height, width and channels of the images; a side is None where it varies."""
+        height, width, channels = self.builder.info.features["image"].shape
+        return height, width, channels or 3
+
+    @property
+    def splits(self) -> Splits:
+        """The splits by name."""
+        return self.builder.info.splits
+
+    def labels(self, split: str) -> np.ndarray:
+        """Give the label of every example of a split, in its order."""
+        dataset = self._read(split, encoded=True).map(lambda example: example["label"])
+        return np.concatenate([*dataset.batch(10_000).as_numpy_iterator()])
+
+    def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
+        """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
+        dataset = self._read(split, encoded=None in self.shape)
+        if members is not None:
+            dataset = dataset.enumerate().filter(lambda index, _: tf.constant(members)[index]).map(lambda _, one: one)
+        return dataset.map(lambda example: (example["image"], example["label"]), tf.data.AUTOTUNE)
+
+    def _read(self, split: str, encoded: bool) -> tf.data.Dataset:
+        decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
+        return self.builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
 
 
 @dataclass(frozen=True)
@@ -28,22 +92,28 @@ class Source:
 
     Args:
         name: str, TFDS name, or "image_folder".
-        builder: tfds.core.DatasetBuilder, prepared.
-        classes: tuple of str, names of the classes in the order of the labels.
-        shape: tuple (height, width, channels) of the images; a side is None where it varies.
+        reader: Reader.
         train_split: str.
         test_split: str.
-        parts: dict of names of splits that TFDS does not know: a split that it knows, and a bool array that says which
-            of its examples belong to the part.
+        parts: dict of names of splits that the reader does not know: a split that it knows, and a bool array that says
+            which of its examples belong to the part.
     """
 
     name: str
-    builder: tfds.core.DatasetBuilder
-    classes: tuple[str, ...]
-    shape: tuple[int | None, int | None, int]
+    reader: Reader
     train_split: str
     test_split: str
     parts: dict[str, tuple[str, np.ndarray]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the labels."""
+        return self.reader.classes
+
+    @property
+    def shape(self) -> tuple[int | None, int | None, int]:
+        """Height, width and channels of the images; a side is None where it varies."""
+        return self.reader.shape
 
     @property
     def is_encoded(self) -> bool:
@@ -54,7 +124,7 @@ class Source:
         """Count the examples of a split."""
         if split in self.parts:
             return int(self.parts[split][1].sum())
-        return self.builder.info.splits[split].num_examples
+        return sum(part.stop - part.start for _, part in slices(split, self.reader.splits))
 
     def examples(self, split: str) -> tf.data.Dataset:
         """Read a split in an order that never changes.
@@ -65,12 +135,7 @@ class Source:
         Returns:
             tf.data.Dataset of (image, label): image uint8 of `shape`, or encoded where sizes vary.
         """
-        decoders = {"image": tfds.decode.SkipDecoding()} if self.is_encoded else None
-        known, members = self.parts.get(split, (split, None))
-        dataset = self.builder.as_dataset(split=known, shuffle_files=False, decoders=decoders)
-        if members is not None:
-            dataset = dataset.enumerate().filter(lambda index, _: tf.constant(members)[index]).map(lambda _, one: one)
-        return dataset.map(lambda example: (example["image"], example["label"]), tf.data.AUTOTUNE)
+        return self.reader.examples(*self.parts.get(split, (split, None)))
 
 
 def open_source(config: RunConfig) -> Source:
@@ -83,29 +148,37 @@ def open_source(config: RunConfig) -> Source:
         Source.
 
     Raises:
-        ValueError: the data set is unknown, not prepared, or not one of labelled images.
+        ValueError: the data set is unknown, not prepared, or not one of labelled images; or it lacks a split, or
+            examples in it, or classes that the other has.
     """
-    builder = _image_folder(config) if config.dataset == IMAGE_FOLDER else _registered(config)
+    reader = _open_reader(config)
+    check_labels(reader.classes)
+    splits = list(reader.splits)
+    test = config.test_split
+    if not test and not config.validation:
+        test = next((split for split in TEST_SPLITS if split in splits), None)
+        if test is None:
+            raise ValueError(
+                f"{config.dataset!r} has no split to test on: keep a share of the training images by --validation 0.2, "
+                f"or name one of {splits} by --test-split."
+            )
+    for field, split in (("train_split", config.train_split), ("test_split", test)):
+        if split:
+            check_split(f"{field} of {config.dataset!r}", split, reader.splits)
+    if test and isinstance(reader, ImageFolder):
+        reader.check_classes(test)
+    source = Source(config.dataset, reader, config.train_split, test)
+    return _hold_out(source, config) if config.validation else source
+
+
+def _open_reader(config: RunConfig) -> Reader:
+    if config.dataset == IMAGE_FOLDER:
+        return image_folder.open_folder(config.data_dir, config.train_split.split("[")[0])
+    builder = _registered(config)
     features = builder.info.features
     if not isinstance(dict(features or {}).get("label"), tfds.features.ClassLabel) or "image" not in features:
         raise ValueError(f"{config.dataset!r} is not a set of labelled images: its features are {list(features)}.")
-    splits = list(builder.info.splits)
-    test = config.test_split or next((split for split in TEST_SPLITS if split in splits), None)
-    if test is None:
-        raise ValueError(f"{config.dataset!r} has no split to test on; name one of {splits} by --test-split.")
-    for field, split in (("train_split", config.train_split), ("test_split", test)):
-        if split.split("[")[0] not in splits:
-            raise ValueError(f"{unknown(f'{field} of {config.dataset!r}:', split, splits)}")
-    height, width, channels = features["image"].shape
-    source = Source(
-        name=config.dataset,
-        builder=builder,
-        classes=tuple(features["label"].names),
-        shape=(height, width, channels or 3),
-        train_split=config.train_split,
-        test_split=test,
-    )
-    return _hold_out(source, config) if config.validation else source
+    return Registered(builder)
 
 
 def _hold_out(source: Source, config: RunConfig) -> Source:
@@ -136,9 +209,7 @@ def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
     Returns:
         bool array, one an example of the training split in its order.
     """
-    decoders = {"image": tfds.decode.SkipDecoding()}
-    dataset = source.builder.as_dataset(split=source.train_split, shuffle_files=False, decoders=decoders)
-    labels = np.concatenate([*dataset.map(lambda example: example["label"]).batch(10_000).as_numpy_iterator()])
+    labels = source.reader.labels(source.train_split)
     generator, members = np.random.default_rng(seed), np.zeros(len(labels), bool)
     for label in range(len(source.classes)):
         own = generator.permutation(np.flatnonzero(labels == label))
@@ -146,18 +217,19 @@ def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
     return members
 
 
-def _image_folder(config: RunConfig) -> tfds.core.DatasetBuilder:
-    folder = config.data_dir
-    if folder is None or not folder.is_dir():
-        raise ValueError(f"dataset 'image_folder' needs --data-dir, a folder laid out as {LAYOUT}; received {folder}.")
-    splits = sorted(path for path in folder.iterdir() if path.is_dir() and any(c.is_dir() for c in path.iterdir()))
-    if not splits:
-        raise ValueError(f"No classes in {folder}: it must be laid out as {LAYOUT}.")
-    for split in splits:
-        for directory in sorted(path for path in split.iterdir() if path.is_dir()):
-            if not any(name.lower().endswith((".jpg", ".jpeg", ".png")) for name in os.listdir(directory)):
-                raise ValueError(f"The class folder {directory} holds no image (jpg, jpeg or png). Fill or remove it.")
-    return tfds.ImageFolder(str(folder))
+def check_images(source: Source, *splits: str) -> None:
+    """Decode every image that will be read from an image folder, for a damaged one would end a run halfway.
+
+    Args:
+        source: Source; nothing is done for a data set that TFDS has prepared.
+        *splits: str.
+
+    Raises:
+        ValueError: files are no images; it names them.
+    """
+    if isinstance(source.reader, ImageFolder):
+        files = [file for split in splits for file in source.reader.members(*source.parts.get(split, (split, None)))]
+        image_folder.check_images((path for path, _ in files), source.shape[2])
 
 
 def _registered(config: RunConfig) -> tfds.core.DatasetBuilder:
@@ -184,7 +256,7 @@ def prepare(builder: tfds.core.DatasetBuilder, config: RunConfig) -> None:
         config: RunConfig.
 
     Raises:
-        ValueError: it would have to be downloaded, or the download fails.
+        ValueError: it would have to be downloaded, or the download or the preparation fails.
     """
     folder = Path(builder.data_dir)  # root / name / configuration, if any / version
     manual = folder.parents[len(Path(builder.info.full_name).parts) - 1] / "downloads" / "manual"
@@ -207,9 +279,12 @@ def prepare(builder: tfds.core.DatasetBuilder, config: RunConfig) -> None:
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(manual_dir=manual if manual.is_dir() else None)
         )
-    except (OSError, AssertionError, tfds.download.DownloadError) as error:
+    except ImportError:
+        raise
+    except Exception as error:  # TFDS wraps what its sets and its writers raise, a full disk too, in kinds of its own
+        hint = by_hand if config.download else "Make room or give another folder by --data-dir, and try again."
         raise ValueError(
-            f"Preparing {config.dataset!r} failed: {' '.join(str(error).split())[:300]} {by_hand}"
+            f"Preparing {config.dataset!r} in {builder.data_dir} failed: {' '.join(str(error).split())[:300]}. {hint}"
         ) from error
 
 
@@ -222,62 +297,3 @@ def _check_reachable(urls: list[str], by_hand: str) -> None:
             requests.head(url, timeout=10, allow_redirects=True)
         except requests.RequestException as error:
             raise ValueError(f"{url} cannot be reached ({type(error).__name__}). {by_hand}") from error
-
-
-def decode(image: tf.Tensor, channels: int) -> tf.Tensor:
-    """Decode an encoded image; grey ones are repeated to as many channels as the network takes.
-
-    Args:
-        image: string scalar tensor, JPEG or PNG.
-        channels: int, 1 or 3.
-
-    Returns:
-        uint8 tensor (height, width, channels).
-    """
-    image = tf.io.decode_image(image, channels=channels, expand_animations=False)
-    return tf.ensure_shape(image, (None, None, channels))
-
-
-@contextlib.contextmanager
-def naming_broken_images(source: Source) -> Iterator[None]:
-    """Name the files that are no images where reading a data set fails.
-
-    TensorFlow's own error does not say which file it met, and looking into each beforehand would read the whole
-    set once more.
-
-    Args:
-        source: Source.
-
-    Yields:
-        None.
-
-    Raises:
-        ValueError: files of an image folder are no images.
-    """
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        broken = broken_images(source) if source.name == IMAGE_FOLDER else []
-        if not broken:
-            raise
-        raise ValueError(f"Not an image, or damaged: {', '.join(broken[:5])}. Replace or remove it.") from error
-
-
-def broken_images(source: Source) -> list[str]:
-    """Find the files of an image folder that are no images.
-
-    Args:
-        source: Source of an image folder.
-
-    Returns:
-        List of paths.
-    """
-    decoders = {"image": tfds.decode.SkipDecoding()}
-    broken = []
-    for split in {source.parts.get(split, (split,))[0] for split in (source.train_split, source.test_split)}:
-        for example in source.builder.as_dataset(split=split, decoders=decoders):
-            try:
-                decode(example["image"], source.shape[2])
-            except tf.errors.InvalidArgumentError:
-                broken.append(example["image/filename"].numpy().decode())
-    return broken

@@ -1,4 +1,4 @@
-"""What a trained network says: over a data set, and of single images."""
+"""What a trained network says over a data set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_resnet.preprocessing import Preprocessing, contract_of
@@ -35,7 +34,11 @@ def metrics_for(classes: int) -> list[keras.metrics.Metric]:
 
 
 def evaluate(
-    model: keras.Model, source: datasets.Source, preprocessing: Preprocessing, config: RunConfig
+    model: keras.Model,
+    source: datasets.Source,
+    preprocessing: Preprocessing,
+    config: RunConfig,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a network on the test split, every image once and in a single view.
 
@@ -44,26 +47,34 @@ def evaluate(
         source: datasets.Source.
         preprocessing: Preprocessing.
         config: RunConfig, for batch size and devices.
+        progress: bool, whether to show how far it is.
 
     Returns:
         Dict: split, examples, loss (cross-entropy), accuracy, and top_5_accuracy for many classes.
+
+    Raises:
+        ValueError: files of an image folder are no images.
     """
     strategy = make_strategy(config)
     data = test_batches(source, source.test_split, preprocessing, config.batch_size, strategy.num_replicas_in_sync)
     with strategy.scope():
         model.compile(loss=keras.losses.SparseCategoricalCrossentropy(), metrics=metrics_for(len(source.classes)))
-    with datasets.naming_broken_images(source):
-        results = model.evaluate(data, verbose=0, return_dict=True)
+    try:
+        results = model.evaluate(data, verbose=int(progress), return_dict=True)
+    except tf.errors.OpError:
+        datasets.check_images(source, source.test_split)  # names the files that are no images, where that is the cause
+        raise
     figures = {name: float(value) for name, value in results.items()}
     return {"split": source.test_split, "examples": source.count(source.test_split), **figures}
 
 
-def evaluate_run(folder: RunFolder, changes: dict[str, Any]) -> dict[str, Any]:
+def evaluate_run(folder: RunFolder, changes: dict[str, Any], progress: bool = False) -> dict[str, Any]:
     """Evaluate the network of a run folder on its data set, or on another with the same classes.
 
     Args:
         folder: RunFolder.
         changes: fields of the configuration to set otherwise, such as data_dir or test_split.
+        progress: bool, whether to show how far it is.
 
     Returns:
         Dict as of `evaluate`.
@@ -78,16 +89,17 @@ def evaluate_run(folder: RunFolder, changes: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"{config.dataset!r} has other classes than the network was trained on: {labels}.")
     with make_strategy(config).scope():
         model = folder.load_model()
-    return evaluate(model, source, folder.read_preprocessing(), config)
+    return evaluate(model, source, folder.read_preprocessing(), config, progress)
 
 
-def evaluate_file(path: Path, network: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+def evaluate_file(path: Path, network: str | None, changes: dict[str, Any], progress: bool = False) -> dict[str, Any]:
     """Evaluate a `.keras` file, or weights that other code wrote, as their input contract says.
 
     Args:
         path: Path of the file.
         network: str, name of the network, or None for what the file tells.
         changes: fields of the configuration: dataset, and such as data_dir or test_split.
+        progress: bool, whether to show how far it is.
 
     Returns:
         Dict as of `evaluate`.
@@ -104,68 +116,4 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any]) -> d
     classes = model.output_shape[-1]
     if classes != len(source.classes):
         raise ValueError(f"{config.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}.")
-    return evaluate(model, source, contract_of(model), config)
-
-
-def predict_run(folder: RunFolder, images: list[Path], top: int) -> list[dict[str, Any]]:
-    """Classify image files with the network of a run folder.
-
-    Args:
-        folder: RunFolder.
-        images: list of Paths of JPEG or PNG files.
-        top: int, how many of the most probable classes to give.
-
-    Returns:
-        List of dicts, one an image: image, and classes, a list of {label, probability}, most probable first.
-
-    Raises:
-        ValueError: the folder is not one of a run, or a file is not an image.
-    """
-    if top < 1:
-        raise ValueError(f"top must be at least 1; received {top}.")
-    model, labels = folder.load_model(), folder.read_labels()
-    preprocessing = folder.read_preprocessing()
-    batch = tf.concat([read_image(path, preprocessing) for path in images], axis=0)
-    probabilities = model.predict(preprocessing.standardise(batch), verbose=0)
-    return [
-        {"image": str(path), "classes": most_probable(row, labels, top)} for path, row in zip(images, probabilities)
-    ]
-
-
-def read_image(path: Path, preprocessing: Preprocessing) -> tf.Tensor:
-    """Read an image file in the size of the network.
-
-    Args:
-        path: Path of a JPEG or PNG file.
-        preprocessing: Preprocessing.
-
-    Returns:
-        float32 tensor (1, *size, channels), values 0 to 255.
-
-    Raises:
-        ValueError: there is no such file, or it is not an image.
-    """
-    try:
-        encoded = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"Cannot read {path}: {error.strerror}.") from error
-    try:
-        image = datasets.decode(tf.constant(encoded), preprocessing.channels)
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError(f"{path} is not a JPEG or PNG image.") from error
-    return tf.cast(preprocessing.resize(image[tf.newaxis]), tf.float32)
-
-
-def most_probable(probabilities: np.ndarray, labels: list[str], top: int) -> list[dict[str, Any]]:
-    """Name the most probable classes.
-
-    Args:
-        probabilities: float array (classes,).
-        labels: names of the classes.
-        top: int.
-
-    Returns:
-        List of {label, probability}, most probable first.
-    """
-    best = np.argsort(-probabilities, kind="stable")[:top]
-    return [{"label": labels[index], "probability": float(probabilities[index])} for index in best]
+    return evaluate(model, source, contract_of(model), config, progress)

@@ -81,19 +81,19 @@ def _train(
     strategy = make_strategy(config)
     source = datasets.open_source(config)
     plan = Plan.of(source, config)
-    with datasets.naming_broken_images(source):
-        with strategy.scope():
-            model = folder.load_model() if resume else begin(config, architecture, source)
-            preprocessing = folder.read_preprocessing() if resume else model.preprocessing
-            prepare(model, config, source, plan)
-            if resume:
-                model.load_weights(folder.checkpoint_file)
-        if not resume:
-            start_folder(folder, config, preprocessing, source, overwrite)
-        print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
-        print(f"run folder {folder.path}", flush=True)
-        fit(model, config, folder, source, preprocessing, plan, callbacks)
-        results = evaluate(model, source, preprocessing, config)
+    datasets.check_images(source, source.train_split, source.test_split)
+    with strategy.scope():
+        model = folder.load_model() if resume else begin(config, architecture, source)
+        preprocessing = folder.read_preprocessing() if resume else model.preprocessing
+        prepare(model, config, source, plan)
+        if resume:
+            model.load_weights(folder.checkpoint_file)
+    if not resume:
+        start_folder(folder, config, preprocessing, source, overwrite)
+    print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
+    print(f"run folder {folder.path}", flush=True)
+    fit(model, config, folder, source, preprocessing, plan, callbacks)
+    results = evaluate(model, source, preprocessing, config)
     facts = {
         "network": name_of(model, config),
         "parameters": count_parameters(model),

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from keras_resnet.preprocessing import Preprocessing
 from tests.training.helpers import folder_config, write_image
@@ -86,6 +87,14 @@ def test_imagenet_constants_are_refused_for_grey_images(digits, tiny):
 def test_imagenet_constants_are_those_of_torchvision():
     np.testing.assert_allclose(IMAGENET_MEAN / 255, [0.485, 0.456, 0.406], rtol=1e-12)
     np.testing.assert_allclose(IMAGENET_STD / 255, [0.229, 0.224, 0.225], rtol=1e-12)
+
+
+@pytest.mark.parametrize("border", ["zeros", "reflect"])
+def test_border_as_wide_as_the_images_is_refused(digits, tiny, border):
+    make_preprocessing(digits, tiny(pad_crop=7, border=border), (224, 224))
+    for pixels in (8, 100_000):
+        with pytest.raises(ValueError, match=rf"pad_crop={pixels} needs images of more than {pixels} pixels; .* 8x8\."):
+            make_preprocessing(digits, tiny(pad_crop=pixels, border=border), (224, 224))
 
 
 # Training batches.
@@ -232,6 +241,25 @@ def test_image_folder_is_resized_and_standardised(image_dir):
     }
     square = tf.image.resize(pixels[5:15].astype("float32"), (8, 8), antialias=True).numpy()
     np.testing.assert_allclose(by_label[1], (square - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-4)
+
+
+def test_photographs_are_trained_on_and_tested_on_upright(tmp_path):
+    information = Image.Exif()
+    information[0x0112] = 6  # stored lying, twice as wide as high; upright its upper half is dark
+    stored = np.zeros((20, 40, 3), "uint8")
+    stored[:, 20:] = 200
+    for split in ("train", "val"):
+        (tmp_path / split / "cat").mkdir(parents=True)
+        Image.fromarray(stored).save(tmp_path / split / "cat" / "0.png", exif=information)
+    config = folder_config(tmp_path, batch_size=1)
+    source = open_source(config)
+    preprocessing = make_preprocessing(source, config, (224, 224))
+    upright = tf.image.resize(np.rot90(stored, -1)[10:30].astype("float32"), (8, 8), antialias=True).numpy()
+    for ((images, _),) in (
+        batches(source, config, preprocessing, 0, 1),
+        list(pipeline.test_batches(source, "val", preprocessing, 1, 1)),
+    ):
+        np.testing.assert_allclose(images[0], (upright - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-4)
 
 
 @pytest.mark.parametrize("cache", [True, False])

@@ -1,5 +1,6 @@
 """Data sets: what is read, and what is said where nothing can be read."""
 
+import resource
 import time
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import requests
 import tensorflow_datasets as tfds
 
-from tests.training.helpers import folder_config, read_pixels, write_image
+from keras_resnet.images import decode_image
+from tests.training.helpers import folder_config, read_pixels
 from training import datasets
 from training.config import RunConfig
 from training.datasets import open_source
@@ -30,46 +32,13 @@ def test_image_folder_decodes_grey_jpeg_and_rgb_png_like_pil(image_dir):
         for number in range(3)
     ]
     expected = sorted((read_pixels(path).shape, read_pixels(path).tobytes(), label) for path, label in files)
-    decoded = [(datasets.decode(image, 3).numpy(), int(label)) for image, label in source.examples("train")]
+    decoded = [(decode_image(image, 3).numpy(), int(label)) for image, label in source.examples("train")]
     actual = sorted((image.shape, image.tobytes(), label) for image, label in decoded)
     for left, right in zip(actual, expected, strict=True):
         assert left[0] == right[0] and left[2] == right[2]
         # The decoders of JPEG may round differently.
         pair = (np.frombuffer(part[1], "uint8").astype(int) for part in (left, right))
         assert np.abs(np.subtract(*pair)).max() <= 2
-
-
-def test_broken_images_finds_the_damaged_file(image_dir):
-    source = open_source(folder_config(image_dir))
-    assert datasets.broken_images(source) == []
-    damaged, wrong = image_dir / "train" / "cat" / "1.jpg", image_dir / "val" / "dog" / "0.png"
-    damaged.write_bytes(damaged.read_bytes()[:100])
-    wrong.write_text("not an image", encoding="utf-8")
-    assert sorted(datasets.broken_images(source)) == [str(damaged), str(wrong)]
-
-
-def test_class_folder_without_an_image_is_named(image_dir):
-    empty = image_dir / "train" / "horse"
-    empty.mkdir()
-    (empty / "notes.txt").write_text("nothing here", encoding="utf-8")
-    with pytest.raises(ValueError, match=rf"class folder {empty} holds no image \(jpg, jpeg or png\)\. Fill or remove"):
-        open_source(folder_config(image_dir))
-
-
-def test_missing_image_folder_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"needs --data-dir, a folder laid out as DIR/train.*received .*/nowhere"):
-        open_source(folder_config(tmp_path / "nowhere"))
-
-
-def test_image_folder_needs_a_data_dir():
-    with pytest.raises(ValueError, match=r"'image_folder' needs --data-dir.*received None"):
-        open_source(folder_config(None))
-
-
-def test_images_without_class_folders_are_refused(tmp_path):
-    write_image(tmp_path / "train" / "0.png", (4, 4))
-    with pytest.raises(ValueError, match=rf"No classes in {tmp_path}: it must be laid out as DIR/train/CLASS"):
-        open_source(folder_config(tmp_path))
 
 
 def test_unknown_split_is_named(image_dir, tiny):
@@ -136,8 +105,24 @@ def test_failed_download_is_one_sentence(tmp_path, monkeypatch):
 
     monkeypatch.setattr(requests, "head", lambda *_, **__: None)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    with pytest.raises(ValueError, match=r"Preparing 'cifar10' failed: the server hung up Without a network, put"):
+    with pytest.raises(ValueError, match=r"Preparing 'cifar10' in .* failed: the server hung up\. Without a"):
         open_source(RunConfig(dataset="cifar10", data_dir=tmp_path, epochs=1, download=True))
+
+
+def test_full_disk_ends_preparation_in_one_sentence_and_can_be_repeated(tmp_path):
+    config = RunConfig(dataset="digits", data_dir=tmp_path, epochs=1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # as on a full disk
+    try:
+        with pytest.raises(
+            ValueError, match=rf"^Preparing 'digits' in {tmp_path}/.* failed: .*Make room or"
+        ) as refusal:
+            open_source(config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(refusal.value)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert open_source(config).count("train") == 1433
 
 
 def test_data_set_without_labels_is_refused(tmp_path, monkeypatch):
@@ -208,7 +193,7 @@ def test_named_test_split_is_tested_on_beside_a_validation_split(tiny):
 def test_validation_of_encoded_images(image_dir):
     source = open_source(folder_config(image_dir, validation=0.34))
     assert (source.count(source.train_split), sorted(labels_of(source, source.test_split))) == (4, [0, 1])
-    assert datasets.broken_images(source) == []
+    datasets.check_images(source, source.train_split, source.test_split)
 
 
 def test_validation_that_leaves_no_example_is_refused(tiny):

@@ -1,9 +1,11 @@
 """The command line: which value wins, and that whatever goes wrong ends in one sentence."""
 
+import csv
 import json
 import re
 import shutil
 
+import keras
 import pytest
 import tensorflow as tf
 import yaml
@@ -11,6 +13,7 @@ from PIL import Image
 
 import keras_resnet
 from tests.keras_resnet.helpers import run_python
+from tests.training.helpers import write_image
 from training import run
 from training.__main__ import main
 from training.config import FIELDS, RunConfig, load_recipe, make_config, recipe_names
@@ -250,16 +253,30 @@ def on_images(image_dir) -> list:
 
 def test_damaged_training_image_is_named(refused, training, image_dir, damaged):
     sentence = refused(*training, *on_images(image_dir))
-    assert sentence == f"Not an image, or damaged: {damaged}. Replace or remove it."
+    assert sentence == f"1 of 9 images cannot be read: {damaged}. Replace or remove them."
 
 
 def test_damaged_image_is_named_when_the_moments_are_taken(refused, training, image_dir, damaged):
     sentence = refused(*training, *on_images(image_dir), "--standardize", "channel")
-    assert sentence == f"Not an image, or damaged: {damaged}. Replace or remove it."
+    assert sentence == f"1 of 9 images cannot be read: {damaged}. Replace or remove them."
 
 
-def test_border_wider_than_the_image_can_reflect_is_refused(refused, training):
-    assert "pad_crop" in refused(*training, "--pad-crop", 8, "--border", "reflect")
+def test_damaged_validation_image_is_named_before_training(refused, training, image_dir, tmp_path):
+    damaged = image_dir / "val" / "cat" / "0.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    sentence = refused(*training, *on_images(image_dir))
+    assert sentence == f"1 of 9 images cannot be read: {damaged}. Replace or remove them."
+    assert not (tmp_path / "run").exists()
+
+
+def test_border_as_wide_as_the_image_is_refused(refused, training):
+    sentence = refused(*training, "--pad-crop", 100_000)
+    assert sentence == "pad_crop=100000 needs images of more than 100000 pixels; these are 8x8."
+
+
+def test_images_beyond_memory_are_refused(refused, training):
+    sentence = refused(*training, "--image-size", 100_000)
+    assert sentence == "image_size: Input should be less than or equal to 4096; received 100000."
 
 
 def test_weights_of_another_network_are_refused(refused, training, tmp_path):
@@ -294,12 +311,6 @@ def test_resuming_a_folder_that_is_none_is_refused(refused, tmp_path):
 def test_commands_refuse_what_is_no_run_folder(refused, tmp_path, command):
     more = [tmp_path / "image.png"] if command == "predict" else []
     assert refused(command, tmp_path, *more).startswith(f"{tmp_path} is no run folder: it has no config.yaml.")
-
-
-def test_prediction_refuses_what_is_no_image(refused, trained, tmp_path):
-    path = tmp_path / "notes.png"
-    path.write_text("not an image", encoding="utf-8")
-    assert refused("predict", trained.folder.path, path) == f"{path} is not a JPEG or PNG image."
 
 
 def test_evaluation_refuses_an_impossible_batch(refused, trained):
@@ -402,6 +413,65 @@ def test_predict_prints_the_same_as_json_and_as_text(said, trained, digit):
     assert prediction["image"] == str(digit) and len(prediction["classes"]) == 2
     expected = [f"  {guess['probability']:.4f}  {guess['label']}" for guess in prediction["classes"]]
     assert said("predict", trained.folder.path, digit, "--top", 2).splitlines() == [str(digit), *expected]
+
+
+def test_predict_writes_csv(said, trained, digit, tmp_path):
+    path = tmp_path / "predictions.csv"
+    assert said("predict", trained.folder.path, digit, digit, "--csv", path, "--top", 2) == f"predictions {path}\n"
+    ((prediction),) = json.loads(said("predict", trained.folder.path, digit, "--json", "--top", 2))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    assert [row["image"] for row in rows] == [str(digit)] * 2
+    for rank, guess in enumerate(prediction["classes"], 1):
+        assert rows[0][f"label_{rank}"] == guess["label"]
+        assert float(rows[0][f"probability_{rank}"]) == pytest.approx(guess["probability"], abs=1e-6)
+    printed = said("predict", trained.folder.path, digit, digit, "--csv", "-", "--top", 2)
+    assert printed == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv", "-"]])
+def test_predict_names_what_is_no_image_and_goes_on(capsys, trained, digit, tmp_path, form):
+    path = tmp_path / "notes.png"
+    path.write_text("not an image", encoding="utf-8")
+    assert main(["predict", str(trained.folder.path), str(path), str(digit), *form]) == 1
+    captured = capsys.readouterr()
+    assert str(digit) in captured.out and str(path) not in captured.out
+    named, sentence = captured.err.splitlines()
+    assert named.startswith(f"{path} is not an image, or damaged; JPEG, ")
+    assert sentence == "error: 1 of the images could not be read; they are named above."
+
+
+def test_predict_without_images_is_refused(refused, trained):
+    assert refused("predict", trained.folder.path).startswith("No image is given: name files, folders, or patterns")
+
+
+def test_predict_gives_one_kind_of_answer(refused, trained, digit):
+    assert refused("predict", trained.folder.path, digit, "--csv", "-", "--json") == "Give either --csv or --json."
+
+
+@pytest.mark.parametrize(("terminal", "form", "shown"), [(True, [], 1), (True, ["--json"], 0), (False, [], 0)])
+def test_evaluate_shows_progress_on_a_terminal(said, trained, monkeypatch, terminal, form, shown):
+    verbose = []
+    original = keras.Model.evaluate
+    monkeypatch.setattr(
+        keras.Model, "evaluate", lambda *a, **k: verbose.append(k["verbose"]) or original(*a, **{**k, "verbose": 0})
+    )
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    said("evaluate", trained.folder.path, *form)
+    assert verbose == [shown]
+
+
+def test_evaluation_names_damaged_images(refused, trained, image_dir, tmp_path):
+    for name in "0123456789":
+        for split in ("train", "test"):
+            write_image(tmp_path / "digits" / split / name / "0.png", (8, 8), grey=True)
+    damaged = tmp_path / "digits" / "test" / "7" / "0.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    folder = RunFolder(shutil.copytree(trained.folder.path, tmp_path / "run"))
+    fields = yaml.safe_load(folder.config_file.read_text(encoding="utf-8"))
+    fields.update(dataset="image_folder", data_dir=str(tmp_path / "digits"), cache=False)
+    write_yaml(folder.config_file, **fields)
+    sentence = refused("evaluate", folder.path)
+    assert sentence == f"1 of 10 images cannot be read: {damaged}. Replace or remove them."
 
 
 def test_exported_model_gives_the_predictions_of_the_run(said, trained, digit, tmp_path):

@@ -1,0 +1,191 @@
+"""What a trained network says of image files."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import glob
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TextIO
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet.images import FORMATS, decode_image
+from keras_resnet.preprocessing import Preprocessing
+from training.image_folder import SUFFIXES, Listing, is_hidden
+from training.run_folder import RunFolder
+
+BATCH = 32  # images that are in memory together
+
+
+def predict_run(folder: RunFolder, images: Sequence[Path], top: int) -> Iterator[dict[str, Any]]:
+    """Classify image files with the network of a run folder, a batch at a time.
+
+    Args:
+        folder: RunFolder.
+        images: sequence of Paths as of `find_images`.
+        top: int, how many of the most probable classes to give.
+
+    Returns:
+        Iterator of dicts, one an image: image, and classes, a list of {label, probability}, most probable first; or
+        image, and error, a sentence, where the image cannot be read.
+
+    Raises:
+        ValueError: the folder is not one of a run, or there is no image.
+    """
+    if top < 1:
+        raise ValueError(f"top must be at least 1; received {top}.")
+    model, labels = folder.load_model(), folder.read_labels()
+    if len(labels) != model.output_shape[-1]:
+        raise ValueError(
+            f"{folder.labels_file} names {len(labels)} classes, and the network has {model.output_shape[-1]}; put back "
+            "a copy."
+        )
+    return _predict(model, folder.read_preprocessing(), labels, find_images(images), top)
+
+
+def _predict(
+    model: keras.Model, preprocessing: Preprocessing, labels: list[str], paths: list[Path], top: int
+) -> Iterator[dict[str, Any]]:
+    read = functools.partial(_try_to_read, reader=_make_reader(preprocessing))
+    with ThreadPoolExecutor() as pool:
+        for begin in range(0, len(paths), BATCH):
+            batch = paths[begin : begin + BATCH]
+            images = list(pool.map(read, batch))
+            readable = [image for image in images if not isinstance(image, str)]
+            if readable:
+                rows = iter(model.predict_on_batch(preprocessing.standardise(tf.stack(readable))))
+            for path, image in zip(batch, images):
+                if isinstance(image, str):
+                    yield {"image": str(path), "error": image}
+                else:
+                    yield {"image": str(path), "classes": most_probable(next(rows), labels, top)}
+
+
+def _make_reader(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Make the function that decodes a file to an image of the network's size, as training and serving do."""
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
+    def read(encoded):
+        image = decode_image(encoded, preprocessing.channels)
+        return tf.cast(preprocessing.resize(image[tf.newaxis])[0], tf.float32)
+
+    return read
+
+
+def _try_to_read(path: Path, reader: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor | str:
+    """Read an image, or say why it cannot be read."""
+    try:
+        if path.exists() and not path.is_file():
+            return f"Cannot read {path}: it is not a file."
+        encoded = path.read_bytes()
+    except (OSError, ValueError) as error:
+        return f"Cannot read {path}: {getattr(error, 'strerror', None) or error}."
+    try:
+        return reader(tf.constant(encoded))
+    except tf.errors.OpError:
+        return f"{path} is not an image, or damaged; {FORMATS} can be read."
+
+
+def find_images(given: Sequence[Path]) -> list[Path]:
+    """Find image files.
+
+    Args:
+        given: sequence of Paths: files, folders, of which all image files at any depth are taken, and patterns with
+            `*`, `?`, `**`, for shells that leave them to us.
+
+    Returns:
+        List of Paths; a file that is named is among them whatever it is, those of a folder in the order of their names.
+
+    Raises:
+        ValueError: none is given, or a folder or pattern has none.
+    """
+    if not given:
+        raise ValueError("No image is given: name files, folders, or patterns such as 'photos/*.jpg'.")
+    paths = []
+    for path in given:
+        matches = [path] if path.exists() or not glob.has_magic(str(path)) else _matching(path)
+        for match in matches:
+            paths += _images_in(match) if match.is_dir() else [match]
+    return paths
+
+
+def _matching(pattern: Path) -> list[Path]:
+    matches = sorted(glob.glob(str(pattern), recursive=True))
+    if not matches:
+        raise ValueError(f"No file matches {str(pattern)!r}.")
+    return [Path(match) for match in matches]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    listing = Listing()
+    for place, folders, _ in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        listing.add(place)
+    listing.print_unread(folder)
+    # What only has the name of an image is passed on too, so that it is named with what else cannot be read.
+    paths = [*listing.images, *(path for path, _ in listing.strange)]
+    if not paths:
+        raise ValueError(f"No image in {folder} ({SUFFIXES}).")
+    return [Path(path) for path in paths]
+
+
+def most_probable(probabilities: np.ndarray, labels: list[str], top: int) -> list[dict[str, Any]]:
+    """Name the most probable classes.
+
+    Args:
+        probabilities: float array (classes,).
+        labels: names of the classes.
+        top: int.
+
+    Returns:
+        List of {label, probability}, most probable first.
+    """
+    best = np.argsort(-probabilities, kind="stable")[:top]
+    return [{"label": labels[index], "probability": float(probabilities[index])} for index in best]
+
+
+def naming_failures(predictions: Iterable[dict[str, Any]], failures: list[str]) -> Iterator[dict[str, Any]]:
+    """Pass on the predictions of images that could be read, and name the others on stderr.
+
+    Args:
+        predictions: iterable of dicts as of `predict_run`.
+        failures: list to which the sentences are appended.
+
+    Yields:
+        Dict of image and classes.
+    """
+    for prediction in predictions:
+        if "error" in prediction:
+            failures.append(prediction["error"])
+            print(printable(prediction["error"]), file=sys.stderr, flush=True)
+        else:
+            yield prediction
+
+
+def printable(text: str) -> str:
+    """Escape what no terminal takes: bytes of a file's name that are no text."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def write_csv(file: TextIO, predictions: Iterable[dict[str, Any]]) -> None:
+    """Write predictions as rows of image, label_1, probability_1, label_2 and so on.
+
+    Args:
+        file: text file, open for writing.
+        predictions: iterable of dicts of image and classes.
+    """
+    writer = csv.writer(file, lineterminator="\n")
+    for number, prediction in enumerate(predictions):
+        classes = prediction["classes"]
+        if number == 0:
+            ranks = range(1, len(classes) + 1)
+            writer.writerow(["image", *(f"{name}_{rank}" for rank in ranks for name in ("label", "probability"))])
+        guesses = (value for guess in classes for value in (guess["label"], guess["probability"]))
+        writer.writerow([printable(prediction["image"]), *guesses])

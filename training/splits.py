@@ -1,0 +1,57 @@
+"""Splits of a data set and slices of them, as TFDS writes them: `train`, `train[:10%]`, `train[:40%]+train[60%:]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow_datasets as tfds
+
+from keras_resnet.messages import unknown
+
+Splits = Mapping[str, tfds.core.SplitInfo]
+
+
+def slices(split: str, splits: Splits) -> list[tuple[str, slice]]:
+    """Work out which examples of which splits are meant.
+
+    Args:
+        split: str.
+        splits: mapping of the names of splits to what TFDS knows of them.
+
+    Returns:
+        List of (name, slice), the slice with its bounds.
+
+    Raises:
+        ValueError: it is not written as TFDS writes it, or names examples that are not there.
+    """
+    if split in splits:
+        return [(split, slice(0, splits[split].num_examples))]
+    return [
+        (part.splitname, slice(part.from_ or 0, splits[part.splitname].num_examples if part.to is None else part.to))
+        for part in tfds.core.ReadInstruction.from_spec(split).to_absolute(splits)
+    ]
+
+
+def check_split(name: str, split: str, splits: Splits) -> None:
+    """Refuse a split that is not there, or in which there is no example.
+
+    Args:
+        name: str, what it is for.
+        split: str.
+        splits: mapping as of `slices`.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    first = split.split("[")[0].split("+")[0]
+    if first not in splits:
+        raise ValueError(unknown(f"{name}:", split, splits))
+    try:
+        empty = [part for _, part in slices(split, splits) if part.start >= part.stop]
+    except (ValueError, NotImplementedError) as error:
+        raise ValueError(f"{name}: {split!r} cannot be read: {' '.join(str(error).split())}") from error
+    if empty:
+        raise ValueError(
+            f"{name}: {split!r} asks for examples {empty[0].start} to {empty[0].stop}, which are none; the second "
+            f"number must be greater, as in '{first}[10%:50%]'."
+        )
