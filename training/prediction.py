@@ -76,7 +76,8 @@ def _make_reader(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tenso
         image = decode_image(encoded, preprocessing.channels)
         return tf.cast(preprocessing.resize(image[tf.newaxis])[0], tf.float32)
 
-    return read
+    # Traced here: threads that meet an untraced function all trace it.
+    return read.get_concrete_function()
 
 
 def _try_to_read(path: Path, reader: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor | str:
@@ -123,9 +124,14 @@ def _matching(pattern: Path) -> list[Path]:
     return [Path(match) for match in matches]
 
 
+def _fail(error: OSError) -> None:
+    """Let no folder that cannot be read go unnoticed, as `os.walk` would."""
+    raise error
+
+
 def _images_in(folder: Path) -> list[Path]:
     listing = Listing()
-    for place, folders, _ in os.walk(folder):
+    for place, folders, _ in os.walk(folder, onerror=_fail):
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         listing.add(place)
     listing.print_unread(folder)

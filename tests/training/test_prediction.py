@@ -113,6 +113,11 @@ def test_images_that_cannot_be_read_cost_nothing_but_themselves(trained, digit_f
     assert capsys.readouterr().err.splitlines() == failures
 
 
+def test_file_is_decoded_by_one_graph(trained, digit_files, caplog):
+    list(predict_run(trained.folder, digit_files * 20, 1))
+    assert "retracing" not in caplog.text
+
+
 def test_batch_without_an_image_is_no_end(trained, digit_files, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 1)
     results = predict_run(trained.folder, [tmp_path / "none.png", digit_files[0]], 1)
@@ -200,6 +205,19 @@ def test_files_of_a_folder_that_are_not_read_are_counted(photos, capsys):
 def test_dead_link_in_a_folder_is_named_as_an_image_that_cannot_be_read(photos):
     (photos / "summer" / "z.jpg").symlink_to("nowhere")
     assert find_images([photos / "summer"])[-1] == photos / "summer" / "z.jpg"
+
+
+def test_folder_that_cannot_be_read_is_not_passed_over(photos, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("summer"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="summer"):
+        find_images([photos])
 
 
 @pytest.mark.parametrize(
