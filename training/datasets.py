@@ -16,7 +16,7 @@ from keras_resnet.messages import unknown
 from training import image_folder
 from training.config import RunConfig
 from training.image_folder import ImageFolder
-from training.splits import Splits, check_split, slices
+from training.splits import Splits, check_split, first_name, slices
 
 EMBEDDED = ("digits",)
 IMAGE_FOLDER = "image_folder"
@@ -173,7 +173,7 @@ def open_source(config: RunConfig) -> Source:
 
 def _open_reader(config: RunConfig) -> Reader:
     if config.dataset == IMAGE_FOLDER:
-        return image_folder.open_folder(config.data_dir, config.train_split.split("[")[0])
+        return image_folder.open_folder(config.data_dir, first_name(config.train_split))
     builder = _registered(config)
     features = builder.info.features
     if not isinstance(dict(features or {}).get("label"), tfds.features.ClassLabel) or "image" not in features:

@@ -32,6 +32,11 @@ def slices(split: str, splits: Splits) -> list[tuple[str, slice]]:
     ]
 
 
+def first_name(split: str) -> str:
+    """Give the name that stands first in a split, `train` in `train[:40%]+train[60%:]`."""
+    return split.split("[")[0].split("+")[0].strip()
+
+
 def check_split(name: str, split: str, splits: Splits) -> None:
     """Refuse a split that is not there, or in which there is no example.
 
@@ -43,7 +48,7 @@ def check_split(name: str, split: str, splits: Splits) -> None:
     Raises:
         ValueError: it is one of these.
     """
-    first = split.split("[")[0].split("+")[0]
+    first = first_name(split)
     if first not in splits:
         raise ValueError(unknown(f"{name}:", split, splits))
     try:

@@ -54,6 +54,14 @@ def test_slices_are_those_of_the_order(many):
     assert source.count(source.train_split) == len(list(source.examples(source.train_split))) == 24
 
 
+def test_classes_are_those_of_the_first_training_split(many):
+    write_image(many / "val" / "horse" / "0.jpg", (4, 4))
+    assert (
+        "horse"
+        not in open_source(folder_config(many, train_split="train[:50%]+train[60%:]", test_split="test")).classes
+    )
+
+
 def test_validation_of_a_folder_reads_each_image_in_one_part(many):
     source = open_source(folder_config(many, validation=0.2))
     parts = [
