@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import math
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import keras
 from keras import ops
 
 from keras_resnet.files import write_atomically
+from keras_resnet.garbage import uncollected
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weight_files import sign
 
@@ -291,22 +291,6 @@ def deep_recursion(limit: int = 100_000) -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Pause Python's garbage collector, which goes through all of a large graph again and again as it grows.
-
-    Yields:
-        None.
-    """
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def he_initializer() -> keras.initializers.Initializer:

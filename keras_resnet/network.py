@@ -11,7 +11,8 @@ import keras
 from keras_resnet.architecture import Architecture
 from keras_resnet.catalogue import get_architecture
 from keras_resnet.features import levels_of
-from keras_resnet.layers import ResidualNetwork, channel_axis, he_initializer, spatial_axes, uncollected
+from keras_resnet.garbage import uncollected
+from keras_resnet.layers import ResidualNetwork, channel_axis, he_initializer, spatial_axes
 from keras_resnet.messages import unknown
 from keras_resnet.stems import stem
 from keras_resnet.units import Unit, operations, residual_unit

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import keras
@@ -14,6 +15,8 @@ import numpy as np
 from keras import ops
 
 from keras_resnet.messages import unknown
+
+MAX_SIDE = 2**14  # pixels, or channels, of the images that a contract may be for
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,9 @@ class Preprocessing:
         crop: float in (0, 1], share of the shorter side that the central crop keeps before resizing.
         order: "RGB", or "BGR" for networks that want the channels of an RGB image the other way round; mean and std
             are in this order.
+
+    Raises:
+        ValueError: a value is not allowed.
     """
 
     size: tuple[int, int]
@@ -38,9 +44,25 @@ class Preprocessing:
     order: Literal["RGB", "BGR"] = "RGB"
 
     def __post_init__(self) -> None:
+        sides = [*self.size] if isinstance(self.size, Sequence) else []
+        if len(sides) != 2 or not all(_is_count(count) for count in (*sides, self.channels)):
+            raise ValueError(
+                f"size must be two sides, and channels a number, of 1 to {MAX_SIDE}; received {_shown(self.size)} and "
+                f"{_shown(self.channels)}."
+            )
         object.__setattr__(self, "size", tuple(self.size))
-        for field in ("mean", "std"):
-            object.__setattr__(self, field, np.asarray(getattr(self, field)))
+        for field, shapes in (("mean", [(self.channels,), (*self.size, self.channels)]), ("std", [(self.channels,)])):
+            values = _numbers(getattr(self, field))
+            if values is None or values.shape not in shapes or (field == "std" and not values.all()):
+                raise ValueError(
+                    f"{field} must be finite numbers of shape {' or '.join(map(str, shapes))}, those of std not zero; "
+                    f"received {_shown(getattr(self, field))}."
+                )
+            object.__setattr__(self, field, values)
+        if not isinstance(self.crop, Real) or not 0 < self.crop <= 1:
+            raise ValueError(f"crop must be a share above 0 and at most 1; received {_shown(self.crop)}.")
+        if self.order not in ("RGB", "BGR"):
+            raise ValueError(f"order must be 'RGB' or 'BGR'; received {_shown(self.order)}.")
 
     def __call__(self, images):
         """Prepare images of any one size for the network.
@@ -172,6 +194,25 @@ class Preprocessing:
                 f"{os.fspath(path)!r} does not hold an input contract ({reason}); put back a copy."
             ) from error
         return contract
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, Integral) and 0 < value <= MAX_SIDE
+
+
+def _numbers(values: object) -> np.ndarray | None:
+    """Give values as an array; None where they are no finite numbers."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of several lengths
+        return None
+    return array if array.dtype.kind in "uif" and np.isfinite(array).all() else None
+
+
+def _shown(value: object) -> str:
+    """Write a value of whatever length for a message."""
+    text = repr(value).replace("\n", " ")
+    return text if len(text) <= 80 else f"{text[:80]} ..."
 
 
 # The contracts of published weights, by the names that keras.applications gives its modes; pixels are 0 to 255.

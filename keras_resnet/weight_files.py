@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import warnings
-import zipfile
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
 
 import h5py
+import keras
 
-if TYPE_CHECKING:
-    import keras
+from keras_resnet.weights.archives import Archive, is_archive, open_archive
+from keras_resnet.weights.budget import Budget
+from keras_resnet.weights.hdf5_files import CONFIG_MEMBER, WEIGHTS_MEMBER, layers_of, opened_tree, text_of
+from keras_resnet.weights.json_text import parse, parse_object
+from keras_resnet.weights.network_config import check_network, is_network
+from keras_resnet.weights.raw import UnreadableError, damaged, opened, shortened
 
 ATTRIBUTE = "keras_resnet_layers"
 # What tells a network apart: its weighted layers, and what adds, multiplies and scales their outputs.
 WEIGHTED = ("Conv2D", "BatchNormalization", "Dense", "PReLU", "TrainableSwish", "PiecewiseLinear", "Rational")
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 KINDS = (*WEIGHTED, "Maxout", "Add", "Multiply", "Rescaling")
 
 
@@ -60,7 +68,7 @@ def sign(path: str | os.PathLike, model: keras.Model) -> None:
         file.attrs[ATTRIBUTE] = json.dumps(names_of(model))
 
 
-def read_names(path: str) -> list[str] | None:
+def read_names(path: str | os.PathLike) -> list[str] | None:
     """Read the names of the layers that a file is of.
 
     Args:
@@ -68,13 +76,16 @@ def read_names(path: str) -> list[str] | None:
 
     Returns:
         List of str, sorted; None for a weights file that something else wrote.
+
+    Raises:
+        ValueError: there is no such file, or it is damaged.
     """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            layers = json.loads(archive.read("config.json"))["config"]["layers"]
-        return layer_names((layer["class_name"], layer["name"]) for layer in layers)
-    with h5py.File(path, "r") as file:
-        return json.loads(file.attrs[ATTRIBUTE]) if ATTRIBUTE in file.attrs else None
+    with _reading(path) as (file, budget):
+        if is_archive(file):
+            with open_archive(file, budget) as archive:
+                layers = layers_of(_config(archive).get("config"), budget)
+            return layer_names((layer["class_name"], layer["config"].get("name", "")) for layer in layers)
+        return _signature(file)
 
 
 def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | None:
@@ -85,14 +96,58 @@ def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | Non
 
     Returns:
         "network" for a `.keras` file, "weights" for a `.weights.h5` file of a network of this package; None for others.
+
+    Raises:
+        ValueError: there is no such file, or it is damaged.
     """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if {"config.json", "model.weights.h5"} <= set(archive.namelist()):
-                config = json.loads(archive.read("config.json"))
-                return "network" if config.get("class_name") == "ResidualNetwork" else None
-        return None
-    return "weights" if h5py.is_hdf5(path) and read_names(os.fspath(path)) is not None else None
+    with _reading(path) as (file, budget):
+        if is_archive(file):
+            with open_archive(file, budget) as archive:
+                whole = {CONFIG_MEMBER, WEIGHTS_MEMBER} <= set(archive.names)
+                return "network" if whole and is_network(_config(archive)) else None
+        hdf5 = file.read(len(HDF5)) == HDF5
+        return "weights" if hdf5 and _signature(file) is not None else None
+
+
+def load_network(path: str | os.PathLike) -> keras.Model:
+    """Load a network of this package from its `.keras` file, whoever made the file.
+
+    Nothing in it is run, and what it may ask for is bounded before Keras builds anything: the layers that the
+    configuration names, the weights that they would have, and what the archive unpacks to; see `weights.budget`. Only
+    layers of which networks of this package consist are made, and classes and functions that you have registered.
+
+    Args:
+        path: file to read, whatever it is called.
+
+    Returns:
+        keras.Model for inference, not compiled, that carries its input contract.
+
+    Raises:
+        ValueError: there is no such file, it is damaged, another program wrote it, or it asks for more than is allowed.
+    """
+    with _reading(path) as (file, budget):
+        if not is_archive(file):
+            raise UnreadableError("is not a .keras file", "give one, or read its weights with network_of")
+        with open_archive(file, budget) as archive, tempfile.TemporaryDirectory() as folder:
+            config, weights = _config(archive), Path(folder, WEIGHTS_MEMBER)
+            weighted = check_network(config, budget)
+            with open(weights, "wb") as copy:
+                archive.copy(WEIGHTS_MEMBER, copy)
+            with opened_tree(os.fspath(weights), budget) as root:
+                if "layers" not in root or weighted > len(root["layers"]):
+                    raise damaged(f"its configuration has {weighted} layers with weights, its weights fewer")
+            model = _built(config)
+            model.load_weights(weights)
+            return model
+
+
+def _built(config: dict[str, Any]) -> keras.Model:
+    """Let Keras build a network that has been checked; of its errors, which tell all of the file, say the reason."""
+    try:
+        return keras.saving.deserialize_keras_object({**config, "compile_config": None}, safe_mode=True)
+    except Exception as error:
+        reason = str(error).rpartition("Exception encountered: ")[2]
+        raise damaged(f"its {CONFIG_MEMBER} describes no network: {reason}") from error
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
@@ -103,22 +158,67 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         path: a `.weights.h5` or `.keras` file.
 
     Raises:
-        ValueError: there is no such file, or it does not hold the weights of this network.
+        ValueError: there is no such file, it does not hold the weights of this network, it is damaged, or it asks for
+            more than is allowed.
     """
     path = os.fspath(path)
-    if not os.path.isfile(path):
-        raise ValueError(f"weights={path!r} is not a file. Give the path of a weights file, or None.")
-    wrong = f"weights={path!r} does not hold the weights of {model.name!r}"
-    try:
-        names, expected = read_names(path), names_of(model)
-        if names is not None and names != expected:
-            raise ValueError(_difference(names, expected))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of what does not fit, which the error says too
-            model.load_weights(path)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ValueError(f"{wrong}: {reason}") from error
+    with opened(path, "give the path of a weights file, or None") as file:
+        try:
+            names, expected = read_names(path), names_of(model)
+            if names is not None and names != expected:
+                raise ValueError(_difference(names, expected))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of what does not fit, which the error says too
+                _load_checked(model, path, file)
+        except Exception as error:
+            text = f"it {error}" if isinstance(error, UnreadableError) else str(error).replace(f"{path!r} ", "it ", 1)
+            reason = shortened(text) or type(error).__name__
+            raise ValueError(f"weights={path!r} does not hold the weights of {model.name!r}: {reason}") from error
+
+
+def _load_checked(model: keras.Model, path: str, file: BinaryIO) -> None:
+    """Let Keras load weights of which all may be read."""
+    budget = Budget(os.path.getsize(path))
+    if not is_archive(file):
+        with opened_tree(path, budget):
+            pass
+        model.load_weights(path)
+        return
+    with open_archive(file, budget) as archive, tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder, WEIGHTS_MEMBER)
+        with open(weights, "wb") as copy:
+            archive.copy(WEIGHTS_MEMBER, copy)
+        with opened_tree(os.fspath(weights), budget):
+            pass
+        model.load_weights(weights)
+
+
+@contextmanager
+def _reading(path: str | os.PathLike) -> Iterator[tuple[BinaryIO, Budget]]:
+    """Open a file, and say in one sentence, which names it, whatever goes wrong with its content."""
+    path = os.fspath(path)
+    with opened(path) as file:
+        try:
+            yield file, Budget(os.path.getsize(path))
+        except UnreadableError as error:
+            raise ValueError(f"{path!r} {error}") from error
+        except Exception as error:  # of Keras, and of the libraries that read archives and HDF5: they know many
+            raise ValueError(f"{path!r} {damaged(error)}") from error
+
+
+def _config(archive: Archive) -> dict[str, Any]:
+    return parse_object(archive.read(CONFIG_MEMBER), CONFIG_MEMBER)
+
+
+def _signature(file: BinaryIO) -> list[str] | None:
+    """Read the names in the attribute of an HDF5 file; None where it has none."""
+    with h5py.File(file, "r") as root:
+        if ATTRIBUTE not in root.attrs:
+            return None
+        names = parse("".join(text_of(root, ATTRIBUTE)), f"attribute {ATTRIBUTE}")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise damaged(f"its attribute {ATTRIBUTE!r} is not a list of names")
+        return names
 
 
 def _difference(names: list[str], expected: list[str]) -> str:

@@ -9,13 +9,13 @@ import keras
 import tensorflow as tf
 
 from keras_resnet.preprocessing import Preprocessing, contract_of
-from keras_resnet.weight_files import written_here
+from keras_resnet.weight_files import load_network, written_here
 from keras_resnet.weights.loading import network_of
 from training import datasets
 from training.batches import test_batches
 from training.config import RunConfig, make_config
 from training.distribution import make_strategy
-from training.run_folder import RunFolder, load_network
+from training.run_folder import RunFolder
 
 
 def metrics_for(classes: int) -> list[keras.metrics.Metric]:

@@ -13,10 +13,10 @@ import keras_resnet
 from keras_resnet.layers import spatial_axes
 from keras_resnet.network import has_top
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weight_files import load_weights, written_here
+from keras_resnet.weight_files import load_network, load_weights, written_here
 from training import datasets
 from training.config import RunConfig
-from training.run_folder import RunFolder, load_network
+from training.run_folder import RunFolder
 
 DEFAULT_NETWORK = "ResNet20"
 

@@ -14,6 +14,7 @@ import keras
 from keras_resnet.files import PART, remove_part
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.weight_files import load_network
 from training.config import FIELDS, RunConfig, make_config, read_fields
 from training.locks import alone
 
@@ -269,21 +270,3 @@ def _read_rows(path: Path) -> list[dict[str, float]]:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} is damaged ({reason}). Put back a copy; or remove it, and go on without.") from error
     return rows
-
-
-def load_network(path: Path) -> keras.Model:
-    """Load a `.keras` file for inference.
-
-    Args:
-        path: Path of the file.
-
-    Returns:
-        keras.Model, not compiled.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:
-        raise ValueError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error

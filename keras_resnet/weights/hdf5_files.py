@@ -7,20 +7,24 @@ before it is read, and yet a file made or damaged in just the right place can ha
 from __future__ import annotations
 
 import itertools
-import json
+import math
 import re
-import shutil
 import tempfile
-import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
-from keras_resnet.weights.raw import BFLOAT16, UnreadableError, check_member, damaged, decode, read_member
+from keras_resnet.weights.archives import Archive
+from keras_resnet.weights.budget import AN_OBJECT, Budget
+from keras_resnet.weights.json_text import parse_object
+from keras_resnet.weights.raw import BFLOAT16, UnreadableError, damaged, decode
 
+CONFIG_MEMBER, WEIGHTS_MEMBER = "config.json", "model.weights.h5"
 LEGACY, WEIGHTS, ARCHIVE = "legacy Keras HDF5", "Keras weights", "Keras archive"
 # Keras 3 numbers the weights of a layer; these are their names, for the layers of residual networks.
 WEIGHT_NAMES = {
@@ -29,64 +33,136 @@ WEIGHT_NAMES = {
     "batch_normalization": [("gamma", "beta", "moving_mean", "moving_variance")],
 }
 _MAX_DEPTH = 16
-_LARGE, _EXPANSION = 2**28, 1000
+# The filters that unpack to no more than a chunk, once that is checked, in the order in which they are applied.
+_FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
+_A_CHUNK = 10  # operations
 
 
-def read(file: BinaryIO) -> tuple[str, dict[str, np.ndarray]]:
+def read(file: BinaryIO, budget: Budget) -> tuple[str, dict[str, np.ndarray]]:
     """Read the weights of an HDF5 file of Keras.
 
     Args:
         file: the file, opened for reading bytes.
+        budget: Budget of the file.
 
     Returns:
         The format, and a dict of arrays by `layer/weight`.
 
     Raises:
-        UnreadableError: Keras did not write it, or it refers to other files.
+        UnreadableError: Keras did not write it, it refers to other files, or it asks for more than is allowed.
     """
-    with h5py.File(file, "r") as root:
+    with opened_tree(file, budget) as root:
         group = _group(root, "model_weights") if "model_weights" in root else root
         if _has_list(group, "layer_names"):
-            return LEGACY, dict(_legacy(group))
+            return LEGACY, dict(_legacy(group, budget))
         if "layers" in root or "_layer_checkpoint_dependencies" in root:
-            return WEIGHTS, _merged(_numbered(root, None))
+            return WEIGHTS, _merged(_numbered(root, None, budget))
     raise UnreadableError("is an HDF5 file, but not of a Keras model", "give a `.h5` or `.weights.h5` file of Keras")
 
 
-def read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+def read_archive(archive: Archive) -> dict[str, np.ndarray]:
     """Read the weights of a `.keras` archive; the names that old files lack are those of its configuration.
 
     Args:
-        archive: zipfile.ZipFile.
+        archive: Archive.
 
     Returns:
         dict of arrays by `layer/weight`.
 
     Raises:
-        UnreadableError: it lacks its parts, or they do not fit each other.
+        UnreadableError: it lacks its parts, they do not fit each other, or they ask for more than is allowed.
     """
-    config = json.loads(read_member(archive, "config.json"))["config"]
-    check_member(archive, "model.weights.h5")
+    config = parse_object(archive.read(CONFIG_MEMBER), CONFIG_MEMBER).get("config")
     with tempfile.TemporaryFile() as copy:
-        with archive.open("model.weights.h5") as member:
-            shutil.copyfileobj(member, copy, 2**20)
-        with h5py.File(copy, "r") as root:
-            return _merged(_numbered(root, config))
+        archive.copy(WEIGHTS_MEMBER, copy)
+        with opened_tree(copy, archive.budget) as root:
+            return _merged(_numbered(root, config, archive.budget))
 
 
-def _legacy(group: h5py.Group) -> Iterator[tuple[str, np.ndarray]]:
+@contextmanager
+def opened_tree(file: BinaryIO | str, budget: Budget) -> Iterator[h5py.File]:
+    """Open an HDF5 file whose objects form a tree, and all of whose arrays may be read within a budget.
+
+    Args:
+        file: the file, opened for reading bytes, or its path.
+        budget: Budget of the file.
+
+    Yields:
+        h5py.File.
+
+    Raises:
+        UnreadableError: a link leads elsewhere, values lie in another file or are no numbers, or there are too many.
+    """
+    with h5py.File(file, "r") as root:
+        seen, pending = {_identity(root)}, [root]
+        while pending:
+            group = pending.pop()
+            budget.take(AN_OBJECT * len(group), "operations")
+            for name in group:
+                child = _child(group, name)
+                if _identity(child) in seen:
+                    raise damaged(f"its groups are nested without end, or one stands in two places, as {name!r}")
+                seen.add(_identity(child))
+                if isinstance(child, h5py.Group):
+                    pending.append(child)
+                elif isinstance(child, h5py.Dataset):
+                    _check_array(child, name, budget)
+        yield root
+
+
+def _identity(item: h5py.HLObject) -> int:
+    return h5py.h5o.get_info(item.id).addr
+
+
+def _check_array(data: h5py.Dataset, name: str, budget: Budget) -> None:
+    """Check that an array lies in the file, is of numbers, and unpacks to no more than it says."""
+    if data.external or data.is_virtual:
+        raise UnreadableError(f"has values of {name!r} in another file", "give a file that holds its weights itself")
+    if data.shape is None or not (data.dtype.kind in "biufc" or _is_bfloat16(data)):
+        raise damaged(f"its {name!r} is not of numbers")
+    chunks = data.chunks or data.shape
+    chunk = math.prod(chunks) * data.dtype.itemsize
+    budget.take(max(data.nbytes, chunk), "bytes")
+    if data.chunks:
+        count = math.prod(-(-length // step) for length, step in zip(data.shape, chunks))
+        budget.take(_A_CHUNK * count, "operations")
+        _check_filters(data, name, chunk)
+
+
+def _check_filters(data: h5py.Dataset, name: str, most: int) -> None:
+    """Check that no chunk unpacks to more than its values take, for HDF5 unpacks whatever is there."""
+    pipeline = data.id.get_create_plist()
+    filters = [pipeline.get_filter(place)[0] for place in range(pipeline.get_nfilters())]
+    if filters != [kind for kind in _FILTERS if kind in filters]:
+        raise UnreadableError(f"has values of {name!r} that are packed by other filters than gzip", "save it unpacked")
+    if h5py.h5z.FILTER_DEFLATE not in filters:
+        return
+    for part in data.iter_chunks():
+        place = tuple(axis.start for axis in part)
+        if data.id.get_chunk_info_by_coord(place).byte_offset is None:
+            continue
+        mask, packed = data.id.read_direct_chunk(place)
+        unpacking = zlib.decompressobj()
+        if not mask and len(unpacking.decompress(packed, most + 1)) > most:
+            raise damaged(f"its {name!r} unpacks to more than its {most} bytes")
+
+
+def _legacy(group: h5py.Group, budget: Budget) -> Iterator[tuple[str, np.ndarray]]:
     for layer in _list(group, "layer_names"):
         weights = _list(_group(group, layer), "weight_names")
+        budget.take(AN_OBJECT * (1 + len(weights)), "operations")
         # `conv1/kernel:0`, with the layer's name or, in a graph that was built twice, another; or `conv1_W`.
         inner = [name.split(":")[0].split("/") for name in weights]
         first = {parts[0] for parts in inner}
         shared = len(first) == 1 and all(len(parts) > 1 for parts in inner)
         for name, parts in zip(weights, inner):
             short = "/".join(parts[1:] if shared else parts)
-            yield f"{layer}/{short}", _array(_group(group, layer), name)
+            yield f"{layer}/{short}", _array(_group(group, layer), name, budget)
 
 
-def _numbered(group: h5py.Group, config: Any, above: str = "", depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+def _numbered(
+    group: h5py.Group, config: Any, budget: Budget, above: str = "", depth: int = 0
+) -> Iterator[tuple[str, np.ndarray]]:
     """Walk the layers of a Keras 3 model, and of models among them, in the model's order where it is known."""
     if depth > _MAX_DEPTH:
         raise damaged("its groups are nested without end")
@@ -94,35 +170,62 @@ def _numbered(group: h5py.Group, config: Any, above: str = "", depth: int = 0) -
     if folder not in group:
         return
     layers = _group(group, folder)
-    configs = _by_group(config)
+    configs = _by_group(config, budget)
     order = [name for name in configs if name in layers]
     for kind in order + sorted(set(layers) - set(order), key=_natural):
         layer = _group(layers, kind)
         known = configs.get(kind, {})
         name = above + str(_layer_name(layer) or known.get("config", {}).get("name") or kind)
-        yield from _variables(layer, re.sub(r"_\d+$", "", kind), name)
-        yield from _numbered(layer, known.get("config"), f"{name}/", depth + 1)
+        yield from _variables(layer, re.sub(r"_\d+$", "", kind), name, budget)
+        yield from _numbered(layer, known.get("config"), budget, f"{name}/", depth + 1)
 
 
-def _variables(layer: h5py.Group, kind: str, name: str) -> Iterator[tuple[str, np.ndarray]]:
+def _variables(layer: h5py.Group, kind: str, name: str, budget: Budget) -> Iterator[tuple[str, np.ndarray]]:
     if "vars" not in layer:
         return
     variables = _group(layer, "vars")
     numbers = sorted(variables, key=_natural)
     names = next((names for names in WEIGHT_NAMES.get(kind, []) if len(names) == len(numbers)), numbers)
     for number, weight in zip(numbers, names):
-        yield f"{name}/{weight}", _array(variables, number)
+        yield f"{name}/{weight}", _array(variables, number, budget)
 
 
-def _by_group(config: Any) -> dict[str, dict[str, Any]]:
+def _by_group(config: Any, budget: Budget) -> dict[str, dict[str, Any]]:
     """Give the layers of a model's configuration by the names of their groups: snake case, counted from 1."""
     counts: Counter[str] = Counter()
     layers = {}
-    for layer in (config or {}).get("layers", []):
+    for layer in layers_of(config, budget):
         words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", layer["class_name"]))
         kind = re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
         layers[f"{kind}_{counts[kind]}" if counts[kind] else kind] = layer
         counts[kind] += 1
+    return layers
+
+
+def layers_of(config: Any, budget: Budget) -> list[dict[str, Any]]:
+    """Give the layers in the configuration of a model, each of which has a class and a configuration of its own.
+
+    Args:
+        config: what stands in the file.
+        budget: Budget of the file, which the layers are charged to.
+
+    Returns:
+        List of dicts; empty where there are none.
+
+    Raises:
+        UnreadableError: it is no configuration of a model, or has more layers than are allowed.
+    """
+    layers = config.get("layers", []) if isinstance(config, dict) else config or []
+    budget.take(len(layers) if isinstance(layers, list) else 0, "layers")
+    sound = isinstance(layers, list) and all(
+        isinstance(layer, dict)
+        and isinstance(layer.get("class_name"), str)
+        and isinstance(layer.get("config"), dict)
+        and isinstance(layer["config"].get("name", ""), str)
+        for layer in layers
+    )
+    if not sound:
+        raise damaged(f"its {CONFIG_MEMBER} does not list the layers of a network")
     return layers
 
 
@@ -147,7 +250,7 @@ def _natural(name: str) -> tuple[str, int]:
 
 def _layer_name(layer: h5py.Group) -> str | None:
     variables = _group(layer, "vars") if "vars" in layer else None
-    return _text(variables, "name")[0] if variables is not None and "name" in variables.attrs else None
+    return text_of(variables, "name")[0] if variables is not None and "name" in variables.attrs else None
 
 
 def _has_list(group: h5py.Group, name: str) -> bool:
@@ -158,11 +261,22 @@ def _list(group: h5py.Group, name: str) -> list[str]:
     """Read a list of names; a long one is split into numbered attributes."""
     numbered = itertools.takewhile(group.attrs.__contains__, (f"{name}{number}" for number in itertools.count()))
     parts = [name] if name in group.attrs else list(numbered)
-    return [item for part in parts for item in _text(group, part)]
+    return [item for part in parts for item in text_of(group, part)]
 
 
-def _text(group: h5py.Group, name: str) -> list[str]:
-    """Read an attribute of text. HDF5 crashes at damaged ones of other types, so their type is asked first."""
+def text_of(group: h5py.Group, name: str) -> list[str]:
+    """Read an attribute of text. HDF5 crashes at damaged ones of other types, so their type is asked first.
+
+    Args:
+        group: h5py.Group.
+        name: str, of the attribute, which is there.
+
+    Returns:
+        List of str, one where the attribute is one text.
+
+    Raises:
+        UnreadableError: it is something else than text.
+    """
     attribute = group.attrs.get_id(name)
     if attribute.shape == (0,):
         return []
@@ -190,16 +304,14 @@ def _group(group: h5py.Group, path: str) -> h5py.Group:
     return child
 
 
-def _array(group: h5py.Group, path: str) -> np.ndarray:
+def _is_bfloat16(data: h5py.Dataset) -> bool:
+    return "dtype" in data.attrs and data.dtype.itemsize == 2 and text_of(data, "dtype") == [BFLOAT16]
+
+
+def _array(group: h5py.Group, path: str, budget: Budget) -> np.ndarray:
     data = _child(group, path)
     if not isinstance(data, h5py.Dataset):
         raise damaged(f"its {path!r} is not an array")
-    if data.external or data.is_virtual:
-        raise UnreadableError(f"has values of {path!r} in another file", "give a file that holds its weights itself")
-    if data.shape is None or data.nbytes > max(_LARGE, _EXPANSION * data.id.get_storage_size()):
-        raise damaged(f"its {path!r} of shape {data.shape} has {data.id.get_storage_size()} bytes in the file")
-    if "dtype" in data.attrs and data.dtype.itemsize == 2 and _text(data, "dtype") == [BFLOAT16]:
-        return decode(np.asarray(data[()]).view("<u2"), BFLOAT16)
-    if data.dtype.kind not in "biufc":
-        raise damaged(f"its {path!r} is not of numbers")
-    return np.asarray(data[()])
+    budget.take(data.nbytes, "bytes")
+    values = np.asarray(data[()])
+    return decode(values.view("<u2"), BFLOAT16) if _is_bfloat16(data) else values

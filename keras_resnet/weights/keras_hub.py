@@ -6,10 +6,8 @@ A `.keras` archive holds the configuration of its model; a preset is a folder of
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,8 +18,13 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.layers import channel_axis
 from keras_resnet.network import ResNet
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.weights.archives import is_archive, open_archive
+from keras_resnet.weights.budget import Budget
+from keras_resnet.weights.extent import check_extent
+from keras_resnet.weights.hdf5_files import CONFIG_MEMBER
+from keras_resnet.weights.json_text import MAX_JSON, parse
 from keras_resnet.weights.layouts import Arrays
-from keras_resnet.weights.raw import read_member
+from keras_resnet.weights.raw import UnreadableError, damaged, is_file, opened
 
 BACKBONE_FILE, TASK_FILE = "model.weights.h5", "task.weights.h5"
 # Its files without names of layers call a layer by its class and count; the classes that have weights, as ours.
@@ -103,25 +106,30 @@ class Description(NamedTuple):
         config = self.backbone
         for refuses, words in REFUSED:
             if refuses(config):
-                raise ValueError(words.format(**config) + ".")
+                filters, sides = stem_of(config)
+                stem = {"input_conv_filters": filters, "input_conv_kernel_sizes": sides}
+                raise ValueError(words.format(**{**config, **stem}) + ".")
         self._check_head()
         unit, _, variant = config["block_type"].partition("_block")
         filters, sides = stem_of(config)
         projects_first = unit != "basic" or variant == "_vd"
-        return Architecture(
-            blocks=tuple(config["stackwise_num_blocks"]),
-            widths=tuple(config["stackwise_num_filters"]),
-            unit=unit,
-            stem="imagenet" if sides == [7] else "deep",
-            stem_width=None if filters[-1] == config["stackwise_num_filters"][0] else filters[-1],
-            placement="full_preactivation" if config["use_pre_activation"] else "original",
-            stem_activation=not config["use_pre_activation"],
-            # Where each stage is one unit and projects, everywhere is where the width grows.
-            shortcut="C" if projects_first and set(config["stackwise_num_blocks"]) == {1} else "B",
-            stride_on="3x3",
-            projection="average_pool" if variant == "_vd" else "convolution",
-            classifier_dropout=self.head.get("dropout", 0.0),
-        )
+        try:
+            return Architecture(
+                blocks=tuple(config["stackwise_num_blocks"]),
+                widths=tuple(config["stackwise_num_filters"]),
+                unit=unit,
+                stem="imagenet" if sides == [7] else "deep",
+                stem_width=None if filters[-1] == config["stackwise_num_filters"][0] else filters[-1],
+                placement="full_preactivation" if config["use_pre_activation"] else "original",
+                stem_activation=not config["use_pre_activation"],
+                # Where each stage is one unit and projects, everywhere is where the width grows.
+                shortcut="C" if projects_first and set(config["stackwise_num_blocks"]) == {1} else "B",
+                stride_on="3x3",
+                projection="average_pool" if variant == "_vd" else "convolution",
+                classifier_dropout=self.head.get("dropout", 0.0),
+            )
+        except ValueError as error:
+            raise ValueError(f"a configuration that no network here can have: {error}") from error
 
     def activation(self) -> str | None:
         """Give the name of the classifier's activation, which Keras wraps where it was a function.
@@ -139,7 +147,7 @@ class Description(NamedTuple):
             raise ValueError(
                 f"a head that pools by {pooling!r}, and that of a network here takes the mean; save its backbone alone."
             )
-        if activation is not None and not hasattr(keras.activations, str(activation)):
+        if activation is not None and not _is_activation(activation):
             raise ValueError(
                 f"a classifier with an activation that is not Keras's, {activation!r}; save its backbone alone."
             )
@@ -164,12 +172,24 @@ class Description(NamedTuple):
         if not config:
             return None
         try:
-            scale, offset = _scale_and_offset(config)
-            mean, std = (np.broadcast_to(value, (channels,)) for value in (-offset / scale, 1 / scale))
+            with np.errstate(all="ignore"):  # what is not finite then is refused by the contract
+                scale, offset = _scale_and_offset(config)
+                mean, std = (np.broadcast_to(value, (channels,)) for value in (-offset / scale, 1 / scale))
         except (TypeError, ValueError) as error:
             raise ValueError(f"its converter of images does not fit {channels} channels: {error}.") from error
         size = config.get("image_size") or (config.get("height") or 224, config.get("width") or 224)
-        return Preprocessing(tuple(size), channels, mean, std)
+        try:
+            return Preprocessing(size, channels, mean, std)
+        except ValueError as error:
+            raise ValueError(f"its converter of images makes no sense: {error}") from error
+
+
+def _is_activation(name: Any) -> bool:
+    """Tell whether a name is of a function among Keras's activations."""
+    try:
+        return isinstance(name, str) and callable(keras.activations.get(name))
+    except ValueError:
+        return False
 
 
 def _scale_and_offset(config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -194,8 +214,9 @@ def describe(path: str) -> Description | None:
     """
     try:
         saved, preprocessor = _configurations(path)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path!r} has a configuration that cannot be read: {error}") from error
+    except Exception as error:  # of the libraries that read archives: they know many
+        fault = error if isinstance(error, UnreadableError) else damaged(error)
+        raise ValueError(f"{path!r} has a configuration that cannot be read: it {fault}") from error
     head = _config(saved) if "backbone" in _config(saved) else {}
     backbone = _config(head.get("backbone", saved))
     if any(key not in backbone for key in KEYS):
@@ -223,9 +244,10 @@ def _config(saved: Any) -> Config:
 
 def _configurations(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the configuration of the model, and that of the preprocessor where it is a file of its own."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return (_parsed(read_member(archive, "config.json")) if "config.json" in archive.namelist() else {}), {}
+    with opened(path) as file:
+        if is_archive(file):
+            with open_archive(file, Budget(os.path.getsize(path))) as archive:
+                return _object(archive.read(CONFIG_MEMBER), CONFIG_MEMBER) if CONFIG_MEMBER in archive else {}, {}
     folder, name = os.path.split(path)
     if name not in (BACKBONE_FILE, TASK_FILE):
         return {}, {}
@@ -236,14 +258,14 @@ def _configurations(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _beside(folder: str, name: str) -> dict[str, Any]:
     path = os.path.join(folder, name)
-    if not os.path.isfile(path):
+    if not is_file(path):
         return {}
-    with open(path, "rb") as file:
-        return _parsed(file.read())
+    with opened(path) as file:
+        return _object(file.read(MAX_JSON + 1), name)
 
 
-def _parsed(text: bytes) -> dict[str, Any]:
-    parsed = json.loads(text)
+def _object(text: bytes, name: str) -> dict[str, Any]:
+    parsed = parse(text, name)
     return parsed if isinstance(parsed, dict) else {}
 
 
@@ -312,7 +334,7 @@ def name_by_order(arrays: Arrays, architecture: Architecture | None) -> dict[str
     for name, array in arrays.items():
         layer, _, weight = name.rpartition("/")
         layers.setdefault(layer, {})[weight] = array
-    model = _skeleton(architecture, layers)
+    model = _skeleton(architecture, layers, arrays)
     ours = {}
     for kind, kind_here in KINDS.items():
         theirs = [layer for layer in layers if re.fullmatch(rf"(.+/)?{kind}(_\d+)?", layer)]
@@ -331,11 +353,12 @@ def name_by_order(arrays: Arrays, architecture: Architecture | None) -> dict[str
     return ours
 
 
-def _skeleton(architecture: Architecture, layers: Mapping[str, Arrays]) -> keras.Model:
+def _skeleton(architecture: Architecture, layers: Mapping[str, Arrays], arrays: Arrays) -> keras.Model:
     """Build the network, for as many channels and classes as its file has."""
     stem = next((arrays["kernel"] for layer, arrays in layers.items() if re.fullmatch(r"(.+/)?conv2d", layer)), None)
     head = next((arrays["kernel"] for layer, arrays in layers.items() if re.fullmatch(r"(.+/)?dense", layer)), None)
     channels = 3 if stem is None else stem.shape[2]
     shape = (None, None, channels) if channel_axis() == 3 else (channels, None, None)
     classes = None if head is None else head.shape[-1]
+    check_extent(architecture, arrays, channels, classes)
     return ResNet(architecture, include_top=head is not None, classes=classes, input_shape=shape)

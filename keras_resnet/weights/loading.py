@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -15,6 +16,7 @@ from keras_resnet.catalogue import get_architecture
 from keras_resnet.layers import BatchNormalization, channel_axis, spatial_axes
 from keras_resnet.network import TOP, ResNet, has_top
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
+from keras_resnet.weights.extent import check_extent, check_ranks
 from keras_resnet.weights.inference import conventions, infer_architecture, is_preactivated
 from keras_resnet.weights.keras_hub import (
     Description,
@@ -26,8 +28,13 @@ from keras_resnet.weights.keras_hub import (
 )
 from keras_resnet.weights.layouts import LAYOUTS, Arrays, recognise, translate
 from keras_resnet.weights.published import download
+from keras_resnet.weights.raw import shortened
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
 from keras_resnet.weights.structure import differences
+
+# What goes wrong with names, shapes and configurations that make no sense, beside the errors that say so themselves.
+NONSENSE = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
+_MOST = 1000  # characters of a message that lists names of a file
 
 # The contract of each layout; of two, the second is that of pre-activation networks. KerasHub's converter of images
 # does nothing unless its preset says so, and its presets carry on what the weights were trained for: its v1 are timm's
@@ -82,7 +89,10 @@ def network_of(
     source = read_checkpoint(path, key)
     if isinstance(network, str):
         network = get_architecture(network).replace(**conventions(source.tensors, source.layout))
-    architecture = source.architecture() if network is None else network
+    architecture = network
+    if architecture is None:
+        with source.naming_faults("is of no network that can be built here:"):
+            architecture = source.architecture()
     model = ResNet(architecture, **{**source.arguments, **arguments})
     load_checkpoint(model, source)
     return model
@@ -130,10 +140,19 @@ class Checkpoint(NamedTuple):
         return {"include_top": self.classes is not None, "classes": self.classes, **own}
 
     def architecture(self) -> Architecture:
-        """Give the architecture that is described, or else work it out; see `infer_architecture`."""
-        if self.description is not None:
-            return self.description.architecture()
-        return infer_architecture(self.tensors, self.layout)
+        """Give the architecture that is described, or else work it out; see `infer_architecture`.
+
+        Raises:
+            ValueError: no Architecture can say it, or the file holds far less than such a network needs.
+        """
+        described = self.description and self.description.architecture()
+        architecture = described or infer_architecture(self.tensors, self.layout)
+        check_extent(architecture, self.tensors, classes=self.classes)
+        return architecture
+
+    def naming_faults(self, does: str) -> AbstractContextManager[None]:
+        """Say in one sentence, which names the file, what is wrong with it."""
+        return naming_faults(self.path, does)
 
     def expected_of(self, model: keras.Model) -> keras.Model:
         """Build the network that the weights are of, for images such as a model takes."""
@@ -172,14 +191,32 @@ def read_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoi
     backbone = description and backbone_beside(path, arrays)
     if backbone is not None:
         arrays = {**arrays, **read_tensors(backbone).arrays}
-    try:
+    with naming_faults(path):
         described = description and description.architecture()
         nameless = is_nameless(arrays)
         layout = "keras_hub" if nameless else recognise(arrays)
         tensors = name_by_order(arrays, described) if nameless else translate(LAYOUTS[layout], arrays)
+        check_ranks(tensors)
         return Checkpoint(path, layout, tensors, description)
+
+
+@contextmanager
+def naming_faults(path: str, does: str = "has") -> Iterator[None]:
+    """Say in one sentence, which names a file, what is wrong with it.
+
+    Args:
+        path: str, the file.
+        does: str, the verb before what is wrong.
+
+    Raises:
+        ValueError: something is.
+    """
+    try:
+        yield
     except ValueError as error:
-        raise ValueError(f"{path!r} has {error}") from error
+        raise ValueError(f"{path!r} {does} {shortened(error, _MOST)}") from error
+    except NONSENSE as error:
+        raise ValueError(f"{path!r} has tensors or a configuration that make no sense: {shortened(error)}") from error
 
 
 def load_checkpoint(model: keras.Model, source: Checkpoint) -> None:
@@ -192,12 +229,10 @@ def load_checkpoint(model: keras.Model, source: Checkpoint) -> None:
     Raises:
         ValueError: it is of another network; the model is left as it was.
     """
-    try:
+    with source.naming_faults(f"does not fit {model.name!r}:"):
         pairs = fitting(model, source.tensors)
         check_function(model, source)
         contract = source.contract_for(model)
-    except ValueError as error:
-        raise ValueError(f"{source.path!r} does not fit {model.name!r}: {error}") from error
     for weight, tensor in pairs:
         weight.assign(tensor)
     model.preprocessing = contract

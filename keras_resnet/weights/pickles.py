@@ -13,18 +13,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from keras_resnet.weights.raw import UnreadableError, damaged
+from keras_resnet.garbage import uncollected
+from keras_resnet.weights.budget import Budget
+from keras_resnet.weights.raw import UnreadableError, damaged, shortened
 
 # Instructions that push their own argument.
-_VALUES = (
+_VALUES = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
-)
+}
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _IGNORED = ("PROTO", "FRAME", "STOP")
 # Only these may be keys: the hash of anything else is a computation that the file controls.
 _KEYS = (str, int, float, bytes, type(None))
+# Larger numbers have the hashes of smaller ones, and a dictionary of equal hashes takes the square of their number.
+_MAX_KEY = 2**60
+# The longest number is that which tells torch's older format, of 77 bits; the memory counts to 32.
+_MAX_BITS, _MAX_MEMORY = 128, 2**32
+_MAX_NAME = 200
+# Instructions that are charged at once, for a charge takes as long as some of them.
+_STRIDE = 1024
+# What a function may go through item by item.
+_SIZED = (tuple, list, dict, str, bytes, bytearray)
 
 
 class ForbiddenError(UnreadableError):
@@ -36,7 +47,8 @@ class ForbiddenError(UnreadableError):
 
     def __init__(self, name: str):
         super().__init__(
-            f"names the Python object {name!r}, which tensors do not need and which is never imported or run here",
+            f"names the Python object {shortened(name, _MAX_NAME)!r}, which tensors do not need and which is never "
+            "imported or run here",
             "use it only if you trust its source: load it with what made it and save `model.state_dict()` alone",
         )
         self.name = name
@@ -52,25 +64,30 @@ class Global:
 def read_pickle(
     stream: BinaryIO,
     functions: Mapping[str, Callable[..., Any]],
+    budget: Budget,
     persistent: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Read one pickle, and leave the stream after its end.
 
     Args:
         stream: binary file in memory, at the pickle's first byte.
-        functions: what a name in the pickle stands for; only these are ever called.
+        functions: what a name in the pickle stands for; only these are ever called, with arguments of bounded length.
+        budget: Budget of the file; each instruction is an operation, and so is each item that a function is given.
         persistent: function of a persistent id; None where the pickle may have none.
 
     Returns:
         The object: plain containers and values, and what the functions gave.
 
     Raises:
-        UnreadableError: the pickle names something else (ForbiddenError), or is none.
+        UnreadableError: the pickle names something else (ForbiddenError), is none, or asks for more than is allowed.
     """
-    machine = _Machine(functions, persistent)
+    machine = _Machine(functions, budget, persistent)
     try:
-        for instruction, argument, _ in pickletools.genops(stream):
-            machine.step(instruction.name, argument)
+        with uncollected():
+            for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
+                if number % _STRIDE == 0:
+                    budget.take(_STRIDE, "operations")
+                machine.step(instruction.name, argument)
         return machine.stack.pop()
     except UnreadableError:
         raise
@@ -84,21 +101,31 @@ class _Machine:
 
     Args:
         functions: as in `read_pickle`.
+        budget: as in `read_pickle`.
         persistent: as in `read_pickle`.
     """
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]], persistent: Callable[[Any], Any] | None):
-        self.functions, self.persistent = functions, persistent
+    def __init__(
+        self,
+        functions: Mapping[str, Callable[..., Any]],
+        budget: Budget,
+        persistent: Callable[[Any], Any] | None,
+    ):
+        self.functions, self.budget, self.persistent = functions, budget, persistent
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # the stacks under each mark
         self.memory: dict[int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
         if name in _VALUES:
+            if type(argument) is int and argument.bit_length() > _MAX_BITS:
+                raise ValueError(f"a number of {argument.bit_length()} bits")
             self.stack.append(argument)
         elif name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name])
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            if argument >= _MAX_MEMORY:
+                raise ValueError("a place in the memory that no pickle counts to")
             self.memory[argument] = self.stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             self.stack.append(self.memory[argument])
@@ -152,10 +179,14 @@ class _Machine:
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
             raise TypeError("a call of what is not a function")
+        self.budget.take(len(arguments), "operations")
+        self.budget.take(sum(len(item) for item in arguments if isinstance(item, _SIZED)), "operations")
         self.stack.append(self.functions[function.name](*arguments))
 
     def global_of_stack(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise TypeError("a name that is not text")
         self.stack.append(self.named(f"{module}.{name}"))
 
 
@@ -174,6 +205,8 @@ def dictionary(items: list[Any]) -> dict[Any, Any]:
     keys, values = items[::2], items[1::2]
     if len(keys) != len(values) or not all(isinstance(key, _KEYS) for key in keys):
         raise TypeError("a key that is not a plain value")
+    if any(isinstance(key, int) and abs(key) >= _MAX_KEY for key in keys):
+        raise ValueError("a key that is a number beyond all counting")
     return dict(zip(keys, values))
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 
 # NumPy has no bfloat16: its values are read as what they are, the upper halves of float32.
 BFLOAT16 = "bfloat16"
-# A member of an archive that unpacks to more than this, and to far more than it takes on disk, holds no weights.
-_LARGE, _EXPANSION = 2**28, 200
+# Characters of what a file says that go into a message.
+_MOST = 300
 
 
 class UnreadableError(ValueError):
@@ -21,8 +25,22 @@ class UnreadableError(ValueError):
     """
 
     def __init__(self, found: str, advice: str):
-        super().__init__(f"{found}; {advice}.")
-        self.found, self.advice = found, advice
+        self.found, self.advice = shortened(found), advice
+        super().__init__(f"{self.found}; {advice}.")
+
+
+def shortened(text: object, most: int = _MOST) -> str:
+    """Bring what a file says to one line of bounded length, for messages.
+
+    Args:
+        text: what it says, or an exception.
+        most: int, characters to keep.
+
+    Returns:
+        str.
+    """
+    line = " ".join(str(text)[: 20 * most].split())
+    return line if len(line) <= most else f"{line[:most]} ..."
 
 
 def damaged(reason: object) -> UnreadableError:
@@ -34,7 +52,7 @@ def damaged(reason: object) -> UnreadableError:
     Returns:
         UnreadableError.
     """
-    text = " ".join(str(reason).split()).rstrip(".")[:200] or type(reason).__name__
+    text = shortened(reason, 200).removesuffix(".") or type(reason).__name__
     return UnreadableError(f"is cut short or damaged ({text})", "download or copy it again, and compare its size")
 
 
@@ -66,36 +84,51 @@ def decode(stored: np.ndarray, dtype: str) -> np.ndarray:
     return stored.astype(dtype, copy=False)
 
 
-def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Read a member of an archive, checked by its sum.
+def is_file(path: str | os.PathLike) -> bool:
+    """Tell whether there is a file at a path: no folder, pipe or device, whose reading might never end.
 
     Args:
-        archive: zipfile.ZipFile.
-        name: str, its full name.
+        path: any path.
 
     Returns:
-        bytes.
-
-    Raises:
-        UnreadableError: there is no such member, or it would unpack to many times its size.
+        bool.
     """
-    check_member(archive, name)
-    return archive.read(name)
+    return not _fault(path)
 
 
-def check_member(archive: zipfile.ZipFile, name: str) -> None:
-    """Refuse a member that is missing, or that would unpack to many times its size.
+@contextlib.contextmanager
+def opened(path: str | os.PathLike, advice: str = "give the path of a weights file") -> Iterator[BinaryIO]:
+    """Open a file for reading; nothing but a file, for the reading of a pipe or a device might never end.
 
     Args:
-        archive: zipfile.ZipFile.
-        name: str, its full name.
+        path: file to open.
+        advice: str, what the user can do where there is none, without a full stop.
+
+    Yields:
+        Binary file.
 
     Raises:
-        UnreadableError: see above.
+        ValueError: there is no such file, something else stands there, or it may not be read.
     """
-    if name not in archive.NameToInfo:
-        raise damaged(f"its archive has no {name!r}")
-    info = archive.getinfo(name)
-    if info.file_size > max(_LARGE, _EXPANSION * info.compress_size):
-        sizes = f"{info.compress_size} bytes that unpack to {info.file_size}"
-        raise UnreadableError(f"has a member {name!r} of {sizes}, which no weights do", "get it from another source")
+    path = os.fspath(path)
+    if fault := _fault(path):
+        raise ValueError(f"{path!r} {fault}; {advice}.")
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, "rb"))
+        except OSError as error:
+            raise ValueError(f"{path!r} cannot be read: {error.strerror}; {advice}.") from error
+        yield file
+
+
+def _fault(path: str | os.PathLike) -> str | None:
+    """Say what is wrong with a path that is not a file's."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return "is not a file but a link to nothing" if os.path.islink(path) else "is not a file"
+    except (OSError, ValueError) as error:  # of a link to itself, a folder that is closed, a path with a zero byte
+        return f"is not a file ({getattr(error, 'strerror', None) or error})"
+    if stat.S_ISREG(mode):
+        return None
+    return f"is not a file but {'a folder' if stat.S_ISDIR(mode) else 'a pipe or a device'}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -11,13 +12,16 @@ from typing import BinaryIO
 import numpy as np
 
 from keras_resnet.weights import hdf5_files, safetensors_files, torch_files
-from keras_resnet.weights.raw import UnreadableError, check_member, damaged
+from keras_resnet.weights.archives import Archive, open_archive
+from keras_resnet.weights.budget import Budget
+from keras_resnet.weights.raw import UnreadableError, damaged, opened, shortened
 
 FORMATS = "torch (.pth, .pt, .th, .bin), .safetensors, .npz and Keras (.h5, .weights.h5, .keras)"
 # What wrappers of a model, for training or compiling, put before the name of every tensor.
 PREFIXES = ("module.", "model.", "backbone.", "encoder.", "resnet.", "_orig_mod.")
 # What torch's averages of a model, of which torchvision's `model_ema` is one, count beside its tensors.
 COUNT = "n_averaged"
+_MAX_NAME = 500  # characters of the name of a tensor; those of networks have some 50
 # What is often found in the place of weights: how it begins, what it is, what to do.
 MISTAKEN = (
     (b"version https://git-lfs", "is a git-LFS pointer, not the file itself", "fetch it with `git lfs pull`"),
@@ -58,19 +62,20 @@ def read_tensors(path: str | os.PathLike, key: str | None = None) -> Tensors:
         Tensors.
 
     Raises:
-        ValueError: there is no such file or set, it is cut short, it is of no known format, or it would have to be run.
+        ValueError: there is no such file or set, it is cut short, it is of no known format, it would have to be run, or
+            it asks for more bytes or operations than a file of its size may take; see `budget`.
     """
     path = os.fspath(path)
-    if not os.path.isfile(path):
-        raise ValueError(f"{path!r} is not a file; give the path of a weights file.")
-    with open(path, "rb") as file:
+    with opened(path) as file:
         try:
-            kind, arrays = _read(file, os.path.getsize(path), key)
+            kind, arrays = _read(file, Budget(os.path.getsize(path)), key)
             if key is not None and "torch" not in kind:
                 raise UnreadableError(f"is of the format {kind}, which holds one set of weights", "leave the key out")
             arrays = {name: _plain(array) for name, array in arrays.items() if array.dtype.kind in "biufc"}
             if not arrays:
                 raise UnreadableError("holds no tensors", "give a file that holds the weights of a network")
+            if longest := max((name for name in arrays if len(name) > _MAX_NAME), default=None):
+                raise damaged(f"the name of a tensor, {shortened(longest, 40)!r}, has {len(longest):,} characters")
         except UnreadableError as error:
             raise ValueError(f"{path!r} {error}") from error
         except Exception as error:  # of the libraries that read archives, arrays and HDF5: they know many
@@ -96,7 +101,7 @@ def strip_prefixes(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read(file: BinaryIO, size: int, key: str | None) -> tuple[str, dict[str, np.ndarray]]:
+def _read(file: BinaryIO, budget: Budget, key: str | None) -> tuple[str, dict[str, np.ndarray]]:
     """Tell the format by the first bytes and read it."""
     start = file.read(512)
     file.seek(0)
@@ -104,45 +109,48 @@ def _read(file: BinaryIO, size: int, key: str | None) -> tuple[str, dict[str, np
         raise UnreadableError("is empty", "download or copy it again")
     # First, for the length that it begins with may look like anything; text has no zero in the eighth place.
     if start[7:9] == b"\0{":
-        return "safetensors", safetensors_files.read(file, size)
+        return "safetensors", safetensors_files.read(file, budget)
     if start[:2] == b"PK":
-        return _read_archive(file, key)
+        return _read_archive(file, budget, key)
     if start[:8] == b"\x89HDF\r\n\x1a\n":
-        return hdf5_files.read(file)
+        return hdf5_files.read(file, budget)
     if start[:1] == b"\x80":
-        return "legacy torch", torch_files.read_legacy(file, key)
+        return "legacy torch", torch_files.read_legacy(file, budget, key)
     for beginning, found, advice in MISTAKEN:
         if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
             raise UnreadableError(found, advice)
     if start[8:9] == b"{":
-        return "safetensors", safetensors_files.read(file, size)
+        return "safetensors", safetensors_files.read(file, budget)
     if start[257:262] == b"ustar":
         raise UnreadableError("is a tar archive", "unpack it first")
     raise UnreadableError(f"is not a file of weights: it begins with {start[:8]!r}", _ADVICE)
 
 
-def _read_archive(file: BinaryIO, key: str | None) -> tuple[str, dict[str, np.ndarray]]:
-    with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
+def _read_archive(file: BinaryIO, budget: Budget, key: str | None) -> tuple[str, dict[str, np.ndarray]]:
+    with open_archive(file, budget) as archive:
+        names = archive.names
         if any(map(torch_files.is_program, names)):
             return "torch", torch_files.read_archive(archive, key)
-        if "model.weights.h5" in names:
+        if hdf5_files.WEIGHTS_MEMBER in names:
             return hdf5_files.ARCHIVE, hdf5_files.read_archive(archive)
         if names and all(name.endswith(".npy") for name in names):
             return "npz", {name.removesuffix(".npy"): _read_npy(archive, name) for name in names}
     raise UnreadableError(f"is a zip archive of {', '.join(names[:3]) or 'nothing'}", _ADVICE)
 
 
-def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    check_member(archive, name)
-    with archive.open(name) as member:
-        try:
-            return np.lib.format.read_array(member, allow_pickle=False)
-        except ValueError as error:
-            if "allow_pickle" not in str(error):
-                raise
-            found = f"has an array {name!r} of Python objects, which are never read"
-            raise UnreadableError(found, "save it with a numeric type") from error
+def _read_npy(archive: Archive, name: str) -> np.ndarray:
+    """Lay an array over the bytes of a member; NumPy's own reader makes room for what the header claims first."""
+    content = io.BytesIO(archive.read(name))
+    version = np.lib.format.read_magic(content)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in header:
+        raise damaged(f"its array {name!r} is of the version {version} of .npy")
+    shape, turned, dtype = header[version](content)
+    if dtype.hasobject:
+        found = f"has an array {name!r} of Python objects, which are never read"
+        raise UnreadableError(found, "save it with a numeric type")
+    values = np.frombuffer(content.getbuffer()[content.tell() :], dtype, math.prod(shape))
+    return values.reshape(shape, order="F" if turned else "C")
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

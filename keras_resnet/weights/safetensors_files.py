@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from keras_resnet.weights.budget import A_TENSOR, Budget
+from keras_resnet.weights.json_text import MAX_JSON, parse_object
 from keras_resnet.weights.raw import BFLOAT16, UnreadableError, damaged, decode, stored_dtype
 
-# The format's own limit, in bytes.
-MAX_HEADER = 100_000_000
 DTYPES = {
     "F64": "float64",
     "F32": "float32",
@@ -29,24 +28,26 @@ DTYPES = {
 }
 
 
-def read(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
+def read(file: BinaryIO, budget: Budget) -> dict[str, np.ndarray]:
     """Read the tensors of a safetensors file.
 
     Args:
         file: the file, opened for reading bytes.
-        size: int, its length in bytes.
+        budget: Budget of the file.
 
     Returns:
         dict of arrays by name, in the header's order.
 
     Raises:
-        UnreadableError: the header contradicts itself or the file.
+        UnreadableError: the header contradicts itself or the file, or asks for more than is allowed.
     """
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
-    if length > MAX_HEADER or 8 + length > size:
+    size = budget.size
+    if length > MAX_JSON or 8 + length > size:
         raise damaged(f"it starts like a safetensors file whose header of {length} bytes is too long")
     entries = _entries(file.read(length))
+    budget.take(A_TENSOR * len(entries), "operations")
     end = 0
     for name, (dtype, shape, begin, until) in sorted(entries.items(), key=lambda entry: entry[1][2:]):
         if begin != end:
@@ -58,6 +59,7 @@ def read(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
         raise damaged(f"it has {size} bytes, by its header {8 + length + end}")
     arrays = {}
     for name, (dtype, shape, begin, _) in entries.items():
+        budget.take(math.prod(shape) * stored_dtype(dtype).itemsize, "bytes")
         file.seek(8 + length + begin)
         stored = np.fromfile(file, stored_dtype(dtype), math.prod(shape))
         arrays[name] = decode(stored, dtype).reshape(shape)
@@ -66,12 +68,7 @@ def read(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
 
 def _entries(header: bytes) -> dict[str, tuple[str, tuple[int, ...], int, int]]:
     """Read the header: type, shape, first byte and end of each tensor."""
-    try:
-        entries = json.loads(header, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise damaged(f"its safetensors header is not JSON: {error}") from error
-    if not isinstance(entries, dict):
-        raise damaged("its safetensors header is not a JSON object")
+    entries = parse_object(header, "safetensors header", object_pairs_hook=_unique)
     entries.pop("__metadata__", None)
     return {name: _entry(name, entry) for name, entry in entries.items()}
 

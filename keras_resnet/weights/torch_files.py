@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import io
 import itertools
+import math
 import mmap
-import zipfile
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from keras_resnet.weights.archives import Archive
+from keras_resnet.weights.budget import A_TENSOR, Budget
 from keras_resnet.weights.pickles import ForbiddenError, read_pickle
-from keras_resnet.weights.raw import UnreadableError, check_member, damaged, decode, read_member, stored_dtype
+from keras_resnet.weights.raw import UnreadableError, damaged, decode, shortened, stored_dtype
 from keras_resnet.weights.torch_objects import FUNCTIONS, Storage, Tensor, storage_of
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
@@ -44,65 +47,68 @@ def is_program(name: str) -> bool:
     return name.rsplit("/", 1)[-1] == "data.pkl"
 
 
-def read_archive(archive: zipfile.ZipFile, key: str | None = None) -> dict[str, np.ndarray]:
+def read_archive(archive: Archive, key: str | None = None) -> dict[str, np.ndarray]:
     """Read the tensors of a zip archive that `torch.save` wrote.
 
     Args:
-        archive: zipfile.ZipFile.
+        archive: Archive.
         key: str, as of `readers.read_tensors`.
 
     Returns:
         dict of arrays by name, in the file's order.
 
     Raises:
-        UnreadableError: it holds none, or what cannot be read without running it.
+        UnreadableError: it holds none, what cannot be read without running it, or more than is allowed.
     """
-    pickled = min((name for name in archive.namelist() if is_program(name)), key=len)
+    pickled = min(filter(is_program, archive.names), key=len)
     folder = pickled.removesuffix("data.pkl")
-    if f"{folder}constants.pkl" in archive.NameToInfo:
+    if f"{folder}constants.pkl" in archive:
         raise UnreadableError("is a TorchScript program", "save its `state_dict()` with torch.save instead")
     order = "little"
-    if f"{folder}byteorder" in archive.NameToInfo:
-        order = read_member(archive, f"{folder}byteorder").decode("ascii")
+    if f"{folder}byteorder" in archive:
+        order = archive.read(f"{folder}byteorder").decode("ascii")
         if order not in ("little", "big"):
             raise damaged(f"its bytes are in the order {order!r}")
-    program = read_member(archive, pickled)
+    program, budget = archive.read(pickled), archive.budget
     with _whole_models_told_apart(program.find):
-        tensors = _named_tensors(read_pickle(io.BytesIO(program), FUNCTIONS, storage_of), key)
+        saved = read_pickle(io.BytesIO(program), FUNCTIONS, budget, storage_of)
+        tensors = _named_tensors(saved, key, budget)
+    content = functools.cache(archive.read)
 
     def read(storage: Storage) -> np.ndarray:
         name = f"{folder}data/{storage.key}"
-        check_member(archive, name)
         dtype = stored_dtype(storage.dtype, order)
-        if archive.getinfo(name).file_size < storage.size * dtype.itemsize:
+        if archive.size_of(name) < storage.size * dtype.itemsize:
             raise damaged(f"its member {name!r} has fewer than {storage.size} values")
-        return decode(np.frombuffer(archive.read(name), dtype, storage.size), storage.dtype)
+        return np.frombuffer(content(name), dtype, storage.size)
 
-    return _read_each(tensors, read)
+    return _read_each(tensors, read, budget)
 
 
-def read_legacy(file: BinaryIO, key: str | None = None) -> dict[str, np.ndarray]:
+def read_legacy(file: BinaryIO, budget: Budget, key: str | None = None) -> dict[str, np.ndarray]:
     """Read the tensors of a file of the format before torch 1.6: pickles, then storages.
 
     Args:
         file: the file, opened for reading bytes.
+        budget: Budget of the file.
         key: str, as of `readers.read_tensors`.
 
     Returns:
         dict of arrays by name, in the file's order.
 
     Raises:
-        UnreadableError: it holds none, or what cannot be read without running it.
+        UnreadableError: it holds none, what cannot be read without running it, or more than is allowed.
     """
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
         with _whole_models_told_apart(stream.find):
-            magic = read_pickle(stream, FUNCTIONS)
+            magic = read_pickle(stream, FUNCTIONS, budget)
             if magic != MAGIC:
                 found = "is a pickle, but not one of torch.save"
                 raise UnreadableError(found, "save named arrays as .npz or .safetensors instead")
-            if read_pickle(stream, {}) != PROTOCOL:
+            if read_pickle(stream, {}, budget) != PROTOCOL:
                 raise damaged("it is of a protocol that no torch writes")
-            read_pickle(stream, {})  # sizes of C types on the machine that wrote it; storages are little-endian on all
+            # Sizes of C types on the machine that wrote it; storages are little-endian on all.
+            read_pickle(stream, {}, budget)
             storages: dict[str, Storage] = {}
 
             def noted(identity: Any) -> Storage:
@@ -110,28 +116,32 @@ def read_legacy(file: BinaryIO, key: str | None = None) -> dict[str, np.ndarray]
                 storages.setdefault(storage.key, storage)
                 return storage
 
-            tensors = _named_tensors(read_pickle(stream, FUNCTIONS, noted), key)
-        places = _find_storages(stream, read_pickle(stream, {}), storages)
+            tensors = _named_tensors(read_pickle(stream, FUNCTIONS, budget, noted), key, budget)
+        places = _find_storages(stream, read_pickle(stream, {}, budget), storages)
 
     def read(storage: Storage) -> np.ndarray:
-        file.seek(places[storage.key])
-        stored = np.fromfile(file, stored_dtype(storage.dtype), storage.size)
-        return decode(stored, storage.dtype)
+        # A file may refer to one storage as of several sizes and types: each reference counts for itself.
+        dtype, (begin, end) = stored_dtype(storage.dtype), places[storage.key]
+        if begin + storage.size * dtype.itemsize > end:
+            raise damaged(f"its storage {storage.key!r} has {end - begin} bytes, fewer than {storage.size} values")
+        file.seek(begin)
+        return np.fromfile(file, dtype, storage.size)
 
-    return _read_each(tensors, read)
+    return _read_each(tensors, read, budget)
 
 
-def _find_storages(stream: mmap.mmap, keys: Any, storages: dict[str, Storage]) -> dict[str, int]:
-    """Find where the values of each storage begin: each has its number of values before it."""
+def _find_storages(stream: mmap.mmap, keys: Any, storages: dict[str, Storage]) -> dict[str, tuple[int, int]]:
+    """Find where the values of each storage begin and end: each has its number of values before it."""
     places = {}
     place = stream.tell()
     for key in map(str, keys):
         if key not in storages:
             raise damaged(f"it has a storage {key!r} that no tensor refers to")
         size = int.from_bytes(stream[place : place + 8], "little")
-        places[key] = place + 8
-        place += 8 + size * stored_dtype(storages[key].dtype).itemsize
-        if place > len(stream) or size < storages[key].size:
+        begin = place + 8
+        place = begin + size * stored_dtype(storages[key].dtype).itemsize
+        places[key] = begin, place
+        if place > len(stream):
             raise damaged(f"storage {key!r} ends at byte {place} of {len(stream)}")
     missing = sorted(storages.keys() - places.keys())
     if missing:
@@ -151,12 +161,12 @@ def _whole_models_told_apart(find: Callable[[bytes, int], int]):
         raise UnreadableError(found, "load it where it was made and save `model.state_dict()`") from error
 
 
-def _named_tensors(saved: Any, key: str | None) -> dict[str, Tensor]:
+def _named_tensors(saved: Any, key: str | None, budget: Budget) -> dict[str, Tensor]:
     """Find the tensors in what was saved: a dictionary of them, or one that has such under some key."""
     if not isinstance(saved, dict):
         advice = "save `model.state_dict()`, a dictionary of tensors"
         raise UnreadableError(f"holds no dictionary of tensors but a {_kind(saved)}", advice)
-    sets = _sets(saved)
+    sets = _sets(saved, budget)
     if not sets:
         what = f"tensors (its keys: {_listed(saved)})" if saved else "anything in it"
         raise UnreadableError(f"is a checkpoint without {what}", "give one that holds a `state_dict`")
@@ -189,7 +199,7 @@ def _plain(sets: Sets) -> dict[str, Tensor]:
         sets = first[chosen[0]]
 
 
-def _sets(saved: dict[Any, Any]) -> Sets:
+def _sets(saved: dict[Any, Any], budget: Budget) -> Sets:
     """Find all dictionaries of named tensors, the outer first, by their keys joined by dots; "" is the whole."""
     sets: Sets = {}
     found = collections.deque([((), saved)])
@@ -197,6 +207,8 @@ def _sets(saved: dict[Any, Any]) -> Sets:
         if not found:
             return sets
         keys, things = found.popleft()
+        # A dictionary may stand in many places, and its names with it.
+        budget.take(len(things) + sum(map(len, keys)), "operations")
         named = {key: thing for key, thing in things.items() if isinstance(key, str)}
         if tensors := {key: thing for key, thing in named.items() if isinstance(thing, Tensor)}:
             sets[".".join(keys)] = tensors
@@ -211,19 +223,26 @@ def _sets(saved: dict[Any, Any]) -> Sets:
 
 def _listed(names: Iterable[Any]) -> str:
     """Write names or keys, the first of them, for messages."""
-    return ", ".join(repr(name)[:60] for name in itertools.islice(names, 8))
+    return ", ".join(shortened(repr(name), 60) for name in itertools.islice(names, 8))
 
 
 def _kind(saved: Any) -> str:
     return "single tensor" if isinstance(saved, Tensor) else type(saved).__name__.strip("_").lower()
 
 
-def _read_each(tensors: dict[str, Tensor], read: Callable[[Storage], np.ndarray]) -> dict[str, np.ndarray]:
-    """Read each storage once, and lay its tensors over it."""
+def _read_each(
+    tensors: dict[str, Tensor], read: Callable[[Storage], np.ndarray], budget: Budget
+) -> dict[str, np.ndarray]:
+    """Read each storage once, and lay its tensors over it; a tensor may have many more values than its storage."""
     storages: dict[Storage, np.ndarray] = {}
     arrays = {}
     for name, tensor in tensors.items():
-        if tensor.storage not in storages:
-            storages[tensor.storage] = read(tensor.storage)
-        arrays[name] = tensor.view(storages[tensor.storage])
+        storage = tensor.storage
+        if storage not in storages:
+            budget.take(storage.size * stored_dtype(storage.dtype).itemsize, "bytes")
+            storages[storage] = decode(read(storage), storage.dtype)
+        values = storages[storage]
+        budget.take(A_TENSOR, "operations")
+        budget.take(math.prod(tensor.shape) * values.itemsize, "bytes")
+        arrays[name] = tensor.view(values)
     return arrays

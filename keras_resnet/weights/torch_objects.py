@@ -61,15 +61,33 @@ class Tensor:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    def check_within(self, size: int) -> None:
+        """Check that all values of the tensor lie in its storage.
+
+        Args:
+            size: int, number of values that there are.
+
+        Raises:
+            ValueError: they do not.
+        """
+        last = self.offset + sum((count - 1) * step for count, step in zip(self.shape, self.strides))
+        if 0 not in self.shape and last >= size:
+            raise ValueError(f"a tensor that ends at {last + 1} in a storage of {size} values")
+
     def view(self, values: np.ndarray) -> np.ndarray:
         """Lay the tensor over the values of its storage.
 
         Args:
-            values: array (storage.size,).
+            values: array (n,), the values that were read of its storage. What the file claims of their number does not
+                count: views are made nowhere else, and none reaches beyond these.
 
         Returns:
             Array of the tensor's shape, a view.
+
+        Raises:
+            ValueError: it would reach beyond them.
         """
+        self.check_within(len(values))
         if 0 in self.shape:
             return np.empty(self.shape, values.dtype)
         strides = [step * values.itemsize for step in self.strides]
@@ -91,13 +109,11 @@ def _counts(*values: Any) -> bool:
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *others: Any) -> Tensor:
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise TypeError("a tensor without storage or shape")
-    if not _counts(offset, *shape, *strides) or len(shape) != len(strides) or len(shape) > 32:
+    if len(shape) != len(strides) or len(shape) > 32 or not _counts(offset, *shape, *strides):
         raise ValueError("a tensor of an impossible shape")
-    offset += storage.start
-    last = offset + sum((size - 1) * step for size, step in zip(shape, strides))
-    if 0 not in shape and last >= storage.size:
-        raise ValueError(f"a tensor that ends at {last + 1} in a storage of {storage.size} values")
-    return Tensor(storage, offset, shape, strides)
+    tensor = Tensor(storage, offset + storage.start, shape, strides)
+    tensor.check_within(storage.size)
+    return tensor
 
 
 def _tensor_of_type(storage: Any, offset: Any, shape: Any, strides: Any, grad: Any, hooks: Any, dtype: Any, *_: Any):
@@ -180,6 +196,8 @@ def storage_of(identity: Any) -> Storage:
     Raises:
         ValueError: it is a reference to something else.
     """
+    if not isinstance(identity, tuple) or len(identity) > 6:
+        raise TypeError("a reference to what is not a storage")
     tag, kind, key, _, size, *part = identity
     if tag != "storage" or not isinstance(kind, Global) or not isinstance(key, (str, int)) or not _counts(size):
         raise ValueError("a reference to what is not a storage")

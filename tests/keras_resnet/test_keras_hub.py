@@ -305,7 +305,7 @@ def test_preset_without_its_backbone_is_refused(tmp_path):
 
 
 def test_folder_that_is_no_preset_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="is not a file; give the path of a weights file"):
+    with pytest.raises(ValueError, match="is not a file but a folder; give the path of a weights file"):
         network_of(tmp_path)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_resnet.garbage import uncollected
 from keras_resnet.layers import (
     BatchNormalization,
     MaxPoolPadding2D,
@@ -15,7 +16,6 @@ from keras_resnet.layers import (
     ZeroPadChannels,
     channel_axis,
     deep_recursion,
-    uncollected,
 )
 from tests.keras_resnet.helpers import images, outputs, randomise
 

@@ -212,7 +212,7 @@ def test_run_without_model_says_that_training_did_not_begin(tmp_path):
 def test_damaged_model_is_named_in_one_line(tmp_path):
     folder = some_run(tmp_path / "run")
     folder.model_file.write_bytes(b"no zip archive")
-    with pytest.raises(ValueError, match=r"run/model\.keras cannot be loaded: ") as refusal:
+    with pytest.raises(ValueError, match=r"run/model\.keras' is not a \.keras file; give one") as refusal:
         folder.load_model()
     assert "\n" not in str(refusal.value)
 

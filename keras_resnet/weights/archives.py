@@ -1,0 +1,135 @@
+"""Zip archives of weights, read within a budget: what they unpack to counts, over all members."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from keras_resnet.weights.budget import Budget
+from keras_resnet.weights.raw import UnreadableError, damaged
+
+# The directory of an archive: 170 thousand members of the shortest names, some 50 thousand of usual ones.
+_MAX_DIRECTORY = 2**23
+# What torch, NumPy and Keras write.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 1
+
+
+def is_archive(file: BinaryIO) -> bool:
+    """Tell whether a file begins as a zip archive does, and stand at its beginning again.
+
+    Args:
+        file: binary file at its beginning.
+
+    Returns:
+        bool.
+    """
+    start = file.read(2)
+    file.seek(0)
+    return start == b"PK"
+
+
+class Archive:
+    """The members of a zip archive.
+
+    Args:
+        archive: zipfile.ZipFile.
+        budget: Budget of the file.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, budget: Budget):
+        self._archive, self.budget = archive, budget
+        self.names = archive.namelist()
+        if len(archive.NameToInfo) != len(self.names):
+            raise damaged("its archive has two members of one name")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._archive.NameToInfo
+
+    def size_of(self, name: str) -> int:
+        """Check a member and give its length, unpacked, in bytes.
+
+        Args:
+            name: str, its full name.
+
+        Returns:
+            int.
+
+        Raises:
+            UnreadableError: there is no such member, or it cannot be unpacked here.
+        """
+        if name not in self:
+            raise damaged(f"its archive has no {name!r}")
+        info = self._archive.getinfo(name)
+        if info.flag_bits & _ENCRYPTED:
+            raise UnreadableError(f"has a member {name!r} that is encrypted", "save it without a password")
+        if info.compress_type not in _METHODS:
+            found = f"has a member {name!r} that is compressed by the method {info.compress_type} of zip"
+            raise UnreadableError(found, "unpack it and save it again, stored or deflated")
+        return info.file_size
+
+    def read(self, name: str) -> bytes:
+        """Read a member, checked by its sum.
+
+        Args:
+            name: str, its full name.
+
+        Returns:
+            bytes.
+
+        Raises:
+            UnreadableError: there is no such member, it cannot be unpacked here, or it asks for more than is allowed.
+        """
+        self.budget.take(self.size_of(name), "bytes")
+        return self._archive.read(name)
+
+    def copy(self, name: str, target: BinaryIO) -> None:
+        """Copy a member into a file.
+
+        Args:
+            name: str, its full name.
+            target: binary file to write.
+
+        Raises:
+            UnreadableError: as of `read`.
+        """
+        self.budget.take(self.size_of(name), "bytes")
+        with self._archive.open(name) as member:
+            shutil.copyfileobj(member, target, 2**20)
+
+
+@contextmanager
+def open_archive(file: BinaryIO, budget: Budget) -> Iterator[Archive]:
+    """Open a zip archive for reading.
+
+    Args:
+        file: binary file.
+        budget: Budget of the file.
+
+    Yields:
+        Archive.
+
+    Raises:
+        UnreadableError: its directory is longer than any of weights, or has two members of one name.
+    """
+    bounded = _Bounded(file)
+    with zipfile.ZipFile(bounded) as archive:
+        bounded.most = None
+        yield Archive(archive, budget)
+
+
+class _Bounded:
+    """A binary file whose reads are bounded for a while: `zipfile` reads the directory of an archive in one."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.most = file, _MAX_DIRECTORY
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        if self.most is not None and count > self.most:
+            found = f"has a directory of {count:,} bytes, and that of an archive of weights has {self.most:,} at most"
+            raise UnreadableError(found, "get it from another source")
+        return self.file.read(count)

@@ -1,0 +1,83 @@
+"""Whether a file holds about as much as the network that its names, shapes or configuration ask for.
+
+They may ask for any number of units and filters, and to build a network takes time and memory before its weights are
+looked for. What is counted here is less than the network needs, so that files of which a little is missing are still
+told what it is.
+"""
+
+from __future__ import annotations
+
+import math
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.units import UNITS
+from keras_resnet.weights.layouts import Arrays
+
+# The network that is asked for may need so many times the values of the file.
+_SLACK = 2
+_ADVICE = "get it from another source"
+
+
+def check_ranks(tensors: Arrays) -> None:
+    """Check that the weights of a network have the number of axes that they have everywhere.
+
+    Args:
+        tensors: mapping of our names, as in `conv1_conv/kernel`, to arrays.
+
+    Raises:
+        ValueError: one has not, or has no values.
+    """
+    for name, array in tensors.items():
+        layer, _, weight = name.rpartition("/")
+        if weight == "kernel":
+            axes = (4,) if layer.endswith(("_conv", "_se_reduce", "_se_excite")) else (2, 4)
+        else:
+            axes = (1,) if weight in ("bias", "gamma", "beta", "moving_mean", "moving_variance") else range(1, 5)
+        if array.ndim not in axes or 0 in array.shape:
+            raise ValueError(f"a tensor {name} of shape {array.shape}, which that of no network has; {_ADVICE}.")
+
+
+def check_extent(architecture: Architecture, tensors: Arrays, channels: int = 1, classes: int | None = None) -> None:
+    """Check that a network is not far larger than the file that it is to be built for.
+
+    Args:
+        architecture: Architecture that the file asks for.
+        tensors: mapping of names to the arrays of the file.
+        channels: int, of its input.
+        classes: int, outputs of its classifier, or None without one.
+
+    Raises:
+        ValueError: it is.
+    """
+    units, values = sum(architecture.blocks), sum(array.size for array in tensors.values())
+    if units > len(tensors):
+        raise ValueError(f"names or a configuration of {units:,} units, and {len(tensors):,} tensors; {_ADVICE}.")
+    needed = least_parameters(architecture, channels, classes or 0)
+    if needed > _SLACK * values:
+        raise ValueError(
+            f"names or a configuration of at least {needed:,} parameters, and {values:,} values; {_ADVICE}."
+        )
+
+
+def least_parameters(architecture: Architecture, channels: int = 1, classes: int = 0) -> int:
+    """Count weights that a network has at least, in kernels of stem, units and classifier, without building it.
+
+    Args:
+        architecture: Architecture.
+        channels: int, of its input.
+        classes: int, outputs of its classifier.
+
+    Returns:
+        int.
+    """
+    row, entering = UNITS[architecture.unit], architecture.stem_filters
+    total = channels * entering if architecture.stem != "none" else 0
+    for blocks, width in zip(architecture.blocks, architecture.widths):
+        inside = width * architecture.groups * architecture.width_per_group // 64
+        leaving = width * row.expansion
+        for first, count in ((entering, 1), (leaving, blocks - 1)):
+            maps = [first, *[inside] * (len(row.kernels) - 1), leaving]
+            kernels = (side**2 * math.prod(pair) for side, *pair in zip(row.kernels, maps, maps[1:]))
+            total += count * sum(kernels) // architecture.groups
+        entering = leaving
+    return total + classes * entering

@@ -1,0 +1,63 @@
+"""JSON that a file brings: an object, of bounded length, or one sentence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from keras_resnet.weights.raw import UnreadableError, damaged
+
+# The configuration of a network of 1202 layers has 4 MB.
+MAX_JSON = 2**24
+_MAX_DIGITS = 40
+
+
+def parse(text: bytes | str, what: str, **options: Any) -> Any:
+    """Parse JSON.
+
+    Args:
+        text: bytes or str.
+        what: str, what the JSON is, for messages, as in "config.json".
+        **options: those of `json.loads`.
+
+    Returns:
+        What it says.
+
+    Raises:
+        UnreadableError: it is too long, no JSON, or nested too deeply.
+    """
+    if len(text) > MAX_JSON:
+        found = f"has a {what} of more than {MAX_JSON:,} bytes, the most that one of a network has"
+        raise UnreadableError(found, "get it from another source")
+    try:
+        return json.loads(text, parse_int=_integer, **options)
+    except RecursionError as error:
+        raise damaged(f"its {what} is not JSON: it is nested too deeply") from error
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are such
+        raise damaged(f"its {what} is not JSON: {error}") from error
+
+
+def parse_object(text: bytes | str, what: str, **options: Any) -> dict[str, Any]:
+    """Parse JSON that must be an object.
+
+    Args:
+        text: bytes or str.
+        what: str, as of `parse`.
+        **options: those of `json.loads`.
+
+    Returns:
+        dict.
+
+    Raises:
+        UnreadableError: as of `parse`, or it is something else than an object.
+    """
+    parsed = parse(text, what, **options)
+    if not isinstance(parsed, dict):
+        raise damaged(f"its {what} is not a JSON object but a {type(parsed).__name__}")
+    return parsed
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits stands there")
+    return int(digits)
