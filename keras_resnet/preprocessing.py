@@ -51,11 +51,12 @@ class Preprocessing:
                 f"{_shown(self.channels)}."
             )
         object.__setattr__(self, "size", tuple(self.size))
-        for field, shapes in (("mean", [(self.channels,), (*self.size, self.channels)]), ("std", [(self.channels,)])):
+        shapes = (self.channels,), (*self.size, self.channels)
+        for field in ("mean", "std"):
             values = _numbers(getattr(self, field))
-            if values is None or values.shape not in shapes or (field == "std" and not values.all()):
+            if values is None or values.shape not in shapes or (field == "std" and not (values > 0).all()):
                 raise ValueError(
-                    f"{field} must be finite numbers of shape {' or '.join(map(str, shapes))}, those of std not zero; "
+                    f"{field} must be finite numbers of shape {shapes[0]} or {shapes[1]}, those of std above 0; "
                     f"received {_shown(getattr(self, field))}."
                 )
             object.__setattr__(self, field, values)
@@ -144,24 +145,6 @@ class Preprocessing:
             "order": self.order,
         }
 
-    def check(self) -> None:
-        """Make sure that the fields of a contract from a file fit together.
-
-        Raises:
-            ValueError: they do not.
-        """
-        numbers = (*self.size, self.channels, self.crop)
-        if len(self.size) != 2 or not all(type(number) in (int, float) and number > 0 for number in numbers):
-            raise ValueError(f"size={self.size}, channels={self.channels} and crop={self.crop} make no sense")
-        shapes = [(self.channels,), (*self.size, self.channels)]
-        if self.mean.shape not in shapes or self.std.shape not in shapes or self.order not in ("RGB", "BGR"):
-            raise ValueError(
-                f"mean of shape {self.mean.shape}, std of shape {self.std.shape} and order={self.order!r} do not fit "
-                f"images of {self.size} with {self.channels} channels"
-            )
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
-            raise ValueError("mean and std must be numbers, and std above 0")
-
     def save(self, path: str | os.PathLike) -> None:
         """Write the contract as JSON.
 
@@ -186,14 +169,12 @@ class Preprocessing:
         """
         try:
             with open(path, encoding="utf-8") as file:
-                contract = cls(**json.load(file))
-            contract.check()
+                return cls(**json.load(file))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(
                 f"{os.fspath(path)!r} does not hold an input contract ({reason}); put back a copy."
             ) from error
-        return contract
 
 
 def _is_count(value: object) -> bool:

@@ -23,6 +23,7 @@ import keras_resnet
 from keras_resnet.weight_files import load_network, load_weights, read_names, written_here
 from keras_resnet.weights import budget, read_tensors
 from keras_resnet.weights.budget import Budget
+from keras_resnet.weights.keras_hub import Description
 from keras_resnet.weights.loading import load_weights_from, network_of
 from keras_resnet.weights.raw import UnreadableError
 from tests.keras_resnet import safetensors_writer, torch_writer
@@ -250,6 +251,18 @@ def test_configurations_of_giant_or_impossible_presets_are_refused(tmp_path, cha
     assert words in refusal(tmp_path / "model.weights.h5", network_of)
     (tmp_path / "config.json").write_text("[" * 5000)
     assert "config.json is not JSON: it is nested too deeply" in refusal(tmp_path / "model.weights.h5", network_of)
+
+
+@pytest.mark.parametrize(
+    "converter",
+    [{"image_size": size} for size in ([10**9, 10**9], "x", 5, [None, 2], [1, 2, 3], {"a": 1})]
+    + [{"scale": scale} for scale in ("x", [[1], [2, 3]], float("nan"), [0.0, 1.0, 1.0])]
+    + [{"mean": [0, 0, 0], "variance": [-1, 1, 1]}, {"variance": [1, 1, 1], "mean": {}}],
+    ids=str,
+)
+def test_converters_that_make_no_sense_are_refused(converter):
+    with pytest.raises(ValueError, match="its converter of images"):
+        Description({}, {}, {"offset": [0.5, 0.5, 0.5], **converter}).contract(3)
 
 
 # Archives.

@@ -139,3 +139,31 @@ def test_channels_are_turned_for_networks_that_want_bgr():
 def test_missing_contract_is_refused(owner, sentence):
     with pytest.raises(ValueError, match=sentence):
         preprocess(np.zeros((1, 32, 32, 3)), owner)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"size": (10**9, 10**9)}, "size must be two sides, and channels a number, of 1 to 16384"),
+        ({"size": (8,)}, "size must be two sides"),
+        ({"size": "8x8"}, "received '8x8' and 3"),
+        ({"size": {"a": 1}}, "size must be two sides"),
+        ({"size": (8, 8.5)}, "size must be two sides"),
+        ({"size": None}, "size must be two sides"),
+        ({"channels": 0}, "and 0"),
+        ({"mean": "x"}, "mean must be finite numbers of shape"),
+        ({"mean": [[1], [2, 3]]}, "mean must be finite numbers"),
+        ({"mean": [1.0, 2.0]}, "mean must be finite numbers"),
+        ({"mean": [1.0, 2.0, np.nan]}, "mean must be finite numbers"),
+        ({"std": [1.0, 0.0, 1.0]}, "those of std above 0"),
+        ({"crop": 2}, "crop must be a share above 0 and at most 1; received 2"),
+        ({"crop": "x"}, "crop must be a share"),
+        ({"order": "RBG"}, "order must be 'RGB' or 'BGR'; received 'RBG'"),
+    ],
+    ids=str,
+)
+def test_contracts_that_no_image_could_meet_are_refused(fields, words):
+    whole = {"size": (8, 8), "channels": 3, "mean": MEAN, "std": STD}
+    with pytest.raises(ValueError) as refusal:
+        Preprocessing(**{**whole, **fields})
+    assert words in str(refusal.value) and "\n" not in str(refusal.value)
