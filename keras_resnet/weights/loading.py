@@ -64,7 +64,8 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | No
             "state_dict" or "model"; an average of the weights is taken by its key only, or where there is nothing else.
 
     Raises:
-        ValueError: the file cannot be read, or holds another network or no such set; the model is left as it was.
+        ValueError: the file cannot be read, asks for more bytes or operations than a file of its size may take (see
+            `weights.budget`), or holds another network or no such set; the model is left as it was.
     """
     load_checkpoint(model, read_checkpoint(path, key))
 
@@ -84,7 +85,8 @@ def network_of(
         keras.Model that carries the input contract of the weights.
 
     Raises:
-        ValueError: the file cannot be read, or holds another network or no such set.
+        ValueError: the file cannot be read, asks for more bytes, operations or layers than a file of its size may take
+            (see `weights.budget`), or holds another network or no such set.
     """
     source = read_checkpoint(path, key)
     if isinstance(network, str):
