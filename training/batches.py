@@ -100,52 +100,47 @@ def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data
 def test_batches(source: Source, split: str, preprocessing: Preprocessing, batch: int, replicas: int):
     """Read a split in order, once, every example in exactly one batch.
 
+    A replica without an example makes Keras fail. So where the examples cannot be shared out evenly, blank ones of
+    weight zero follow them, as of `blanks`. Keras divides a loss by all examples, also those of weight zero; the
+    others weigh as much more.
+
     Args:
         source: Source.
         split: str.
         preprocessing: Preprocessing.
-        batch: int, examples wanted in a batch, a multiple of the replicas.
-        replicas: int.
+        batch: int, examples wanted in a batch.
+        replicas: int, which share each batch.
 
     Returns:
-        tf.data.Dataset of (images, labels).
-
-    Raises:
-        ValueError: the split cannot be shared out among so many replicas.
+        tf.data.Dataset of (images, labels), or of (images, labels, weights) where there are blank examples.
     """
-    size = shared_batch(source.count(split), batch, replicas)
-    dataset = resized(source, split, preprocessing).batch(size)
+    count, missing = source.count(split), blanks(source.count(split), replicas)
+    examples = resized(source, split, preprocessing)
+    if missing:
+        image, label = examples.element_spec
+        blank = tf.zeros(image.shape, image.dtype), tf.zeros(label.shape, label.dtype), 0.0
+        weight = (count + missing) / count
+        examples = examples.map(lambda image, label: (image, label, weight))
+        examples = examples.concatenate(tf.data.Dataset.from_tensors(blank).repeat(missing))
     standardise = preprocessing.standardise
-    return dataset.map(lambda images, labels: (standardise(images), labels), tf.data.AUTOTUNE).prefetch(2)
+    return (
+        examples.batch(max(batch // replicas, 1) * replicas)
+        .map(lambda images, *others: (standardise(images), *others), tf.data.AUTOTUNE)
+        .prefetch(2)
+    )
 
 
-def shared_batch(examples: int, batch: int, replicas: int) -> int:
-    """Find the largest batch size at which even the last batch leaves no replica empty-handed.
-
-    A replica without an example makes Keras fail, and so does a first batch that cannot be shared out evenly.
+def blanks(count: int, replicas: int) -> int:
+    """Count the blank examples that a test split needs, so that every batch can be shared out evenly.
 
     Args:
-        examples: int, in the whole split.
-        batch: int, the size wanted.
+        count: int, examples of the split.
         replicas: int.
 
     Returns:
-        int, at most `batch`.
-
-    Raises:
-        ValueError: there is none.
+        int.
     """
-
-    def serves(rest: int) -> bool:
-        share = -(-rest // replicas)
-        return rest == 0 or -(-rest // share) == replicas
-
-    largest = min(batch, examples)
-    sizes = range(largest - largest % replicas, 0, -replicas)
-    for size in sizes:
-        if serves(examples % size):
-            return size
-    raise ValueError(f"{examples} examples cannot be shared out among {replicas} devices; use fewer --devices.")
+    return -count % replicas
 
 
 def training_batches(
@@ -192,11 +187,39 @@ def training_batches(
 
 
 def _training_examples(source: Source, config: RunConfig, preprocessing: Preprocessing) -> tf.data.Dataset:
-    if not config.cache:
-        return source.examples(source.train_split)
-    if config.random_area:
-        return source.examples(source.train_split).cache()
-    return resized(source, source.train_split, preprocessing).cache()
+    """Give the training set as it is read, or with `cache` from memory: resized once, unless crops are of any size."""
+    if config.cache and not config.random_area:
+        return in_memory(resized(source, source.train_split, preprocessing), source, source.train_split)
+    examples = source.examples(source.train_split)
+    return in_memory(examples, source, source.train_split) if config.cache else examples
+
+
+def in_memory(examples: tf.data.Dataset, source: Source, split: str) -> tf.data.Dataset:
+    """Read all examples of a split into memory.
+
+    At once, because TensorFlow fills a cache while somebody reads, and takes it for complete when that reader is
+    dropped under a tf.distribute strategy: everybody else then reads a part of the data. Keras drops a reader
+    whenever it looks at a batch to build metrics.
+
+    Args:
+        examples: tf.data.Dataset of the split.
+        source: Source.
+        split: str.
+
+    Returns:
+        tf.data.Dataset of the same examples.
+
+    Raises:
+        ValueError: they are not as many as the data set says.
+    """
+    cached = examples.cache()
+    found = int(cached.reduce(np.int64(0), lambda number, *_: number + 1))
+    if found != source.count(split):
+        raise ValueError(
+            f"{source.name!r} holds {found} examples in {split!r}, and says that there are {source.count(split)}. "
+            "Prepare it anew."
+        )
+    return cached
 
 
 def _sampler(config: RunConfig, preprocessing: Preprocessing) -> Callable:

@@ -83,7 +83,9 @@ class Registered:
 
     def _read(self, split: str, encoded: bool) -> tf.data.Dataset:
         decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
-        return self.builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+        # A cache of TFDS's own would come out short wherever Keras drops a reader; see `batches.in_memory`.
+        uncached = tfds.ReadConfig(try_autocache=False)
+        return self.builder.as_dataset(split, shuffle_files=False, decoders=decoders, read_config=uncached)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_resnet.messages import unknown
@@ -68,8 +70,23 @@ def strategy(devices: tuple[str, ...], cross_device: str = "default") -> tf.dist
     return tf.distribute.MirroredStrategy(list(devices), cross_device_ops=operations)
 
 
+def strategy_of(config: RunConfig) -> tf.distribute.Strategy:
+    """Give the strategy of a configuration's devices, on which any network can be evaluated.
+
+    Args:
+        config: RunConfig.
+
+    Returns:
+        tf.distribute.Strategy.
+
+    Raises:
+        ValueError: a device does not exist, or is named twice.
+    """
+    return strategy(choose_devices(config.devices), "one_device" if config.steps_per_execution > 1 else "default")
+
+
 def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
-    """Make the strategy of a run and refuse what it cannot do.
+    """Make the strategy of a training run and refuse what it cannot do.
 
     Args:
         config: RunConfig.
@@ -80,8 +97,8 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     Raises:
         ValueError: the configuration asks for something that does not work on several devices.
     """
-    devices = choose_devices(config.devices)
-    replicas = len(devices)
+    chosen = strategy_of(config)
+    replicas = chosen.num_replicas_in_sync
     if replicas > 1:
         for field, (harmless, reason) in REFUSED.items():
             if getattr(config, field) != harmless:
@@ -95,4 +112,28 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
             f"batch_size={config.batch_size} cannot be split evenly over {replicas} devices; it is the batch of all "
             f"devices together. Take {near} or {near + replicas}."
         )
-    return strategy(devices, "one_device" if config.steps_per_execution > 1 else "default")
+    return chosen
+
+
+class MergeReplicas(keras.callbacks.Callback):
+    """Brings what training leaves different on each device together before every evaluation.
+
+    Without `synchronized` each device blends the statistics of its own share of a batch into its own moving ones. Each
+    evaluates with its own, and what is saved are those of the first: other networks than the run reports on.
+    """
+
+    def on_test_begin(self, logs=None) -> None:
+        """Give all devices the mean."""
+        merge_replicas(self.model)
+
+
+def merge_replicas(model: keras.Model) -> None:
+    """Give all devices the mean over devices of every variable that no gradient changes, as moving statistics.
+
+    Args:
+        model: keras.Model, on one device or several.
+    """
+    for variable in model.non_trainable_variables:
+        copies = [copy.numpy() for copy in getattr(variable.value, "values", ())]
+        if not all(np.array_equal(copy, copies[0]) for copy in copies[1:]):
+            variable.assign(np.mean(copies, axis=0, dtype="float64").astype(copies[0].dtype))

@@ -12,9 +12,9 @@ from keras_resnet.preprocessing import Preprocessing, contract_of
 from keras_resnet.weight_files import load_network, written_here
 from keras_resnet.weights.loading import network_of
 from training import datasets
-from training.batches import test_batches
+from training.batches import blanks, test_batches
 from training.config import RunConfig, make_config
-from training.distribution import make_strategy
+from training.distribution import strategy_of
 from training.run_folder import RunFolder
 
 
@@ -31,6 +31,30 @@ def metrics_for(classes: int) -> list[keras.metrics.Metric]:
     if classes >= 100:
         metrics.append(keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy"))
     return metrics
+
+
+class CheckCount(keras.callbacks.Callback):
+    """Ends a run or an evaluation in which not every image of the test split was counted.
+
+    Args:
+        source: datasets.Source.
+        replicas: int, which share the images.
+    """
+
+    def __init__(self, source: datasets.Source, replicas: int):
+        super().__init__()
+        self.source, self.replicas = source, replicas
+
+    def on_test_end(self, logs=None) -> None:
+        """Compare the number of examples behind the loss with the size of the split."""
+        (loss,) = (metric for metric in self.model.metrics if metric.name == "loss")
+        count = self.source.count(self.source.test_split)
+        counted = int(keras.ops.convert_to_numpy(loss.count)) - blanks(count, self.replicas)
+        if counted != count:
+            raise ValueError(
+                f"The evaluation counted {counted} images of {self.source.test_split!r}, which has {count}; its "
+                f"figures are not kept. The data of {self.source.name!r} are incomplete: prepare them anew."
+            )
 
 
 def evaluate(
@@ -53,14 +77,17 @@ def evaluate(
         Dict: split, examples, loss (cross-entropy), accuracy, and top_5_accuracy for many classes.
 
     Raises:
-        ValueError: files of an image folder are no images.
+        ValueError: files of an image folder are no images, or not every image was counted.
     """
-    strategy = make_strategy(config)
-    data = test_batches(source, source.test_split, preprocessing, config.batch_size, strategy.num_replicas_in_sync)
+    strategy = strategy_of(config)
+    replicas = strategy.num_replicas_in_sync
+    data = test_batches(source, source.test_split, preprocessing, config.batch_size, replicas)
     with strategy.scope():
-        model.compile(loss=keras.losses.SparseCategoricalCrossentropy(), metrics=metrics_for(len(source.classes)))
+        metrics = metrics_for(len(source.classes))
+        model.compile(loss=keras.losses.SparseCategoricalCrossentropy(), weighted_metrics=metrics)
+    checks = [CheckCount(source, replicas)]
     try:
-        results = model.evaluate(data, verbose=int(progress), return_dict=True)
+        results = model.evaluate(data, verbose=int(progress), return_dict=True, callbacks=checks)
     except tf.errors.OpError:
         datasets.check_images(source, source.test_split)  # names the files that are no images, where that is the cause
         raise
@@ -87,7 +114,7 @@ def evaluate_run(folder: RunFolder, changes: dict[str, Any], progress: bool = Fa
     labels = folder.read_labels()
     if list(source.classes) != labels:
         raise ValueError(f"{config.dataset!r} has other classes than the network was trained on: {labels}.")
-    with make_strategy(config).scope():
+    with strategy_of(config).scope():
         model = folder.load_model()
     return evaluate(model, source, folder.read_preprocessing(), config, progress)
 
@@ -111,7 +138,7 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any], prog
         raise ValueError(f"{path} is a file of weights, which does not say what to test it on: give --dataset.")
     config = make_config({"epochs": 1, **changes}, "evaluate")
     source = datasets.open_source(config)
-    with make_strategy(config).scope():
+    with strategy_of(config).scope():
         model = load_network(path) if written_here(path) == "network" else network_of(path, network)
     classes = model.output_shape[-1]
     if classes != len(source.classes):

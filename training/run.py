@@ -22,8 +22,8 @@ from keras_resnet.transfer import freeze
 from training import batches, datasets
 from training.callbacks import SaveRun, SeedLayers, StopAt
 from training.config import RunConfig
-from training.distribution import make_strategy
-from training.evaluation import evaluate, metrics_for
+from training.distribution import MergeReplicas, make_strategy
+from training.evaluation import CheckCount, evaluate, metrics_for
 from training.networks import image_size, make_architecture, make_model, start_of
 from training.optimizers import layer_rates, make_loss, make_optimizer
 from training.plan import Plan
@@ -82,6 +82,7 @@ def _train(
     source = datasets.open_source(config)
     plan = Plan.of(source, config)
     datasets.check_images(source, source.train_split, source.test_split)
+    keras.utils.set_random_seed(config.seed + 1)  # once more: preparing a data set has drawn from the same generators
     with strategy.scope():
         model = folder.load_model() if resume else begin(config, architecture, source)
         preprocessing = folder.read_preprocessing() if resume else model.preprocessing
@@ -205,7 +206,7 @@ def compile_model(
     model.compile(
         optimizer=optimizer,
         loss=make_loss(config),
-        metrics=metrics_for(len(source.classes)),
+        weighted_metrics=metrics_for(len(source.classes)),
         jit_compile=config.jit_compile,
         steps_per_execution=config.steps_per_execution,
     )
@@ -250,6 +251,8 @@ def fit(
             steps_per_epoch=plan.steps,
             validation_data=batches.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas),
             callbacks=[
+                MergeReplicas(),
+                CheckCount(source, replicas),
                 SaveRun(folder),
                 StopAt(plan),
                 SeedLayers(plan, config.seed),
