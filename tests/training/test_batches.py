@@ -11,7 +11,7 @@ from keras_resnet.preprocessing import Preprocessing
 from tests.training.helpers import folder_config, write_image
 from training import augmentation
 from training import batches as pipeline
-from training.batches import IMAGENET_MEAN, IMAGENET_STD, make_preprocessing, shared_batch
+from training.batches import IMAGENET_MEAN, IMAGENET_STD, make_preprocessing
 from training.config import RunConfig
 from training.datasets import open_source
 from training.run import prepare_session
@@ -193,35 +193,52 @@ def test_each_test_example_comes_exactly_once_and_in_order(digits, tiny, batch, 
     assert max(len(part) for _, part in shown) <= batch
 
 
-def leaves_nobody_empty_handed(examples: int, size: int, replicas: int) -> bool:
-    """Share out the last batch as tf.distribute does: equal shares, rounded up, until nothing is left."""
-    left, shares = examples % size, []
-    share = -(-left // replicas)
-    for _ in range(replicas):
-        shares.append(min(share, left))
-        left -= shares[-1]
-    return examples % size == 0 or min(shares) > 0
+@pytest.mark.parametrize(("count", "batch", "replicas"), [(7, 96, 3), (1, 96, 3), (364, 9, 3), (64, 50, 4), (10, 3, 4)])
+def test_blank_examples_of_no_weight_let_every_batch_be_shared_out(digits, tiny, plain, count, batch, replicas):
+    shown = list(pipeline.test_batches(digits, f"test[:{count}]", plain, batch, replicas))
+    images, labels, *weights = (np.concatenate([part.numpy() for part in parts]) for parts in zip(*shown))
+    expected, expected_labels = examples(digits, f"test[:{count}]")
+    np.testing.assert_array_equal(images[:count], expected.astype("float32"))
+    np.testing.assert_array_equal(labels[:count], expected_labels)
+    sizes = [len(batch_labels) for _, batch_labels, *_ in shown]
+    assert all(size % replicas == 0 for size in sizes) and max(sizes) <= max(batch, replicas)
+    assert len(labels) - count == pipeline.blanks(count, replicas) < replicas
+    assert bool(weights) == (len(labels) > count)
+    losses = np.random.default_rng(0).uniform(size=len(labels)).astype("float32")
+    # Keras adds up weight times loss and divides by all examples; the mean must be that of the real ones.
+    kept = losses * weights[0] if weights else losses
+    assert kept.sum() / len(labels) == pytest.approx(losses[:count].mean(), rel=1e-6)
+    assert not kept[count:].any()
 
 
-@pytest.mark.parametrize("replicas", [1, 2, 3, 4, 8])
-def test_shared_batch_is_the_largest_that_fills_itself_and_serves_every_replica(replicas):
-    for count in range(replicas, 60):
-        for batch in range(replicas, 40, replicas):
-            sizes = [
-                size
-                for size in range(replicas, min(batch, count) + 1, replicas)
-                if leaves_nobody_empty_handed(count, size, replicas)
-            ]
-            if sizes:
-                assert shared_batch(count, batch, replicas) == sizes[-1], (count, batch)
-            else:
-                with pytest.raises(ValueError, match="cannot be shared out"):
-                    shared_batch(count, batch, replicas)
+# Readers that are dropped halfway, as Keras drops those that it peeks into.
 
 
-def test_examples_that_cannot_be_shared_out_are_refused():
-    with pytest.raises(ValueError, match=r"3 examples cannot be shared out among 4 devices; use fewer --devices"):
-        shared_batch(3, 4, 4)
+def count_after_a_dropped_reader(dataset: tf.data.Dataset) -> int:
+    """Take one batch under a strategy, drop the reader, and count the labels that the next reader is given."""
+    distributed = tf.distribute.OneDeviceStrategy("CPU:0").experimental_distribute_dataset(dataset)
+    next(iter(distributed))
+    return sum(len(labels) for _, labels in distributed)
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_dropped_reader_costs_no_test_example(digits, plain, attempt):
+    dataset = pipeline.test_batches(digits, "train", plain, 128, 1)
+    assert count_after_a_dropped_reader(dataset) == 1433
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_dropped_reader_costs_no_training_example(digits, tiny, plain, attempt):
+    config = tiny(batch_size=1, shuffle_buffer=1, cache=True, pad_crop=0, flip="none")
+    prepare_session(config)
+    dataset = pipeline.training_batches(digits, config, plain, 0, 1)
+    assert count_after_a_dropped_reader(dataset) == 1433
+
+
+def test_training_set_that_lacks_examples_is_refused(digits, tiny, plain, monkeypatch):
+    monkeypatch.setattr(type(digits), "count", lambda self, split: 1434)
+    with pytest.raises(ValueError, match=r"'digits' holds 1433 examples in 'train', and says that there are 1434\."):
+        pipeline.training_batches(digits, tiny(cache=True), plain, 0, 1)
 
 
 # Image folders.

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.keras_resnet.helpers import run_python
+from tests.training.helpers import same_weights
 from training.distribution import choose_devices, strategy
 from training.evaluation import evaluate_run
 from training.run import train
@@ -31,6 +32,33 @@ folder = RunFolder(Path(sys.argv[2]))
 results = train(config, folder)
 odd = {name: evaluate_run(folder, {"test_split": f"test[:{name}]"}) for name in (101, 65, 51)}
 print(json.dumps({"replicas": make_strategy(config).num_replicas_in_sync, "results": results, "odd": odd}))
+"""
+
+# Moving statistics of each device alone, an epoch of three on each, and a run that is stopped and resumed.
+THREE = """
+import json, sys
+from pathlib import Path
+import keras
+from training.config import make_config, read_fields
+from training.evaluation import evaluate_run
+from training.run import train
+from training.run_folder import RunFolder
+
+class Stop(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+config = make_config(read_fields(Path(sys.argv[1])), sys.argv[1])
+whole, parts = RunFolder(Path(sys.argv[2])), RunFolder(Path(sys.argv[3]))
+results = train(config, whole)
+again = evaluate_run(whole, {})
+odd = {size: evaluate_run(whole, {"test_split": f"test[:{size}]", "batch_size": 10}) for size in (1, 2, 7, 364)}
+try:
+    train(config, parts, callbacks=[Stop()])
+except KeyboardInterrupt:
+    train(config, parts, resume=True)
+print(json.dumps({"results": results, "again": again, "odd": odd}))
 """
 
 REFUSE = """
@@ -114,6 +142,39 @@ def test_statistics_of_each_device_alone_train_otherwise(pair, tiny, tmp_path):
     two = RunFolder(tmp_path / "two")
     on_two(tiny(**{**SHORT, "synchronized": False}, devices=TWO), two)
     assert np.abs(np.subtract(losses(two), losses(pair[0]))).max() > 1e-3
+
+
+@pytest.fixture(scope="module")
+def three(tiny, tmp_path_factory):
+    """Runs on three devices, each with statistics of its own: a whole one, one in two parts, and what it reported."""
+    folder = tmp_path_factory.mktemp("three")
+    whole, parts, path = RunFolder(folder / "whole"), RunFolder(folder / "parts"), folder / "config.yaml"
+    config = tiny(**{**SHORT, "synchronized": False, "epochs": 2, "batch_size": 48}, devices=(*TWO, "CPU:2"))
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    return whole, parts, json.loads(run_python("-c", THREE, path, whole.path, parts.path).stdout.splitlines()[-1])
+
+
+def test_statistics_of_each_device_are_reported_as_they_are_saved(three):
+    whole, _, report = three
+    last, alone = whole.read_metrics()[-1], evaluate_run(whole, {"devices": ("CPU:0",)})
+    for name in ("loss", "accuracy"):
+        assert report["results"][name] == report["again"][name] == last[f"val_{name}"]
+        assert report["results"][name] == pytest.approx(alone[name], rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 364])
+def test_three_devices_evaluate_any_number_of_images_as_one_does(three, size):
+    whole, _, report = three
+    alone = evaluate_run(whole, {"test_split": f"test[:{size}]", "devices": ("CPU:0",)})
+    assert alone["examples"] == report["odd"][str(size)]["examples"] == size
+    for name in ("loss", "accuracy"):
+        assert report["odd"][str(size)][name] == pytest.approx(alone[name], rel=1e-6)
+
+
+def test_run_on_several_devices_goes_on_to_the_very_same_end(three):
+    whole, parts, _ = three
+    assert same_weights(whole, parts)
+    assert whole.read_metrics() == parts.read_metrics()
 
 
 REFUSALS = [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.shared import shared_file
+from training import evaluation
 from training.datasets import open_source
 from training.evaluation import evaluate, evaluate_file, evaluate_run, metrics_for
 from training.run_folder import RunFolder
@@ -25,6 +26,13 @@ def test_evaluation_is_the_mean_over_all_examples(trained, split, batch_size):
     assert results["loss"] == pytest.approx(cross_entropy, rel=1e-5)
     assert (results["split"], results["examples"]) == (split, len(labels))
     assert set(results) == {"split", "examples", "loss", "accuracy"}
+
+
+def test_evaluation_that_misses_images_is_refused(trained, monkeypatch):
+    whole = evaluation.test_batches
+    monkeypatch.setattr(evaluation, "test_batches", lambda *arguments: whole(*arguments).take(3))
+    with pytest.raises(ValueError, match=r"counted 192 images of 'test', which has 364; its figures are not kept\."):
+        evaluate_run(trained.folder, {})
 
 
 def test_evaluation_does_not_change_the_weights(trained):

@@ -1,11 +1,13 @@
 """Runs: what they leave behind, that they repeat, and that they go on where they were stopped."""
 
+import random
 import re
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights, weights_of
@@ -122,6 +124,39 @@ def test_same_seed_repeats_the_run_and_another_does_not(tiny, tmp_path):
         train(tiny(iterations=3, seed=seed), folder)
     assert same_weights(one, same)
     assert not same_weights(one, other)
+
+
+def test_run_that_prepares_its_data_is_the_run_on_prepared_data(trained, tiny, tmp_path):
+    folder = RunFolder(tmp_path / "first")
+    train(tiny(data_dir=tmp_path / "new"), folder)
+    assert same_weights(folder, trained.folder)
+    assert metrics_of(folder) == metrics_of(trained.folder)
+
+
+def test_nothing_before_the_network_shifts_its_seeds(tiny, tmp_path, monkeypatch):
+    config, plain, drawing = tiny(iterations=2), RunFolder(tmp_path / "plain"), RunFolder(tmp_path / "drawing")
+    train(config, plain)
+    opened = run.datasets.open_source(config)
+
+    def draw_and_open(config):
+        draws = random.random(), np.random.random(), keras.random.normal((1,)), tf.random.uniform((1,))
+        assert len(draws) == 4
+        return opened
+
+    monkeypatch.setattr(run.datasets, "open_source", draw_and_open)
+    train(config, drawing)
+    assert same_weights(plain, drawing)
+
+
+# Evaluation while fitting.
+
+
+def test_validation_that_misses_images_ends_the_run(tiny, tmp_path, monkeypatch):
+    whole, folder = run.batches.test_batches, RunFolder(tmp_path / "run")
+    monkeypatch.setattr(run.batches, "test_batches", lambda *arguments: whole(*arguments).skip(1))
+    with pytest.raises(ValueError, match=r"counted 300 images of 'test', which has 364; its figures are not kept\."):
+        train(tiny(), folder)
+    assert folder.read_metrics() == []
 
 
 # Length.
