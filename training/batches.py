@@ -197,9 +197,9 @@ def _training_examples(source: Source, config: RunConfig, preprocessing: Preproc
 def in_memory(examples: tf.data.Dataset, source: Source, split: str) -> tf.data.Dataset:
     """Read all examples of a split into memory.
 
-    At once, because TensorFlow fills a cache while somebody reads, and takes it for complete when that reader is
-    dropped under a tf.distribute strategy: everybody else then reads a part of the data. Keras drops a reader
-    whenever it looks at a batch to build metrics.
+    At once, because TensorFlow otherwise fills a cache while somebody reads, and may take it for complete when that
+    reader is dropped in the midst, under a tf.distribute strategy: everybody else then reads a part of the data. Keras
+    drops a reader whenever it looks at a batch to build metrics.
 
     Args:
         examples: tf.data.Dataset of the split.
