@@ -26,12 +26,14 @@ PREACTIVATED: dict[str, dict[str, Any]] = {
 }
 
 
-def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
+def infer_architecture(tensors: Arrays, layout: str, projection: str | None = None) -> Architecture:
     """Work out the architecture that a checkpoint is of.
 
     Args:
         tensors: mapping of our names, as in `conv1_conv/kernel`, to arrays.
         layout: str, a key of `layouts.LAYOUTS`.
+        projection: str, how projections carry their stride; None where the file's names do not tell, and that of the
+            published networks with such a stem is taken.
 
     Returns:
         Architecture.
@@ -45,6 +47,7 @@ def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
     last = len(UNITS[unit].kernels)
     outputs = [shapes[f"conv{stage}_block1_{last}_conv/kernel"][-1] for stage in range(2, len(blocks) + 2)]
     widths = tuple(channels // UNITS[unit].expansion for channels in outputs)
+    stem = _stem(shapes, widths)
     fields = {
         "blocks": blocks,
         "widths": widths,
@@ -52,7 +55,8 @@ def infer_architecture(tensors: Arrays, layout: str) -> Architecture:
         "placement": "full_preactivation" if is_preactivated(tensors) else "original",
         "shortcut": _shortcut(shapes, blocks),
         "biased": _biased(shapes),
-        **_stem(shapes, widths),
+        "projection": projection or ("average_pool" if stem["stem"] == "deep" else "convolution"),
+        **stem,
         **(_groups(shapes, widths) if unit == "bottleneck" else {}),
         **_squeeze(shapes),
         **conventions(tensors, layout),
@@ -110,12 +114,18 @@ def _shortcut(shapes: Shapes, blocks: tuple[int, ...]) -> str:
 
 def _stem(shapes: Shapes, widths: tuple[int, ...]) -> dict[str, Any]:
     deep = "conv1_3_conv/kernel" in shapes
-    kernel = shapes["conv1_3_conv/kernel" if deep else "conv1_conv/kernel"]
-    stem = "deep" if deep else {7: "imagenet", 3: "cifar"}.get(kernel[0])
+    names = [f"conv1_{place}_conv/kernel" for place in (1, 2, 3)] if deep else ["conv1_conv/kernel"]
+    kernels = [shapes[name] for name in names]
+    filters = [kernel[-1] for kernel in kernels]
+    stem = "deep" if deep else {7: "imagenet", 3: "cifar"}.get(kernels[0][0])
     if stem is None:
-        raise ValueError(f"its first convolution is {kernel[0]}x{kernel[1]}, and no stem of ours has such.")
-    width = {} if kernel[-1] == widths[0] else {"stem_width": kernel[-1]}
-    return {"stem": stem, **width, **({"projection": "average_pool"} if deep else {})}
+        raise ValueError(f"its first convolution is {kernels[0][0]}x{kernels[0][1]}, and no stem of ours has such.")
+    if deep and filters != [filters[2] // 2, filters[2] // 2, filters[2]]:
+        raise ValueError(
+            f"the convolutions of its stem have {filters[0]}, {filters[1]} and {filters[2]} filters, and in a stem of "
+            "ours the first two have half as many as the third."
+        )
+    return {"stem": stem, **({} if filters[-1] == widths[0] else {"stem_width": filters[-1]})}
 
 
 def _groups(shapes: Shapes, widths: tuple[int, ...]) -> dict[str, int]:

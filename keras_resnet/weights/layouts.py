@@ -27,6 +27,8 @@ class Layout(NamedTuple):
         first_stage: int, number of their first stage.
         torch: bool, whether their tensors are named and turned as PyTorch's, or as Keras's.
         deep: mapping of layers of ours, as `layers` has them, to their names where the stem is three convolutions.
+        projections: mapping of what `Architecture.projection` may be to a regular expression of the convolutions'
+            names, where these tell it.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Layout(NamedTuple):
     first_stage: int = 1
     torch: bool = True
     deep: Mapping[str, str] = {"conv1_bn": "conv1_3_bn"}
+    projections: Mapping[str, str] = {}
 
 
 STAGE = r"(?P<stage>\d+)\.(?P<block>\d+)\."
@@ -54,6 +57,11 @@ FACEBOOK = {
     rf"layer{STAGE}se\.(fc1|conv_reduce)": "{unit}_se_reduce",
     rf"layer{STAGE}se\.(fc2|conv_expand)": "{unit}_se_excite",
     r"fc|linear": "predictions",
+}
+# Modules in a row: a convolution and a normalisation, or a pool (which has no tensors) before both.
+DOWNSAMPLE = {
+    "convolution": rf"layer{STAGE}(downsample|shortcut)\.0",
+    "average_pool": rf"layer{STAGE}(downsample|shortcut)\.1",
 }
 STAGES = r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\."
 # timm's resnetv2.py, its variants with batch normalisation.
@@ -83,8 +91,12 @@ HUB = {
 KERAS = {r"(?P<site>\w+)": "{site}"}
 
 LAYOUTS: dict[str, Layout] = {
-    "torchvision": Layout("torchvision or timm", (r"conv1(\.0)?", r"layer1\.0\.conv1", r"fc"), FACEBOOK),
-    "pytorch_resnet_cifar10": Layout("pytorch_resnet_cifar10", (r"conv1", r"layer3\.0\.conv2", r"linear"), FACEBOOK),
+    "torchvision": Layout(
+        "torchvision or timm", (r"conv1(\.0)?", r"layer1\.0\.conv1", r"fc"), FACEBOOK, projections=DOWNSAMPLE
+    ),
+    "pytorch_resnet_cifar10": Layout(
+        "pytorch_resnet_cifar10", (r"conv1", r"layer3\.0\.conv2", r"linear"), FACEBOOK, projections=DOWNSAMPLE
+    ),
     "timm_v2": Layout("timm's resnetv2", (r"stem\.conv1?", r"stages\.0\.blocks\.0\.norm1"), TIMM_V2, first_stage=0),
     "keras_hub": Layout(
         "KerasHub",
@@ -122,6 +134,26 @@ def recognise(arrays: Arrays) -> str:
     titles = ", ".join(layout.title for layout in LAYOUTS.values())
     some = ", ".join(list(arrays)[:3])
     raise ValueError(f"no known naming: the tensors begin with {some}. Known are those of {titles}.")
+
+
+def projection_of(layout: Layout, arrays: Arrays) -> str | None:
+    """Tell how projections carry their stride, from the places that their convolutions have in the names.
+
+    Args:
+        layout: Layout.
+        arrays: mapping of the file's names to arrays.
+
+    Returns:
+        str, a value of `Architecture.projection`; None where there are none, or their names do not tell.
+
+    Raises:
+        ValueError: they are of two kinds.
+    """
+    layers = [name.rpartition(".")[0] for name, array in arrays.items() if array.ndim == 4]
+    kinds = [kind for kind, name in layout.projections.items() if any(re.fullmatch(name, layer) for layer in layers)]
+    if len(kinds) > 1:
+        raise ValueError("projections that pool and others that do not, and those of a network here are all alike.")
+    return kinds[0] if kinds else None
 
 
 def translate(layout: Layout, arrays: Arrays) -> dict[str, np.ndarray]:

@@ -26,7 +26,7 @@ from keras_resnet.weights.keras_hub import (
     name_by_order,
     weights_of_preset,
 )
-from keras_resnet.weights.layouts import LAYOUTS, Arrays, recognise, translate
+from keras_resnet.weights.layouts import LAYOUTS, Arrays, projection_of, recognise, translate
 from keras_resnet.weights.published import download
 from keras_resnet.weights.raw import shortened
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
@@ -75,6 +75,17 @@ def network_of(
 ) -> keras.Model:
     """Build the network of a checkpoint that other code wrote, and load it.
 
+    Names and shapes of the tensors decide the network as far as they can, and `network` must agree with them. For the
+    rest the conventions of the code that names tensors so are taken. A file of another network with the same names and
+    shapes loads without a word and computes something else; give its `network` where there is one here. Such are:
+
+    - anti-aliased networks (timm's resnetaa, resnetblur, seresnetaa and others), of which there are none here;
+    - networks with another activation than ReLU, or strides, dilation or epsilon of their own;
+    - a stem of one 3x3 convolution that strides, which is taken for that of CIFAR;
+    - where the naming does not tell whether projections pool (timm's resnetv2, KerasHub's weights without their
+      configuration, keras.applications' naming): they are taken to pool behind a stem of three convolutions only, as
+      in the published networks.
+
     Args:
         path: file to read, as for `load_weights_from`.
         network: Architecture or name; default what names and shapes of the tensors tell.
@@ -122,12 +133,14 @@ class Checkpoint(NamedTuple):
         layout: str, a key of `layouts.LAYOUTS`.
         tensors: dict of our names to arrays.
         description: Description, what KerasHub says of its own beside the weights; or None.
+        projection: str, how projections carry their stride, where the file's own names tell; else None.
     """
 
     path: str
     layout: str
     tensors: dict[str, np.ndarray]
     description: Description | None = None
+    projection: str | None = None
 
     @property
     def classes(self) -> int | None:
@@ -148,7 +161,7 @@ class Checkpoint(NamedTuple):
             ValueError: no Architecture can say it, or the file holds far less than such a network needs.
         """
         described = self.description and self.description.architecture()
-        architecture = described or infer_architecture(self.tensors, self.layout)
+        architecture = described or infer_architecture(self.tensors, self.layout, self.projection)
         check_extent(architecture, self.tensors, classes=self.classes)
         return architecture
 
@@ -199,7 +212,7 @@ def read_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoi
         layout = "keras_hub" if nameless else recognise(arrays)
         tensors = name_by_order(arrays, described) if nameless else translate(LAYOUTS[layout], arrays)
         check_ranks(tensors)
-        return Checkpoint(path, layout, tensors, description)
+        return Checkpoint(path, layout, tensors, description, projection_of(LAYOUTS[layout], arrays))
 
 
 @contextmanager

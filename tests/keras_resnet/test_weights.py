@@ -17,9 +17,16 @@ from tests.shared import shared_file
 BASIC, BOTTLENECK = ((2, 2, 2, 2), 1), ((1, 2, 1, 2), 4)
 NETWORKS = {
     "resnet18": (torch_networks.run_resnet, torch_networks.resnet(*BASIC)),
-    "resnet18d": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, deep=True)),
+    "resnet18c": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, stem=(32, 32, 64))),
+    "resnet18d": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, stem=(32, 32, 64), pooled=True)),
+    "resnet18s": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, stem=(64, 64, 128))),
+    "resnet18, pooled": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, pooled=True)),
     "bottlenecks": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK)),
-    "bottlenecks, d": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, deep=True)),
+    "bottlenecks, c": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, stem=(32, 32, 64))),
+    "bottlenecks, d": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, stem=(32, 32, 64), pooled=True)),
+    "bottlenecks, s": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, stem=(64, 64, 128))),
+    "bottlenecks, e": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, stem=(64, 64, 128), pooled=True)),
+    "bottlenecks, pooled": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, pooled=True)),
     "resnext": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, groups=32, base=4)),
     "wide": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, base=128)),
     "seresnet": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, squeeze=16)),
@@ -232,6 +239,21 @@ def test_another_network_is_refused(tmp_path):
 def test_file_of_a_part_of_a_network_is_refused(tmp_path):
     state = {name: tensor for name, tensor in torch_networks.cifar(1).items() if not name.startswith("layer2.0.conv2")}
     with pytest.raises(ValueError, match=r"the file lacks conv3_block1_2_conv/kernel, which every such network has"):
+        network_of(saved(state, tmp_path))
+
+
+def test_stem_of_growing_width_is_refused(tmp_path):
+    state = torch_networks.resnet(*BASIC, stem=(24, 32, 64), pooled=True)
+    with pytest.raises(ValueError, match=r"its stem have 24, 32 and 64 filters, and in a stem of ours the first two"):
+        network_of(saved(state, tmp_path))
+
+
+def test_projections_of_two_kinds_are_refused(tmp_path):
+    state = torch_networks.resnet(*BASIC, stem=(32, 32, 64), pooled=True)
+    for module in ("1.weight", "2.weight", "2.bias", "2.running_mean", "2.running_var", "2.num_batches_tracked"):
+        number, part = module.split(".")
+        state[f"layer2.0.downsample.{int(number) - 1}.{part}"] = state.pop(f"layer2.0.downsample.{module}")
+    with pytest.raises(ValueError, match=r"has projections that pool and others that do not, and those of a network"):
         network_of(saved(state, tmp_path))
 
 

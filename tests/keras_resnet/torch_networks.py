@@ -40,18 +40,24 @@ class Draw:
         return self.generator.uniform(0.5, 1.5, shape).astype("float32")
 
 
-def resnet(blocks, expansion, groups=1, base=64, deep=False, squeeze=0, classes=10, planes=(64, 128, 256, 512)):
-    """Draw the state dict of torchvision's `resnet`, or of timm's with a deep stem or squeeze-and-excitation."""
+def resnet(
+    blocks, expansion, groups=1, base=64, stem=(64,), pooled=False, squeeze=0, classes=10, planes=(64, 128, 256, 512)
+):
+    """Draw the state dict of torchvision's `resnet`, or of timm's.
+
+    Of timm's, a stem of (32, 32, 64) filters is that of the c-nets and, with pooled projections, of the d-nets;
+    (64, 64, 128) of s and e; (24, 32, 64) of t, which pool.
+    """
     draw = Draw()
-    if deep:
-        for place, (filters, inputs) in enumerate(((32, 3), (32, 32), (64, 32))):
+    if len(stem) == 3:
+        for place, (filters, inputs) in enumerate(zip(stem, (3, *stem))):
             draw.conv(f"conv1.{3 * place}", filters, inputs, 3)
             if place < 2:
                 draw.norm(f"conv1.{3 * place + 1}", filters)
     else:
-        draw.conv("conv1", 64, 3, 7)
-    draw.norm("bn1", 64)
-    channels = 64
+        draw.conv("conv1", *stem, 3, 7)
+    channels = stem[-1]
+    draw.norm("bn1", channels)
     for stage, (count, width) in enumerate(zip(blocks, planes), start=1):
         for block in range(count):
             name, out = f"layer{stage}.{block}", width * expansion
@@ -66,8 +72,8 @@ def resnet(blocks, expansion, groups=1, base=64, deep=False, squeeze=0, classes=
                 draw.conv(f"{name}.se.fc1", out // squeeze, out, 1, bias=True)
                 draw.conv(f"{name}.se.fc2", out, out // squeeze, 1, bias=True)
             if channels != out:
-                draw.conv(f"{name}.downsample.{int(deep)}", out, channels, 1)
-                draw.norm(f"{name}.downsample.{int(deep) + 1}", out)
+                draw.conv(f"{name}.downsample.{int(pooled)}", out, channels, 1)
+                draw.norm(f"{name}.downsample.{int(pooled) + 1}", out)
             channels = out
     draw.linear("fc", classes, channels)
     return draw.state
