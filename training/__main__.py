@@ -161,6 +161,8 @@ def evaluate(arguments: list[str]) -> None:
     progress = sys.stdout.isatty() and not options.json
     if options.run.is_file():
         results = evaluate_file(options.run, options.model, changes, progress)
+    elif options.model is not None:
+        raise ValueError(f"--model is for files of weights; the run {options.run} names its own network.")
     else:
         results = evaluate_run(RunFolder(options.run), changes, progress)
     print(json.dumps(results)) if options.json else print_results(results)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_resnet.preprocessing import Preprocessing, contract_of
 from keras_resnet.weight_files import load_network, written_here
 from keras_resnet.weights.loading import network_of
+from keras_resnet.weights.names import check_model
 from training import datasets
 from training.batches import blanks, test_batches
 from training.config import RunConfig, make_config
@@ -132,14 +133,18 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any], prog
         Dict as of `evaluate`.
 
     Raises:
-        ValueError: the file cannot be read, carries no contract, or the data set has another number of classes.
+        ValueError: the file cannot be read, holds another network, carries no contract, or the data set has another
+            number of classes.
     """
     if "dataset" not in changes:
         raise ValueError(f"{path} is a file of weights, which does not say what to test it on: give --dataset.")
     config = make_config({"epochs": 1, **changes}, "evaluate")
     source = datasets.open_source(config)
     with strategy_of(config).scope():
-        model = load_network(path) if written_here(path) == "network" else network_of(path, network)
+        ours = written_here(path) == "network"
+        model = load_network(path) if ours else network_of(path, network)
+    if ours and network is not None:
+        check_model(model, network, path)
     classes = model.output_shape[-1]
     if classes != len(source.classes):
         raise ValueError(f"{config.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}.")

@@ -27,6 +27,7 @@ from keras_resnet.weights.keras_hub import (
     weights_of_preset,
 )
 from keras_resnet.weights.layouts import LAYOUTS, Arrays, projection_of, recognise, translate
+from keras_resnet.weights.names import check_architecture
 from keras_resnet.weights.published import download
 from keras_resnet.weights.raw import shortened
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
@@ -100,13 +101,15 @@ def network_of(
             (see `weights.budget`), or holds another network or no such set.
     """
     source = read_checkpoint(path, key)
-    if isinstance(network, str):
-        network = get_architecture(network).replace(**conventions(source.tensors, source.layout))
-    architecture = network
-    if architecture is None:
+    architecture, named = network, {}
+    if network is None or isinstance(network, str):
         with source.naming_faults("is of no network that can be built here:"):
             architecture = source.architecture()
-    model = ResNet(architecture, **{**source.arguments, **arguments})
+    if isinstance(network, str):
+        check_architecture(architecture, network, source.path)
+        architecture = get_architecture(network).replace(**conventions(source.tensors, source.layout))
+        named = {"name": network.lower()}
+    model = ResNet(architecture, **{**source.arguments, **named, **arguments})
     load_checkpoint(model, source)
     return model
 

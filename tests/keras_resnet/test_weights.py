@@ -236,6 +236,31 @@ def test_another_network_is_refused(tmp_path):
         load_weights_from(keras_resnet.ResNet("ResNet14"), saved(torch_networks.cifar(1), tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("held", "named", "sentence"),
+    [
+        ("resnet18", "ResNet50", r"holds ResNet18, not ResNet50: its unit is 'basic', and that of ResNet50 'bottlen"),
+        ("resnet18", "ResNet34", r"holds ResNet18, not ResNet34: its blocks is \(2, 2, 2, 2\), and that of ResNet34"),
+        ("resnet18d", "ResNet18", r"holds ResNet18D, not ResNet18: its stem is 'deep', and that of ResNet18 'imagen"),
+        ("resnet18c", "ResNet18D", r"holds a network of 18 layers, not ResNet18D: its projection is 'convolution', "),
+        ("resnetv2_18", "ResNet18", r"holds ResNet18V2, not ResNet18: its placement is 'full_preactivation'"),
+        ("resnet18", "Plain18", r"does not fit 'plain18': the network has no place for conv3_block1_0_bn"),
+    ],
+)
+def test_file_of_another_network_than_the_named_one_is_refused(held, named, sentence, tmp_path):
+    path = saved(NETWORKS[held][1], tmp_path)
+    with pytest.raises(ValueError, match=sentence):
+        network_of(path, named)
+
+
+def test_network_that_is_named_has_its_name(tmp_path):
+    run, state = NETWORKS["resnet18d"]
+    model = network_of(saved(state, tmp_path), "ResNet18D", input_shape=(64, 64, 3), classifier_activation=None)
+    assert model.name == "resnet18d"
+    x = images(1, 64, 64, 3)
+    assert relative_error(outputs(model, x), run(state, x.transpose(0, 3, 1, 2).astype("float64"))) < 1e-5
+
+
 def test_file_of_a_part_of_a_network_is_refused(tmp_path):
     state = {name: tensor for name, tensor in torch_networks.cifar(1).items() if not name.startswith("layer2.0.conv2")}
     with pytest.raises(ValueError, match=r"the file lacks conv3_block1_2_conv/kernel, which every such network has"):

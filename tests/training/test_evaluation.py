@@ -87,3 +87,10 @@ def test_file_of_a_run_is_evaluated_by_the_contract_it_carries(trained):
     changes = {"dataset": "digits", "data_dir": trained.config.data_dir}
     results = evaluate_file(trained.folder.model_file, None, changes)
     assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
+
+
+def test_file_of_another_network_than_the_named_one_is_refused(trained):
+    changes = {"dataset": "digits", "data_dir": trained.config.data_dir}
+    assert evaluate_file(trained.folder.model_file, "ResNet8", changes)["examples"] == 364
+    with pytest.raises(ValueError, match=r"holds 'resnet8', not ResNet50: they differ in .* as in conv1_conv\."):
+        evaluate_file(trained.folder.model_file, "ResNet50", changes)

@@ -402,6 +402,11 @@ def test_evaluate_prints_the_results_of_the_run(said, trained):
     assert sorted(said("evaluate", trained.folder.path).splitlines()) == sorted(expected)
 
 
+def test_model_of_a_run_cannot_be_named_anew(refused, trained):
+    sentence = refused("evaluate", trained.folder.path, "--model", "ResNet50")
+    assert sentence == f"--model is for files of weights; the run {trained.folder.path} names its own network."
+
+
 def test_evaluate_prints_json(said, trained):
     results = json.loads(said("evaluate", trained.folder.path, "--json", "--test-split", "test[:100]"))
     assert (results["split"], results["examples"]) == ("test[:100]", 100)
