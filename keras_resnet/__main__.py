@@ -10,6 +10,7 @@ from keras_resnet.analysis import count_multiply_adds, count_parameters, draw_un
 from keras_resnet.architecture import Architecture
 from keras_resnet.builders import describe
 from keras_resnet.catalogue import CATALOGUE, get_architecture
+from keras_resnet.files import write_atomically
 from keras_resnet.network import ResNet, has_top
 from keras_resnet.weights.loading import network_of
 
@@ -94,7 +95,7 @@ def convert(options: argparse.Namespace) -> None:
     if not options.output.endswith(".keras"):
         raise ValueError(f"The output must be a .keras file; received {options.output!r}.")
     model = network_of(options.source, options.model, options.key)
-    model.save(options.output)
+    write_atomically(options.output, model.save)
     classifies = has_top(model)
     top = f"{model.output_shape[-1]} classes" if classifies else "no classifier"
     print(f"{options.output}: {model.name}, {count_parameters(model):,} parameters, {top}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 
+from keras_resnet.files import write_atomically
 from keras_resnet.images import decode_image
 from keras_resnet.labels import write_labels
 from keras_resnet.preprocessing import Preprocessing, contract_of
@@ -25,13 +26,14 @@ def export_savedmodel(
 
     Args:
         model: keras.Model that gives probabilities.
-        path: folder to write; must not exist.
+        path: folder to write; must not exist, the folders above it may not.
         labels: the names of the classes, in the order of the outputs.
         preprocessing: Preprocessing, what the model expects of images; default what it carries.
 
     Raises:
         ValueError: the backend is not TensorFlow, the folder exists, the model has another number of classes, or it
             does not carry what it expects of images, or a label is no line of text.
+        OSError: the folder cannot be written; nothing of it stays.
     """
     preprocessing = preprocessing or contract_of(model)
     if len(labels) != model.output_shape[-1]:
@@ -48,8 +50,9 @@ def export_savedmodel(
         module = tf.Module()
         module.model = model
         module.labels = tf.saved_model.Asset(str(asset))
-        signatures = _signatures(model, preprocessing)
-        tf.saved_model.save(module, os.fspath(path), signatures=signatures)
+        # Traced before anything is written: what fails there is no failure to save.
+        signatures = {name: f.get_concrete_function() for name, f in _signatures(model, preprocessing).items()}
+        write_atomically(path, lambda part: tf.saved_model.save(module, os.fspath(part), signatures=signatures))
 
 
 def _signatures(model: keras.Model, preprocessing: Preprocessing) -> dict:

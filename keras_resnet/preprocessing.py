@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resnet.files import write_atomically
 from keras_resnet.messages import unknown
 
 MAX_SIDE = 2**14  # pixels, or channels, of the images that a contract may be for
@@ -150,9 +151,11 @@ class Preprocessing:
 
         Args:
             path: file to write.
+
+        Raises:
+            OSError: it cannot be written; what stood there stays.
         """
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(self.to_dict(), file)
+        write_atomically(path, lambda part: part.write_text(json.dumps(self.to_dict()), encoding="utf-8"))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Preprocessing:

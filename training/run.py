@@ -156,7 +156,7 @@ def start_folder(
     folder.create(overwrite)
     write_atomically(folder.config_file, lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
     write_atomically(folder.labels_file, lambda part: write_labels(part, source.classes))
-    write_atomically(folder.preprocessing_file, preprocessing.save)
+    preprocessing.save(folder.preprocessing_file)
 
 
 def begin(config: RunConfig, architecture: keras_resnet.Architecture | None, source: datasets.Source) -> keras.Model:

@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_resnet.analysis.unit_graph import Cell, Node, UnitGraph
 from keras_resnet.analysis.unit_layout import CELL, CIRCLE, END, ROW, Box, Layout, Line, Point, layout
+from keras_resnet.files import write_atomically
 
 # Fill and frame of a box by what stands in it: tints that stay apart under the common kinds of colour blindness.
 COLOURS: dict[str, tuple[str, str]] = {
@@ -80,6 +81,7 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
 
     Raises:
         ImportError: matplotlib is missing.
+        OSError: the file cannot be written; what stood there stays.
         ValueError: matplotlib does not know the format, or the panels need more width.
     """
     try:
@@ -88,6 +90,7 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
         raise ImportError(
             f"Drawing needs matplotlib ({error}). Install it with: pip install 'keras-resnet-suite[draw]'."
         ) from error
+    _check_format(path)
     box_width = _box_width([graph for row in panels for graph in row.values()])
     rows = [
         [Panel(title.splitlines(), graph, layout(graph, box_width)) for title, graph in row.items()] for row in panels
@@ -102,7 +105,16 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
     axes.set_axis_off()
     for index, row in enumerate(rows):
         _draw_row(axes, row, width, sum(heights[:index]))
-    _save(figure, Path(path))
+    write_atomically(path, lambda part: _save(figure, part))
+
+
+def _check_format(path: str | os.PathLike) -> None:
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if Path(path).suffix.lower().removeprefix(".") not in known:
+        endings = ", ".join(f".{name}" for name in known)
+        raise ValueError(f"The picture must be a file that ends in one of {endings}; received {os.fspath(path)!r}.")
 
 
 def text_width(text: str, weight: str = "normal") -> float:
