@@ -1,7 +1,10 @@
 """Residual networks for Keras: every network and variant of arXiv 1512.03385 and 1603.05027."""
 
+from keras_resnet import startup
+
 try:
-    import keras  # noqa: F401 - fails where no backend is installed
+    with startup.kept_quiet():
+        import keras  # noqa: F401 - fails where no backend is installed
 except ImportError as error:
     raise ImportError(
         "keras_resnet needs Keras and a backend, and Keras could not be imported "

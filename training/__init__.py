@@ -1,5 +1,10 @@
 """Training of residual networks: configuration, data, strategies, runs."""
 
+from training.interrupts import end_at_once, is_command
+
+if is_command("training", "tuning"):
+    end_at_once()
+
 try:
     import pydantic  # noqa: F401 - stands for all that the extra installs
     import tyro  # noqa: F401

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import Positional, arg
 
-from training.command_line import option, run
+from training.command_line import called, option, run, start
 from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
+from training.interrupts import interruptible
 
-PROGRAM = "python -m training"
+if TYPE_CHECKING:
+    from training.run_folder import RunFolder
+
+PROGRAM = called("training")
 DEFAULT_RECIPE = "digits"
 
 DESCRIPTION = f"""Train a residual network, and leave a run folder that explains itself.
@@ -42,6 +47,8 @@ class TrainOptions:
     """Replace an earlier run in --run-dir."""
     export: bool = False
     """Write a SavedModel into the run folder at the end."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
 
 
 @dataclass
@@ -62,6 +69,8 @@ class EvaluateOptions:
     """Images in a step."""
     json: bool = False
     """Print JSON."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
 
 
 @dataclass
@@ -78,6 +87,8 @@ class PredictOptions:
     """Print JSON."""
     csv: Path | None = None
     """File to write instead, a row an image; - for the terminal."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
 
 
 @dataclass
@@ -88,6 +99,8 @@ class ExportOptions:
     """Run folder."""
     to: Path | None = None
     """Folder to write; default RUN/savedmodel."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
 
 
 def train(arguments: list[str]) -> None:
@@ -99,21 +112,45 @@ def train(arguments: list[str]) -> None:
     options = tyro.cli(
         TrainOptions, prog=PROGRAM, description=DESCRIPTION, args=arguments, default=starting_options(arguments)
     )
+    start()
     from training.run import RunFolder, default_folder
     from training.run import train as train_network
 
     folder = RunFolder(options.run_dir) if options.run_dir else default_folder(options.recipe)
     try:
-        results = train_network(options.fields, folder, options.resume, options.overwrite, options.export)
+        with interruptible():
+            results = train_network(options.fields, folder, options.resume, options.overwrite, options.export)
     except KeyboardInterrupt:
         if folder.model_file.is_file():
             print(
                 f"\nStopped. {folder.path} holds everything up to the last complete epoch. Go on with: "
-                f"{PROGRAM} --run-dir {folder.path} --resume"
+                f"{PROGRAM} --run-dir {shlex.quote(str(folder.path))} --resume",
+                flush=True,
             )
         raise
     print_results(results)
-    print(f"run folder {folder.path}")
+    print("\n".join(whereabouts(folder)))
+
+
+def whereabouts(folder: RunFolder) -> list[str]:
+    """Say where the results of a run lie, and what to do with them next.
+
+    Args:
+        folder: RunFolder of a run that has ended.
+
+    Returns:
+        List of lines.
+    """
+    run_dir, exported = shlex.quote(str(folder.path)), folder.savedmodel.is_dir()
+    return [
+        f"run folder {folder.path}",
+        f"  network  {folder.model_file}",
+        f"  report   {folder.path / 'report.md'}",
+        *([f"  serving  {folder.savedmodel}"] if exported else []),
+        "Next:",
+        f"  {PROGRAM} predict {run_dir} IMAGE ...",
+        f"  {PROGRAM} {'evaluate' if exported else 'export'} {run_dir}",
+    ]
 
 
 def starting_options(arguments: list[str]) -> TrainOptions:
@@ -153,6 +190,7 @@ def evaluate(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(EvaluateOptions, prog=f"{PROGRAM} evaluate", description=evaluate.__doc__, args=arguments)
+    start()
     from training.evaluation import evaluate_file, evaluate_run
     from training.run_folder import RunFolder
 
@@ -177,6 +215,7 @@ def predict(arguments: list[str]) -> None:
     options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
     if options.csv and options.json:
         raise ValueError("Give either --csv or --json.")
+    start()
     from training.prediction import naming_failures, predict_run
     from training.run_folder import RunFolder
 
@@ -226,6 +265,7 @@ def export(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
+    start()
     from keras_resnet.export import export_savedmodel
     from training.run_folder import RunFolder
 

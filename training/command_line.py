@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pydantic
 
 from training.config import explain
+from training.interrupts import STATUS, interruptible
 
 DEBUG = "KERAS_RESNET_DEBUG"
+VERBOSE = "--verbose"
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+CLOSED = 141  # the status with which shells report a command whose output nobody reads any more
+# The commands that are installed, by the packages that `python -m` runs.
+INSTALLED = {"training": "keras-resnet-train", "tuning": "keras-resnet-tune"}
 
 Command = Callable[[list[str]], None]
+
+
+def called(package: str) -> str:
+    """Tell how to call the command line of a package, in the way in which this process was called.
+
+    Args:
+        package: str, "training" or "tuning".
+
+    Returns:
+        str, as in "python -m training" or "keras-resnet-train".
+    """
+    return INSTALLED[package] if Path(sys.argv[0]).name in INSTALLED.values() else f"python -m {package}"
 
 
 def run(commands: Mapping[str, Command], default: Command, arguments: list[str] | None, extras: str) -> int:
@@ -28,15 +49,22 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
         int, the exit status.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if VERBOSE in arguments:
+        os.environ[LOG_LEVEL] = "0"
+    os.environ.setdefault(LOG_LEVEL, "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        if arguments and arguments[0] in commands:
-            commands[arguments[0]](arguments[1:])
-        else:
-            default(arguments)
+        with interruptible():
+            arguments = checked(arguments)
+            if arguments and arguments[0] in commands:
+                commands[arguments[0]](arguments[1:])
+            else:
+                default(arguments)
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        return 130
+        return STATUS
+    except BrokenPipeError as error:
+        return close_output() if output_is_closed() else complain(str(error), error)
     except pydantic.ValidationError as error:
         return complain(explain(error), error)
     except ImportError as error:
@@ -44,6 +72,8 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
         return complain(f"{error}. {hint}", error)
     except (ValueError, OSError) as error:
         return complain(str(error), error)
+    except Exception as error:
+        return complain(unexpected(error), error)
     return 0
 
 
@@ -63,8 +93,85 @@ def complain(sentence: str, error: Exception) -> int:
     return 1
 
 
+def unexpected(error: Exception) -> str:
+    """Put an error that no part of the program has foreseen into a sentence.
+
+    Args:
+        error: the exception.
+
+    Returns:
+        str.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter TensorFlow's
+        return f"Out of memory. Lower --batch-size or --image-size, or leave out --cache; {DEBUG}=1 shows where."
+    # TensorFlow's messages go on with the operations of the graph.
+    reason = (str(getattr(error, "message", "") or error).strip().splitlines() or ["no more is known"])[0][:300]
+    return f"{type(error).__name__}: {reason.rstrip('.')}. This was not foreseen; {DEBUG}=1 shows where it happened."
+
+
+def output_is_closed() -> bool:
+    """Tell whether what this process prints is no longer read, as behind `| head -3`."""
+    if not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def close_output() -> int:
+    """Throw away what is still to be printed, for nobody reads it.
+
+    Returns:
+        int, the exit status.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return CLOSED
+
+
+def start() -> None:
+    """Import TensorFlow for a command, without what it and others write for programmers unless --verbose asks for it.
+
+    To be called when the options have been read, and before anything that imports Keras.
+    """
+    from keras_resnet.startup import quieten
+
+    quieten()
+
+
+def checked(arguments: list[str]) -> list[str]:
+    """Write the names of options in one way, and refuse what would be lost without a word.
+
+    Args:
+        arguments: list of str.
+
+    Returns:
+        List of str, with the names of options in dashes.
+
+    Raises:
+        ValueError: an option is given twice, or without anything in it.
+    """
+    arguments = [dashed(argument) for argument in arguments]
+    names = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    for name, count in Counter(name.replace("--no-", "--") for name in names).items():
+        if count > 1:
+            raise ValueError(f"{name} is given {count} times; give it once.")
+    for argument, value in zip(arguments, [*arguments[1:], None]):
+        name, equals, own = argument.partition("=")
+        if name.startswith("--") and not (own.strip() if equals else value is None or value.strip()):
+            raise ValueError(f"{name} is given with nothing in it; give a value, or leave it out.")
+    return arguments
+
+
+def dashed(argument: str) -> str:
+    """Write the name of an option in dashes, as its help does: tyro takes underscores too."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value
+
+
 def option(arguments: list[str], name: str) -> str | None:
-    """Find the value of an option, written `--name value` or `--name=value`.
+    """Read one option before all are parsed, for it decides the defaults of the others.
 
     Args:
         arguments: list of str.

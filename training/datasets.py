@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -278,9 +281,10 @@ def prepare(builder: tfds.core.DatasetBuilder, config: RunConfig) -> None:
         if not any((manual / Path(url).name).exists() for url in urls):
             _check_reachable(urls, by_hand)
     try:
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(manual_dir=manual if manual.is_dir() else None)
-        )
+        with _without_a_word() if config.dataset in EMBEDDED else contextlib.nullcontext():
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(manual_dir=manual if manual.is_dir() else None)
+            )
     except ImportError:
         raise
     except Exception as error:  # TFDS wraps what its sets and its writers raise, a full disk too, in kinds of its own
@@ -288,6 +292,17 @@ def prepare(builder: tfds.core.DatasetBuilder, config: RunConfig) -> None:
         raise ValueError(
             f"Preparing {config.dataset!r} in {builder.data_dir} failed: {' '.join(str(error).split())[:300]}. {hint}"
         ) from error
+
+
+@contextlib.contextmanager
+def _without_a_word() -> Iterator[None]:
+    """Keep TFDS from printing lines and progress bars while it prepares what takes a second."""
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.enable_progress_bar()
 
 
 def _check_reachable(urls: list[str], by_hand: str) -> None:

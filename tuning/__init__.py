@@ -2,6 +2,8 @@
 
 from importlib.util import find_spec
 
+import training  # noqa: F401 - says what is missing, and ends quietly on Ctrl-C
+
 # Looked for and not imported, which would take seconds and which --help does not need.
 if not (find_spec("keras_tuner") and find_spec("scipy")):
     raise ImportError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -13,12 +14,13 @@ import tyro
 from tyro.conf import Positional, arg
 
 from training.__main__ import DEFAULT_RECIPE
-from training.command_line import option, run
+from training.command_line import called, option, run, start
 from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
+from training.interrupts import interruptible
 from tuning.search_space import RESERVED, default_space
 from tuning.study import Study, make_study
 
-PROGRAM = "python -m tuning"
+PROGRAM = called("tuning")
 DEFAULT_SEARCH = "activation,shortcut,placement,optimizer"
 
 DESCRIPTION = f"""Search which choices learn best, and leave a study folder that explains itself.
@@ -64,6 +66,8 @@ class SearchOptions:
     """Processes on this machine that run trials; they share out cores and GPUs."""
     chief: str | None = None
     """HOST:PORT at which to serve workers of other machines, which must see the study folder."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
 
 
 @dataclass
@@ -72,6 +76,8 @@ class ReportOptions:
 
     study: Positional[Path]
     """Study folder."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
 
 
 @dataclass
@@ -84,6 +90,8 @@ class WorkOptions:
     """HOST:PORT of the chief."""
     name: str
     """Name unlike that of any other worker."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
 
 
 def run_search(arguments: list[str]) -> None:
@@ -100,18 +108,22 @@ def run_search(arguments: list[str]) -> None:
     from tuning.jobs import processes
 
     processes()
+    start()
     from tuning.search import search
 
     try:
-        results = search(study, folder, options.workers, options.chief)
+        with interruptible():
+            results = search(study, folder, options.workers, options.chief)
     except KeyboardInterrupt:
         if (folder / "study.yaml").is_file():
-            again = f"{PROGRAM} --config {folder / 'study.yaml'} --study-dir {folder}"
-            print(f"\nStopped. {folder} holds all trials that have ended. Go on with: {again}")
+            study_file, study_dir = (shlex.quote(str(path)) for path in (folder / "study.yaml", folder))
+            again = f"{PROGRAM} --config {study_file} --study-dir {study_dir}"
+            print(f"\nStopped. {folder} holds all trials that have ended. Go on with: {again}", flush=True)
         raise
     if not results.ranked():
         raise ValueError(f"No trial of {folder} has a score; its report.md says why.")
-    print(f"report {folder / 'report.html'}\ntrain the best: python -m training --config {folder / 'best.yaml'}")
+    best = f"{called('training')} --config {shlex.quote(str(folder / 'best.yaml'))}"
+    print(f"report {folder / 'report.html'}\ntrain the best: {best}")
 
 
 def starting_options(arguments: list[str]) -> SearchOptions:
@@ -185,6 +197,7 @@ def report(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(ReportOptions, prog=f"{PROGRAM} report", description=report.__doc__, args=arguments)
+    start()
     from tuning.report import leaderboard_text, write_report
     from tuning.results import read_results
 
@@ -205,6 +218,7 @@ def work(arguments: list[str]) -> None:
 
     study = read_study(options.study)
     processes()
+    start()
     from keras_tuner.errors import FatalError
 
     from tuning.workers import planned_epochs

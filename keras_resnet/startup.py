@@ -1,0 +1,95 @@
+"""While Keras is imported, and after it: keeping back what it and TensorFlow write for programmers.
+
+TensorFlow writes its first lines before it has read `TF_CPP_MIN_LOG_LEVEL`. Here the variable holds for them too; where
+it is not set, as in a user's own program, nothing is kept back. This package's command line sets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import itertools
+import logging
+import os
+import re
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # "1" keeps back information, "2" warnings too, "3" errors too
+VERBOSE = "--verbose"
+INTERRUPTED = 130  # the status with which shells report a command that Ctrl-C ended
+
+BEFORE_LOGGING = "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR"
+
+
+def is_command() -> bool:
+    """Tell whether this package is imported to run its command line, which Python does before it runs `__main__`."""
+    program = sys.argv[0] if getattr(sys, "argv", None) else ""
+    by_module = ("-m", "keras_resnet") in itertools.pairwise(sys.orig_argv)
+    return (program == "-m" and by_module) or Path(program).name == "keras-resnet"
+
+
+def set_level(verbose: bool) -> None:
+    """Ask TensorFlow for errors only, unless the user has asked for something else.
+
+    Args:
+        verbose: bool, whether to show everything.
+    """
+    if verbose:
+        os.environ[LEVEL] = "0"
+    else:
+        os.environ.setdefault(LEVEL, "2")
+
+
+@contextlib.contextmanager
+def kept_quiet() -> Iterator[None]:
+    """Keep back the log lines that TF_CPP_MIN_LOG_LEVEL rules out, and pass on all else that is written to stderr.
+
+    They come from C++, so that only the file descriptor can be turned. A crash is reported to the real one.
+
+    Yields:
+        None.
+    """
+    if is_command():
+        set_level(VERBOSE in sys.argv)
+        # The command line itself is not there yet to end quietly; it takes Ctrl-C over when it begins.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    level = os.environ.get(LEVEL, "0")
+    if level not in ("1", "2", "3") or "tensorflow" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as caught, os.fdopen(os.dup(2), "wb") as stderr:
+        reports = not faulthandler.is_enabled()
+        if reports:
+            faulthandler.enable(stderr)
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr.fileno(), 2)
+            if reports:
+                faulthandler.disable()
+            caught.seek(0)
+            stderr.write(_without_logs(caught.read(), "IWE"[: int(level)]))
+
+
+def _without_logs(text: bytes, severities: str) -> bytes:
+    """Leave out absl's lines of some severities, which begin as in "I0000 00:00:1795707100.674703"."""
+    log = re.compile(rb"[%s]\d{4} |%s" % (severities.encode(), re.escape(BEFORE_LOGGING.encode())))
+    return b"".join(line for line in text.splitlines(keepends=True) if not log.match(line))
+
+
+def quieten() -> None:
+    """Keep back, in a command, what Python code of Keras, TensorFlow and TFDS says to programmers."""
+    if os.environ.get(LEVEL, "0") == "0":
+        return
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
