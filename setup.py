@@ -12,10 +12,36 @@ setup(
     description="Residual networks for Keras 3: every network of the papers, their training and their search",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=["ResNet", "residual network", "Keras", "TensorFlow", "image classification", "CIFAR-10", "ImageNet"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["keras_resnet*", "training*", "tuning*"]),
-    package_data={"training": ["recipes/*.yaml"], "tuning": ["space.yaml"]},
-    install_requires=["keras>=3.12", "numpy", "typing_extensions"],
+    package_data={
+        "keras_resnet": ["py.typed"],
+        "training": ["py.typed", "recipes/*.yaml"],
+        "tuning": ["py.typed", "space.yaml"],
+    },
+    entry_points={
+        "console_scripts": [
+            "keras-resnet = keras_resnet.__main__:main",
+            "keras-resnet-train = training.__main__:main",
+            "keras-resnet-tune = tuning.__main__:main",
+        ]
+    },
+    install_requires=["keras>=3.12", "numpy", "pyyaml>=6", "typing_extensions"],
     extras_require={
         # One TensorFlow, never both: the two distributions install the same module.
         "cpu": [f"tensorflow-cpu{TENSORFLOW}"],
@@ -26,7 +52,6 @@ setup(
             "matplotlib>=3.8",
             "pillow",
             "pydantic>=2.7",
-            "pyyaml>=6",
             "scikit-learn>=1.4",  # the embedded data set `digits`
             "tensorboard>=2.20",  # TensorFlow imports it and does not declare it
             "tensorflow-datasets>=4.9.9",

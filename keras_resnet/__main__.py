@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
+import signal
 import sys
+from pathlib import Path
+from typing import Any
+
+import keras
 
 from keras_resnet.analysis import count_multiply_adds, count_parameters, draw_units, unit_graph
-from keras_resnet.architecture import Architecture
+from keras_resnet.architecture import FIELDS, Architecture
 from keras_resnet.builders import describe
 from keras_resnet.catalogue import CATALOGUE, get_architecture
+from keras_resnet.figures import FIGURES
 from keras_resnet.files import write_atomically
 from keras_resnet.network import ResNet, has_top
+from keras_resnet.startup import CLOSED, DEBUG, INTERRUPTED, VERBOSE, quieten, set_level
 from keras_resnet.weights.loading import network_of
+from keras_resnet.weights.published import PUBLISHED
 
+PROGRAM = "keras-resnet" if Path(sys.argv[0]).name == "keras-resnet" else "python -m keras_resnet"
+CHOICE = "choice of "  # before the names under which choices are kept, apart from a command's own options
 NAME = "as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth"
-CHOICES = ("shortcut", "placement", "activation")  # of a network, that `draw` takes
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line; whatever goes wrong ends in one sentence.
 
     Args:
         arguments: list of str; default those of the process.
@@ -27,40 +37,155 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         int, the exit status.
     """
-    parser = argparse.ArgumentParser(prog="python -m keras_resnet", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="name every network of the catalogue")
-    command = commands.add_parser("describe", help="show a network's choices, parameters and multiply-adds")
-    command.add_argument("name", help=NAME)
-    command = commands.add_parser("draw", help="draw units of a network, as built")
-    command.add_argument("name", help=NAME)
-    command.add_argument("--unit", nargs="+", default=["conv3_block1"], help="units to draw; default: conv3_block1")
-    for choice in CHOICES:
-        command.add_argument(f"--{choice}", help=f"{choice} of the network, where not its own")
-    command.add_argument("-o", "--output", required=True, metavar="FILE", help="picture to write, as in unit.png")
-    command = commands.add_parser("convert", help="make a .keras file of weights that other code wrote")
-    command.add_argument("source", help="file of PyTorch, safetensors, NumPy, HDF5 or KerasHub")
-    command.add_argument("--model", metavar="NAME", help="the network; default what the file tells")
-    command.add_argument(
-        "--key", help="the set of weights, where there are several, as in model_ema; default the plain"
-    )
-    command.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, as in network.keras")
-    options = parser.parse_args(arguments)
+    options = command_parser().parse_args(arguments)
+    set_level(options.verbose)
+    quieten()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         COMMANDS[options.command](options)
-    except (ValueError, ImportError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # nobody reads any more, as behind `| head -3`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 0
 
 
+def sentence(error: Exception) -> str:
+    """Say in one line what went wrong.
+
+    Args:
+        error: the exception.
+
+    Returns:
+        str.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, (ValueError, ImportError, OSError)):
+        return text
+    return f"{type(error).__name__}: {text[:300] or 'no more is known'}. This was not foreseen; {DEBUG}=1 shows where."
+
+
+def command_parser() -> argparse.ArgumentParser:
+    """Describe the commands and their options.
+
+    Returns:
+        argparse.ArgumentParser.
+    """
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, allow_abbrev=False)
+        added.register("action", None, Once)
+        added.add_argument(VERBOSE, action="store_true", help="show what TensorFlow and others log and warn of")
+        return added
+
+    command("list", "name every network of the catalogue, with its figures")
+    described = command("describe", "show a network's choices, parameters and multiply-adds")
+    described.add_argument("name", help=NAME)
+    described.add_argument("--classes", type=int, help="outputs of the classifier; default those of the papers")
+    described.add_argument("--image-size", type=int, help="side of the images, in pixels; default that of the papers")
+    add_choices(described)
+    drawn = command("draw", "draw units of a network, as built")
+    drawn.add_argument("name", help=NAME)
+    drawn.add_argument("--unit", nargs="+", default=["conv3_block1"], help="units to draw; default: conv3_block1")
+    drawn.add_argument("-o", "--output", required=True, metavar="FILE", help="picture to write, as in unit.png")
+    add_choices(drawn, taken=("unit",))
+    converted = command("convert", "make a .keras file of weights that other code wrote")
+    converted.add_argument("source", help="file of PyTorch, safetensors, NumPy, HDF5 or KerasHub")
+    converted.add_argument("--model", metavar="NAME", help="the network; default what the file tells")
+    converted.add_argument(
+        "--key", help="the set of weights, where there are several, as in model_ema; default the plain"
+    )
+    converted.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, as in network.keras")
+    return parser
+
+
+class Once(argparse.Action):
+    """Stores an option's value, and refuses a second one, which would silently replace the first."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Store `values`."""
+        given = namespace.__dict__.setdefault("given", set())
+        if self.dest in given:
+            parser.error(f"{option_string} is given twice; give it once.")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def add_choices(command: argparse.ArgumentParser, taken: tuple[str, ...] = ()) -> None:
+    """Let a command take every field of Architecture.
+
+    Args:
+        command: its parser.
+        taken: fields whose names are options of the command with another meaning.
+    """
+    group = command.add_argument_group("choices", "as of the builders: see help(keras_resnet.Architecture)")
+    for field in FIELDS:
+        if field not in taken:
+            name, place = f"--{field.replace('_', '-')}", f"{CHOICE}{field}"
+            group.add_argument(name, metavar="VALUE", type=value_of, dest=place, default=argparse.SUPPRESS)
+
+
+def value_of(text: str) -> Any:
+    """Read the value of a choice as a configuration holds it: a name, a number, a list or a mapping.
+
+    Args:
+        text: str, YAML, as in "C", "0.5", "[2, 2, 2]" or "{name: exclusive_gating, bias: -7}".
+
+    Returns:
+        What it says.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not valid YAML.
+    """
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        return float(value) if isinstance(value, str) else value  # YAML takes 1e-4 for a text
+    except ValueError:
+        return value
+
+
+def choices_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Read the choices off a command's options.
+
+    Args:
+        options: of a command that has gone through `add_choices`.
+
+    Returns:
+        Dict of the fields of Architecture that were given.
+    """
+    given = vars(options)
+    return {field: given[CHOICE + field] for field in FIELDS if CHOICE + field in given}
+
+
 def show_names(options: argparse.Namespace) -> None:
-    """Print every network of the catalogue.
+    """Print every network of the catalogue with what it costs, how well it is said to do, and where weights are.
 
     Args:
         options: of `list`, which has none.
     """
-    print("\n".join(f"{name:18}{describe(network)}" for name, network in CATALOGUE.items()))
+    line = "{:18}{:>13}{:>17}  {:20}{:10}{}".format
+    print(line("network", "parameters", "multiply-adds", "published error, %", "weights", "what it is"))
+    for name, network in CATALOGUE.items():
+        parameters, multiply_adds, error = FIGURES[name]
+        weights = "imagenet" if name in PUBLISHED else ""
+        cost = f"{multiply_adds / 1e9:.3f} G" if network.family == "ImageNet" else f"{multiply_adds / 1e6:.2f} M"
+        print(line(name, f"{parameters:,}", cost, error, weights, describe(network)))
 
 
 def show_description(options: argparse.Namespace) -> None:
@@ -69,7 +194,8 @@ def show_description(options: argparse.Namespace) -> None:
     Args:
         options: of `describe`.
     """
-    print("\n".join(description(get_architecture(options.name))))
+    architecture = get_architecture(options.name).replace(**choices_of(options))
+    print("\n".join(description(architecture, options.classes, options.image_size)))
 
 
 def draw(options: argparse.Namespace) -> None:
@@ -78,8 +204,7 @@ def draw(options: argparse.Namespace) -> None:
     Args:
         options: of `draw`.
     """
-    choices = {choice: getattr(options, choice) for choice in CHOICES if getattr(options, choice) is not None}
-    model = ResNet(options.name, **choices)
+    model = ResNet(options.name, **choices_of(options))
     draw_units([{unit: unit_graph(model, unit) for unit in options.unit}], options.output)
 
 
@@ -101,17 +226,20 @@ def convert(options: argparse.Namespace) -> None:
     print(f"{options.output}: {model.name}, {count_parameters(model):,} parameters, {top}")
 
 
-def description(architecture: Architecture) -> list[str]:
-    """Describe a network at the papers' image size.
+def description(architecture: Architecture, classes: int | None = None, image_size: int | None = None) -> list[str]:
+    """Describe a network.
 
     Args:
         architecture: Architecture.
+        classes: int, outputs of the classifier; default those of the papers.
+        image_size: int, side of the images in pixels; default that of the papers.
 
     Returns:
         List of lines: the network in words, its cost, and every field.
     """
-    model = ResNet(architecture)
-    side = architecture.image_size
+    side = architecture.image_size if image_size is None else image_size
+    shape = (side, side, 3) if keras.config.image_data_format() == "channels_last" else (3, side, side)
+    model = ResNet(architecture, classes=classes, input_shape=shape)
     fields = dataclasses.asdict(architecture)
     return [
         describe(architecture),

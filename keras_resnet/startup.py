@@ -21,7 +21,9 @@ from pathlib import Path
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # "1" keeps back information, "2" warnings too, "3" errors too
 VERBOSE = "--verbose"
+DEBUG = "KERAS_RESNET_DEBUG"  # set to see tracebacks
 INTERRUPTED = 130  # the status with which shells report a command that Ctrl-C ended
+CLOSED = 141  # and one whose output nobody reads any more
 
 BEFORE_LOGGING = "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR"
 
@@ -39,10 +41,7 @@ def set_level(verbose: bool) -> None:
     Args:
         verbose: bool, whether to show everything.
     """
-    if verbose:
-        os.environ[LEVEL] = "0"
-    else:
-        os.environ.setdefault(LEVEL, "2")
+    os.environ[LEVEL] = "0" if verbose else os.environ.get(LEVEL) or "2"
 
 
 @contextlib.contextmanager
@@ -87,7 +86,7 @@ def _without_logs(text: bytes, severities: str) -> bytes:
 
 def quieten() -> None:
     """Keep back, in a command, what Python code of Keras, TensorFlow and TFDS says to programmers."""
-    if os.environ.get(LEVEL, "0") == "0":
+    if (os.environ.get(LEVEL) or "0") == "0":
         return
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

@@ -49,9 +49,7 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
         int, the exit status.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if VERBOSE in arguments:
-        os.environ[LOG_LEVEL] = "0"
-    os.environ.setdefault(LOG_LEVEL, "2")
+    os.environ[LOG_LEVEL] = "0" if VERBOSE in arguments else os.environ.get(LOG_LEVEL) or "2"
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         with interruptible():

@@ -20,7 +20,7 @@ LARGEST_SIDE = 4096
 class RunConfig(BaseModel):
     """Everything that decides a run; `config.yaml` of a run folder holds one, complete."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, str_min_length=1)
 
     # The network.
     network: str | None = Field(

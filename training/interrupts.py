@@ -15,6 +15,14 @@ STATUS = 130  # with which shells report a command that Ctrl-C ended
 AGAIN = 1.0  # seconds after which it is asked whether an interrupt has come through
 
 
+class Interrupt(KeyboardInterrupt):
+    """Ctrl-C.
+
+    Where KeyboardInterrupt itself passes through C code that runs Python, as while TensorFlow is imported, Python ends
+    the process by the signal in spite of the status that it was given.
+    """
+
+
 def is_command(*packages: str) -> bool:
     """Tell whether packages are imported to run a command line, which Python does before it runs `__main__`.
 
@@ -58,7 +66,7 @@ def interruptible() -> Iterator[None]:
         pressed = True
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
         if number == signal.SIGINT or not _is_passing(sys.exc_info()[1]):
-            raise KeyboardInterrupt
+            raise Interrupt
 
     before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGALRM)}
     report, sys.unraisablehook = sys.unraisablehook, _without_interrupts(sys.unraisablehook)
@@ -66,7 +74,7 @@ def interruptible() -> Iterator[None]:
         yield
     except Exception as error:
         if pressed:
-            raise KeyboardInterrupt from error
+            raise Interrupt from error
         raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -21,7 +21,7 @@ OBJECTIVES: dict[str, str] = {"accuracy": "max", "loss": "min"}
 class Study(BaseModel):
     """Everything that decides a study; `study.yaml` of a study folder holds one, complete."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     fields: dict[str, Any] = Field(description="fields of RunConfig that all trials have in common")
     space: dict[str, Any] = Field(description="what is searched, by field; see tuning.search_space")

@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import keras
 import pytest
@@ -13,9 +16,10 @@ from PIL import Image
 
 import keras_resnet
 from tests.keras_resnet.helpers import run_python
+from tests.shared import ROOT
 from tests.training.helpers import write_image
-from training import run
-from training.__main__ import main
+from training import command_line, run
+from training.__main__ import main, whereabouts
 from training.config import FIELDS, RunConfig, load_recipe, make_config, recipe_names
 from training.datasets import open_source
 from training.run_folder import RunFolder
@@ -326,6 +330,74 @@ def test_prediction_without_a_contract_is_refused(refused, trained, digit, tmp_p
     assert "preprocessing.json" in refused("predict", folder.path, digit)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--recipe", "digits", "--recipe", "cifar10"], "--recipe is given 2 times; give it once."),
+        (["--recipe=digits", "--recipe", "cifar10"], "--recipe is given 2 times; give it once."),
+        (["--run_dir", "a", "--run-dir=b", "--run-dir", "c"], "--run-dir is given 3 times; give it once."),
+        (["--cache", "--no-cache"], "--cache is given 2 times; give it once."),
+        (["--epochs=5", "--epochs", "6"], "--epochs is given 2 times; give it once."),
+        (["evaluate", "run", "--json", "--json"], "--json is given 2 times; give it once."),
+        (["--network", ""], "--network is given with nothing in it; give a value, or leave it out."),
+        (["--network="], "--network is given with nothing in it; give a value, or leave it out."),
+        (["--recipe", " "], "--recipe is given with nothing in it; give a value, or leave it out."),
+        (["--data-dir", "", "--epochs", 3], "--data-dir is given with nothing in it; give a value, or leave it out."),
+    ],
+)
+def test_option_that_would_be_lost_is_refused(refused, arguments, sentence):
+    assert refused(*arguments) == sentence
+
+
+def test_underscores_in_the_name_of_an_option_are_dashes(parsed, tmp_path):
+    write_yaml(tmp_path / "config.yaml", **make_config({"epochs": 3, "seed": 8}, "here").model_dump(mode="json"))
+    assert parsed("--run_dir", tmp_path, "--resume")["config"] == RunConfig(epochs=3, seed=8)
+
+
+def test_configuration_that_is_a_folder_is_named(refused, tmp_path):
+    assert refused("--config", tmp_path) == f"Cannot read the configuration '{tmp_path}': Is a directory."
+
+
+def test_abbreviated_option_is_refused_with_the_nearest(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--rec", "digits"])
+    assert end.value.code == 2
+    assert "--recipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["inf", "nan"])
+@pytest.mark.parametrize("field", ["learning-rate", "weight-decay", "warmup"])
+def test_number_that_is_none_is_refused(refused, training, field, value):
+    assert refused(*training, f"--{field}", value).startswith(f"{field.replace('-', '_')}: Input should be ")
+
+
+def message_of(error: Exception, refused, training, monkeypatch) -> str:
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(run, "train", fail)
+    return refused(*training)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")])
+def test_lack_of_memory_is_told_with_what_to_do(refused, training, monkeypatch, error):
+    sentence = message_of(error, refused, training, monkeypatch)
+    assert sentence.startswith("Out of memory. Lower --batch-size or --image-size, or leave out --cache; ")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RecursionError("maximum recursion depth exceeded"), "RecursionError: maximum recursion depth exceeded"),
+        (tf.errors.InternalError(None, None, "first\n\t [[{{node x}}]]"), "InternalError: first"),
+        (AssertionError(), "AssertionError: no more is known"),
+    ],
+)
+def test_error_that_nobody_foresaw_is_one_line(refused, training, monkeypatch, error, sentence):
+    expected = f"{sentence}. This was not foreseen; KERAS_RESNET_DEBUG=1 shows where it happened."
+    assert message_of(error, refused, training, monkeypatch) == expected
+
+
 @pytest.mark.parametrize("error", [ValueError("one\n  two"), OSError("one two"), ImportError("one two")])
 def test_any_expected_failure_is_one_line(refused, training, monkeypatch, error):
     def fail(*_):
@@ -393,7 +465,14 @@ def test_training_prints_its_results_and_its_folder(said, training, tmp_path):
     (row,) = RunFolder(tmp_path / "run").read_metrics()
     expected = ["split test", "examples 364", f"accuracy {row['val_accuracy']:.4f}", f"run folder {tmp_path / 'run'}"]
     assert set(expected) <= set(lines)
-    assert lines[-1] == expected[-1]
+    assert lines[-6:] == [
+        f"run folder {tmp_path / 'run'}",
+        f"  network  {tmp_path / 'run' / 'model.keras'}",
+        f"  report   {tmp_path / 'run' / 'report.md'}",
+        "Next:",
+        f"  python -m training predict {tmp_path / 'run'} IMAGE ...",
+        f"  python -m training export {tmp_path / 'run'}",
+    ]
 
 
 def test_evaluate_prints_the_results_of_the_run(said, trained):
@@ -486,6 +565,51 @@ def test_exported_model_gives_the_predictions_of_the_run(said, trained, digit, t
     ((prediction),) = json.loads(said("predict", trained.folder.path, digit, "--json", "--top", 10))
     for guess in prediction["classes"]:
         assert served[int(guess["label"])] == pytest.approx(guess["probability"], abs=1e-5)
+
+
+def test_end_of_a_run_names_what_was_exported_and_quotes_its_folder(trained, tmp_path):
+    shutil.copytree(trained.folder.path, tmp_path / "my run")
+    lines = whereabouts(RunFolder(tmp_path / "my run"))
+    assert f"  serving  {tmp_path / 'my run' / 'savedmodel'}" in lines
+    assert lines[-1] == f"  python -m training evaluate '{tmp_path / 'my run'}'"
+
+
+@pytest.mark.parametrize("place", ["/proc/exported", "file/exported"])
+def test_place_where_nothing_can_be_written_is_named(refused, trained, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    sentence = refused("export", trained.folder.path, "--to", place)
+    assert sentence.startswith(f"Cannot save {place}: ")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_first_run_on_a_new_data_folder_says_nothing_that_is_not_for_the_user(tmp_path):
+    options = {"network": "ResNet8", "epochs": 1, "data-dir": tmp_path / "data", "run-dir": tmp_path / "run"}
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    process = run_python("-m", "training", *arguments, "--export", TF_CPP_MIN_LOG_LEVEL="")
+    assert process.stderr == ""
+    first, second, epoch, *_ = process.stdout.splitlines()
+    assert first.startswith("ResNet8: ") and second == f"run folder {tmp_path / 'run'}" and "accuracy" in epoch
+
+
+def test_output_that_nobody_reads_ends_quietly(trained):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.run(
+        [sys.executable, "-m", "training", "evaluate", trained.folder.path],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (141, "")
+
+
+def test_broken_pipe_that_is_not_the_output_is_told(refused, training, monkeypatch):
+    monkeypatch.setattr(command_line, "output_is_closed", lambda: False)
+    assert message_of(BrokenPipeError(32, "Broken pipe"), refused, training, monkeypatch) == "[Errno 32] Broken pipe"
 
 
 def test_exporting_twice_is_refused_without_touching_the_first(refused, trained):

@@ -1,0 +1,74 @@
+"""The table of figures against the networks built, and against the published ones."""
+
+import csv
+import re
+
+import pytest
+
+import keras_resnet
+from keras_resnet.figures import FIGURES
+from tests.keras_resnet.test_complexity import DEEP, cost
+from tests.shared import shared_file
+
+# The rows of the papers' tables that the errors are of: paper, table, model, beginning of the protocol.
+RESNET, IDENTITY = "1512.03385", "1603.05027"
+ROWS = {
+    "Plain18": (RESNET, "2", "plain-18", "10-crop"),
+    "Plain34": (RESNET, "2", "plain-34", "10-crop"),
+    "ResNet18": (RESNET, "2", "ResNet-18", "10-crop; option A"),
+    "ResNet34": (RESNET, "3", "ResNet-34", "10-crop; option B"),
+    "ResNet50": (RESNET, "3", "ResNet-50", "10-crop; option B"),
+    "ResNet101": (RESNET, "3", "ResNet-101", "10-crop; option B"),
+    "ResNet152": (RESNET, "3", "ResNet-152", "10-crop; option B"),
+    "VGG16": (RESNET, "3", "VGG-16", "10-crop"),
+    "ResNet200": (IDENTITY, "5", "ResNet-200", "original unit; aug scale; train crop 224; single test crop 320"),
+    "ResNet152V2": (IDENTITY, "5", "ResNet-152", "pre-act unit; aug scale; train crop 224; single test crop 320"),
+    "ResNet200V2": (IDENTITY, "5", "ResNet-200", "pre-act unit; aug scale; train crop 224; single test crop 320"),
+    **{f"ResNet{depth}": (RESNET, "6", f"ResNet-{depth}", "with data") for depth in (20, 32, 44, 56, 110, 1202)},
+    **{f"ResNet{depth}": (IDENTITY, "3", f"ResNet-{depth}", "original unit") for depth in (164, 1001)},
+    **{f"ResNet{depth}V2": (IDENTITY, "3", f"ResNet-{depth}", "pre-act") for depth in (110, 164, 1001)},
+}
+# What no more than a hundred layers and a small image make quick to build.
+QUICK = [
+    name
+    for name, network in keras_resnet.CATALOGUE.items()
+    if network.depth <= 60 and (network.family == "CIFAR" or network.depth <= 34) and name not in ("VGG16", "VGG19")
+]
+
+
+def test_every_network_of_the_catalogue_has_figures_in_its_order():
+    assert list(FIGURES) == list(keras_resnet.CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in FIGURES]
+)
+def test_figures_are_those_of_the_network_built(name):
+    trainable, _, multiply_adds = cost(name)
+    assert FIGURES[name][:2] == (trainable, multiply_adds)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_figures_of_deep_networks_grow_in_proportion_to_their_units(name):
+    network = keras_resnet.CATALOGUE[name]
+    layers = 3 * (network.depth - 2) // sum(network.blocks)
+    small = [keras_resnet.cifar(n * layers + 2, network.unit, placement=network.placement) for n in (2, 3)]
+    (first, _, first_cost), (second, _, second_cost) = (cost(one) for one in small)
+    more = network.blocks[0] - 2
+    expected = (first + more * (second - first), first_cost + more * (second_cost - first_cost))
+    assert FIGURES[name][:2] == expected
+
+
+def test_errors_are_those_of_the_papers():
+    with shared_file("reference/published.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if re.match(r"(top-1|test) error %", row["metric"])]
+    assert {name for name, figures in FIGURES.items() if figures.error} == ROWS.keys()
+    for name, (paper, table, model, protocol) in ROWS.items():
+        matching = [
+            row
+            for row in rows
+            if (row["paper"], row["table"], row["model"]) == (paper, table, model)
+            and row["dataset"] in ("ImageNet val", "CIFAR-10")
+            and row["setting"].startswith(protocol)
+        ]
+        assert {float(row["value"]) for row in matching} == {float(FIGURES[name].error.split()[0])}, name

@@ -1,0 +1,49 @@
+"""What is written while Keras is imported: the log lines that TF_CPP_MIN_LOG_LEVEL rules out are kept back, no more."""
+
+import os
+
+import pytest
+
+from keras_resnet.startup import BEFORE_LOGGING
+from tests.keras_resnet.helpers import run_python
+from tests.shared import ROOT
+
+INFORMATION = "I0000 00:00:1795707100.674703    5037 port.cc:153] oneDNN custom operations are on."
+WARNING = "W0000 00:00:1795707100.674703    5037 cuda.cc:1] Something is slow."
+OTHER = "Illegal instruction is near."
+
+
+def import_with(tmp_path, ending: str, level: str):
+    """Import keras_resnet where a module takes the place of Keras that writes to stderr as C++ does, and then ends."""
+    text = "".join(f"{line}\n" for line in (BEFORE_LOGGING, INFORMATION, WARNING, OTHER))
+    (tmp_path / "keras.py").write_text(f"import os\nos.write(2, {text.encode()!r})\n{ending}\n", encoding="utf-8")
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    return run_python("-c", "import keras_resnet", check=False, PYTHONPATH=path, TF_CPP_MIN_LOG_LEVEL=level).stderr
+
+
+@pytest.mark.parametrize(
+    ("level", "lines"),
+    [
+        ("", [BEFORE_LOGGING, INFORMATION, WARNING, OTHER]),
+        ("0", [BEFORE_LOGGING, INFORMATION, WARNING, OTHER]),
+        ("1", [WARNING, OTHER]),
+        ("2", [OTHER]),
+    ],
+)
+def test_log_lines_are_kept_back_as_the_variable_says_and_errors_are_seen(tmp_path, level, lines):
+    error = import_with(tmp_path, "raise ImportError('no backend')", level).splitlines()
+    assert error[: len(lines)] == lines
+    assert error[len(lines)].startswith("Traceback")
+    assert error[-1].startswith("ImportError: keras_resnet needs Keras and a backend")
+
+
+def test_crash_of_a_backend_is_reported(tmp_path):
+    assert "Fatal Python error: Aborted" in import_with(tmp_path, "os.abort()", "2")
+
+
+def test_command_is_quiet_and_verbose_when_asked():
+    quiet = run_python("-m", "keras_resnet", "list", TF_CPP_MIN_LOG_LEVEL="")
+    assert quiet.stderr == ""
+    told = run_python("-m", "keras_resnet", "list", "--verbose", TF_CPP_MIN_LOG_LEVEL="")
+    assert BEFORE_LOGGING in told.stderr
+    assert told.stdout == quiet.stdout
