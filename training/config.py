@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Mapping
 from importlib import resources
 from pathlib import Path
@@ -136,8 +135,8 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _check_milestones(self) -> RunConfig:
         shares, stones = [0 < stone < 1 for stone in self.milestones], self.milestones
-        steps = [stone >= 1 and stone == int(stone) for stone in stones if math.isfinite(stone)]
-        if not (all(shares) or (all(steps) and len(steps) == len(stones))) or list(stones) != sorted(set(stones)):
+        steps = [stone >= 1 and stone == int(stone) for stone in stones]
+        if not (all(shares) or all(steps)) or list(stones) != sorted(set(stones)):
             raise ValueError(
                 "milestones must ascend, and be either steps, as in 32000 48000, or shares of the run, as in 0.5 0.75; "
                 f"received {' '.join(map(str, stones))}"

@@ -1,5 +1,7 @@
 """Configurations: recipes, YAML, and what is said of wrong fields."""
 
+import math
+
 import pytest
 import yaml
 
@@ -181,9 +183,7 @@ def test_milestones_are_steps_or_shares(milestones):
     assert RunConfig(iterations=64_000, schedule="steps", milestones=milestones).milestones == milestones
 
 
-@pytest.mark.parametrize(
-    "milestones", [(20, 10), (10, 10), (-5, 10), (0, 10), (0.5, 10), (10.5,), (float("inf"),), (float("nan"),)]
-)
+@pytest.mark.parametrize("milestones", [(20, 10), (10, 10), (-5, 10), (0, 10), (0.5, 10), (10.5,)])
 def test_milestones_that_make_no_sense_raise_an_error(milestones):
     with pytest.raises(ValueError, match=r"milestones must ascend, and be either steps.* or shares.*received"):
         make_config({"epochs": 1, "milestones": milestones}, "here")
@@ -214,3 +214,20 @@ def test_bad_yaml_is_refused_in_one_line(text, sentence, tmp_path):
     with pytest.raises(ValueError, match=sentence) as refusal:
         read_fields(path)
     assert "\n" not in str(refusal.value)
+
+
+FLOATS = [name for name, field in RunConfig.model_fields.items() if "float" in str(field.annotation)]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("field", FLOATS)
+def test_number_that_is_not_finite_raises_an_error(field, value):
+    given = (value,) if field == "milestones" else value
+    with pytest.raises(ValueError, match=rf"^here: {field}: Input should be .*; received (\(?-?inf|\(?nan)"):
+        make_config({"epochs": 1, field: given}, "here")
+
+
+@pytest.mark.parametrize("field", ["network", "shortcut", "activation", "weights", "dataset", "train_split"])
+def test_text_with_nothing_in_it_raises_an_error(field):
+    with pytest.raises(ValueError, match=f"^here: {field}: String should have at least 1 character; received ''"):
+        make_config({"epochs": 1, field: ""}, "here")

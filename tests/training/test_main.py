@@ -191,8 +191,14 @@ def training(data_dir, tmp_path) -> list:
     return [part for name, value in arguments.items() for part in (f"--{name}", value)]
 
 
+def instead(training: list, name: str, value) -> list:
+    """Give one of the arguments another value."""
+    place = training.index(name) + 1
+    return [*training[:place], value, *training[place + 1 :]]
+
+
 def test_unknown_network_is_told_the_form_of_the_depth(refused, training):
-    sentence = refused(*training, "--network", "ResNet21")
+    sentence = refused(*instead(training, "--network", "ResNet21"))
     assert "6n+2 layers; received 21. The nearest are 20 and 26." in sentence
 
 
@@ -227,20 +233,20 @@ def test_both_lengths_are_refused(refused, training):
 
 
 def test_impossible_value_is_named(refused, training):
-    sentence = refused(*training, "--batch-size", 0)
+    sentence = refused(*instead(training, "--batch-size", 0))
     assert sentence == "batch_size: Input should be greater than or equal to 1; received 0."
 
 
 def test_existing_run_folder_is_refused(refused, training, trained):
     before = trained.folder.config_file.read_bytes()
-    sentence = refused(*training, "--run-dir", trained.folder.path)
+    sentence = refused(*instead(training, "--run-dir", trained.folder.path))
     assert sentence.startswith(f"{trained.folder.path} exists. Pass --resume to go on with it, --overwrite")
     assert trained.folder.config_file.read_bytes() == before
 
 
 def test_class_folder_without_an_image_is_named(refused, training, image_dir):
     (image_dir / "train" / "horse").mkdir()
-    sentence = refused(*training, "--recipe", "image-folder", "--data-dir", image_dir)
+    sentence = refused(*instead(training, "--data-dir", image_dir), "--recipe", "image-folder")
     assert sentence.startswith(f"The class folder {image_dir / 'train' / 'horse'} holds no image")
 
 
@@ -251,24 +257,25 @@ def damaged(image_dir):
     return path
 
 
-def on_images(image_dir) -> list:
-    return ["--recipe", "image-folder", "--data-dir", image_dir, "--image-size", 8, "--batch-size", 2]
+def on_images(training: list, image_dir) -> list:
+    arguments = instead(instead(training, "--data-dir", image_dir), "--batch-size", 2)
+    return [*arguments, "--recipe", "image-folder", "--image-size", 8]
 
 
 def test_damaged_training_image_is_named(refused, training, image_dir, damaged):
-    sentence = refused(*training, *on_images(image_dir))
+    sentence = refused(*on_images(training, image_dir))
     assert sentence == f"1 of 9 images cannot be read: {damaged}. Replace or remove them."
 
 
 def test_damaged_image_is_named_when_the_moments_are_taken(refused, training, image_dir, damaged):
-    sentence = refused(*training, *on_images(image_dir), "--standardize", "channel")
+    sentence = refused(*on_images(training, image_dir), "--standardize", "channel")
     assert sentence == f"1 of 9 images cannot be read: {damaged}. Replace or remove them."
 
 
 def test_damaged_validation_image_is_named_before_training(refused, training, image_dir, tmp_path):
     damaged = image_dir / "val" / "cat" / "0.jpg"
     damaged.write_bytes(damaged.read_bytes()[:100])
-    sentence = refused(*training, *on_images(image_dir))
+    sentence = refused(*on_images(training, image_dir))
     assert sentence == f"1 of 9 images cannot be read: {damaged}. Replace or remove them."
     assert not (tmp_path / "run").exists()
 
@@ -410,7 +417,7 @@ def test_any_expected_failure_is_one_line(refused, training, monkeypatch, error)
 def test_traceback_is_shown_to_those_who_ask(training, monkeypatch):
     monkeypatch.setenv("KERAS_RESNET_DEBUG", "1")
     with pytest.raises(ValueError, match=r"6n\+2"):
-        main([*(str(part) for part in training), "--network", "ResNet21"])
+        main([str(part) for part in instead(training, "--network", "ResNet21")])
 
 
 def test_bad_input_ends_a_process_with_status_1_and_no_traceback(tmp_path):

@@ -96,7 +96,7 @@ def test_commands_have_a_help(capsys, command):
     [
         (["--search", "activation"], "options: a random search needs an end: give trials, total_epochs or hours."),
         (["--search", "dtype", "--trials", 1], "Unknown field to search: 'dtype'."),
-        (["--search", "", "--trials", 1], "The search space is empty"),
+        (["--search", ",", "--trials", 1], "The search space is empty"),
         (["--recipe", "digit"], "Unknown recipe 'digit'. Did you mean 'digits'"),
         (["--config", "nowhere.yaml"], "Cannot read the configuration 'nowhere.yaml'"),
         (["report", "nowhere"], "nowhere is no study: it has no study.yaml"),

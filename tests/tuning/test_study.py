@@ -42,6 +42,7 @@ def test_iterations_take_the_place_of_the_recipes_epochs():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
+        ({"trials": 3, "hours": float("inf")}, "hours: Input should be a finite number; received inf"),
         ({"tuner": "random"}, "a random search needs an end: give trials, total_epochs or hours"),
         ({"tuner": "greedy"}, "tuner: Input should be 'random', 'grid', 'bayesian' or 'hyperband'"),
         ({"trial": 3}, "test: Unknown setting of a study: 'trial'. Did you mean 'trials'"),
