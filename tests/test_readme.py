@@ -2,12 +2,14 @@
 
 import dataclasses
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 import keras_resnet
+import keras_resnet.__main__ as networks
 import training.__main__ as training
 import tuning.__main__ as tuning
 from keras_resnet.figures import FIGURES
@@ -64,3 +66,8 @@ def test_commands_that_are_shown_have_options_that_exist():
         options = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", line)}
         assert options <= known[command], line
     assert {command for command, _ in shown} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    python -m keras_resnet (.*)$", README, re.MULTILINE))
+def test_commands_of_keras_resnet_that_are_shown_are_understood(line):
+    networks.command_parser().parse_args(shlex.split(line))
