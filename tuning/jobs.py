@@ -188,12 +188,15 @@ def settle(log: Path) -> None:
     Args:
         log: Path of the file.
     """
+    from keras_resnet.startup import quieten
+
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the chief, which ends its workers itself
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a", encoding="utf-8") as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
+    quieten()
 
 
 def _end_with_parent() -> None:
