@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pydantic
 
@@ -48,7 +49,7 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
     Returns:
         int, the exit status.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    is_process, arguments = arguments is None, list(sys.argv[1:] if arguments is None else arguments)
     os.environ[LOG_LEVEL] = "0" if VERBOSE in arguments else os.environ.get(LOG_LEVEL) or "2"
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
@@ -60,7 +61,7 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
                 default(arguments)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        return STATUS
+        return leave() if is_process else STATUS
     except BrokenPipeError as error:
         return close_output() if output_is_closed() else complain(str(error), error)
     except pydantic.ValidationError as error:
@@ -73,6 +74,13 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
     except Exception as error:
         return complain(unexpected(error), error)
     return 0
+
+
+def leave() -> NoReturn:
+    """End the process that Ctrl-C has stopped at once: Python takes seconds to tear TensorFlow down."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(STATUS)
 
 
 def complain(sentence: str, error: Exception) -> int:
