@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 STATUS = 130  # with which shells report a command that Ctrl-C ended
-AGAIN = 1.0  # seconds after which it is asked whether an interrupt has come through
+AGAIN = 0.3  # seconds after which it is asked whether an interrupt has come through
 
 
 class Interrupt(KeyboardInterrupt):
@@ -48,7 +48,9 @@ def interruptible() -> Iterator[None]:
     """Make sure that Ctrl-C comes through: where something swallows KeyboardInterrupt, it is raised again.
 
     Python raises it wherever the program happens to be: also in a finaliser, in a callback from C++, or under one of
-    the bare `except:` of Keras, TensorFlow and TFDS, all of which drop it or make another exception of it.
+    the bare `except:` of Keras, TensorFlow and TFDS, all of which drop it or make another exception of it. What drops
+    it most is `AtomicFunction.__del__` of TensorFlow, with which Python goes on when a long call into C++ has ended in
+    a collection of garbage, as between building a network and its first step.
 
     Yields:
         None.
