@@ -18,6 +18,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # "1" keeps back information, "2" warnings too, "3" errors too
 VERBOSE = "--verbose"
@@ -58,11 +59,12 @@ def kept_quiet() -> Iterator[None]:
         # The command line itself is not there yet to end quietly; it takes Ctrl-C over when it begins.
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     level = os.environ.get(LEVEL, "0")
-    if level not in ("1", "2", "3") or "tensorflow" in sys.modules:
+    caught = _place_for_lines() if level in ("1", "2", "3") and "tensorflow" not in sys.modules else None
+    if caught is None:
         yield
         return
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as caught, os.fdopen(os.dup(2), "wb") as stderr:
+    with caught, os.fdopen(os.dup(2), "wb") as stderr:
         reports = not faulthandler.is_enabled()
         if reports:
             faulthandler.enable(stderr)
@@ -76,6 +78,16 @@ def kept_quiet() -> Iterator[None]:
                 faulthandler.disable()
             caught.seek(0)
             stderr.write(_without_logs(caught.read(), "IWE"[: int(level)]))
+
+
+def _place_for_lines() -> IO[bytes] | None:
+    """Open a file to turn stderr to; None where there is no stderr, or no place for a file."""
+    if sys.stderr is None:
+        return None
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return None
 
 
 def _without_logs(text: bytes, severities: str) -> bytes:

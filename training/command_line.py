@@ -15,6 +15,7 @@ import pydantic
 from training.config import explain
 from training.interrupts import STATUS, interruptible
 
+# As in keras_resnet.startup, of which nothing can be imported here: it comes with Keras, which would slow down --help.
 DEBUG = "KERAS_RESNET_DEBUG"
 VERBOSE = "--verbose"
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"

@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 STATUS = 130  # with which shells report a command that Ctrl-C ended
 AGAIN = 0.3  # seconds after which it is asked whether an interrupt has come through
@@ -92,10 +93,10 @@ def _is_passing(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _without_interrupts(report):
+def _without_interrupts(report: Callable[[Any], object]) -> Callable[[Any], None]:
     """Leave an interrupt that a finaliser has swallowed unreported, for it is raised again."""
 
-    def report_others(unraisable) -> None:
+    def report_others(unraisable: Any) -> None:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             report(unraisable)
 

@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 import keras_resnet
+from keras_resnet import startup
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
 from tests.training.helpers import write_image
@@ -22,6 +23,7 @@ from training import command_line, run
 from training.__main__ import main, whereabouts
 from training.config import FIELDS, RunConfig, load_recipe, make_config, recipe_names
 from training.datasets import open_source
+from training.interrupts import STATUS
 from training.run_folder import RunFolder
 
 # Which value wins.
@@ -617,6 +619,28 @@ def test_output_that_nobody_reads_ends_quietly(trained):
 def test_broken_pipe_that_is_not_the_output_is_told(refused, training, monkeypatch):
     monkeypatch.setattr(command_line, "output_is_closed", lambda: False)
     assert message_of(BrokenPipeError(32, "Broken pipe"), refused, training, monkeypatch) == "[Errno 32] Broken pipe"
+
+
+@pytest.mark.parametrize(
+    ("program", "calls"),
+    [
+        ("/usr/bin/keras-resnet-tune", ["keras-resnet-train", "keras-resnet-tune"]),
+        ("/somewhere/training/__main__.py", ["python -m training", "python -m tuning"]),
+    ],
+)
+def test_commands_are_named_as_this_one_was_called(monkeypatch, program, calls):
+    monkeypatch.setattr(sys, "argv", [program, "--recipe", "digits"])
+    assert [command_line.called(package) for package in ("training", "tuning")] == calls
+
+
+def test_command_lines_agree_on_the_words_that_they_share():
+    assert (command_line.DEBUG, command_line.VERBOSE, command_line.LOG_LEVEL, command_line.CLOSED, STATUS) == (
+        startup.DEBUG,
+        startup.VERBOSE,
+        startup.LEVEL,
+        startup.CLOSED,
+        startup.INTERRUPTED,
+    )
 
 
 def test_exporting_twice_is_refused_without_touching_the_first(refused, trained):
