@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,11 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         int, the exit status.
     """
-    options = command_parser().parse_args(arguments)
-    set_level(options.verbose)
-    quieten()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        try:
+            options = command_parser().parse_args(arguments)
+        except SystemExit:  # after --help, or a word about wrong usage
+            sys.stdout.flush()
+            raise
+        set_level(options.verbose)
+        quieten()
         COMMANDS[options.command](options)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -54,8 +56,6 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
-    finally:
-        signal.signal(signal.SIGINT, before)
     return 0
 
 

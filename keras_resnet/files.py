@@ -12,6 +12,7 @@ from pathlib import Path
 # What a file or folder that is being written is called before it is whole: hidden, and with its ending, which tells
 # Keras and Matplotlib what to write.
 PART = ".part-"
+_unfinished: set[Path] = set()
 
 
 def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], size: int = 0) -> None:
@@ -29,6 +30,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], s
     """
     place = Path(os.path.realpath(path))
     part = place.with_name(f"{PART}{uuid.uuid4().hex[:8]}-{place.name}")
+    _unfinished.add(part)
     try:
         if place.exists() and not place.is_file():
             raise FileExistsError(f"{'a folder' if place.is_dir() else 'something else than a file'} stands there")
@@ -40,6 +42,13 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], s
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise OSError(f"Cannot save {path}: {reason}. What was saved before is untouched.") from error
     finally:
+        remove_part(part)
+        _unfinished.discard(part)
+
+
+def remove_unfinished() -> None:
+    """Remove what is being written at this moment, because the process is about to end."""
+    for part in list(_unfinished):
         remove_part(part)
 
 

@@ -36,6 +36,13 @@ def is_command() -> bool:
     return (program == "-m" and by_module) or Path(program).name == "keras-resnet"
 
 
+def _end(*_: object) -> None:
+    """End a command at once: an exception may be swallowed, and would have to wait for TensorFlow to be torn down."""
+    if "keras_resnet.files" in sys.modules:  # nothing is being written before it is imported
+        sys.modules["keras_resnet.files"].remove_unfinished()
+    os._exit(INTERRUPTED)
+
+
 def set_level(verbose: bool) -> None:
     """Ask TensorFlow for errors only, unless the user has asked for something else.
 
@@ -56,8 +63,7 @@ def kept_quiet() -> Iterator[None]:
     """
     if is_command():
         set_level(VERBOSE in sys.argv)
-        # The command line itself is not there yet to end quietly; it takes Ctrl-C over when it begins.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+        signal.signal(signal.SIGINT, _end)
     level = os.environ.get(LEVEL, "0")
     caught = _place_for_lines() if level in ("1", "2", "3") and "tensorflow" not in sys.modules else None
     if caught is None:

@@ -1,9 +1,9 @@
 """Training of residual networks: configuration, data, strategies, runs."""
 
-from training.interrupts import end_at_once, is_command
+from training.interrupts import end_on_interrupt, is_command
 
 if is_command("training", "tuning"):
-    end_at_once()
+    end_on_interrupt()
 
 try:
     import pydantic  # noqa: F401 - stands for all that the extra installs

@@ -15,7 +15,7 @@ from tyro.conf import Positional, arg
 
 from training.command_line import called, option, run, start
 from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
-from training.interrupts import interruptible
+from training.interrupts import saying
 
 if TYPE_CHECKING:
     from training.run_folder import RunFolder
@@ -117,19 +117,18 @@ def train(arguments: list[str]) -> None:
     from training.run import train as train_network
 
     folder = RunFolder(options.run_dir) if options.run_dir else default_folder(options.recipe)
-    try:
-        with interruptible():
-            results = train_network(options.fields, folder, options.resume, options.overwrite, options.export)
-    except KeyboardInterrupt:
-        if folder.model_file.is_file():
-            print(
-                f"\nStopped. {folder.path} holds everything up to the last complete epoch. Go on with: "
-                f"{PROGRAM} --run-dir {shlex.quote(str(folder.path))} --resume",
-                flush=True,
-            )
-        raise
+    with saying(lambda: how_to_go_on(folder)):
+        results = train_network(options.fields, folder, options.resume, options.overwrite, options.export)
     print_results(results)
     print("\n".join(whereabouts(folder)))
+
+
+def how_to_go_on(folder: RunFolder) -> str:
+    """Say what is left of a run that is stopped, and how to go on with it; nothing where it has not begun."""
+    if not folder.model_file.is_file():
+        return ""
+    again = f"{PROGRAM} --run-dir {shlex.quote(str(folder.path))} --resume"
+    return f"\nStopped. {folder.path} holds everything up to the last complete epoch. Go on with: {again}\n"
 
 
 def whereabouts(folder: RunFolder) -> list[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
 
 import pydantic
 
 from training.config import explain
-from training.interrupts import STATUS, interruptible
+from training.interrupts import STATUS
 
 # As in keras_resnet.startup, of which nothing can be imported here: it comes with Keras, which would slow down --help.
 DEBUG = "KERAS_RESNET_DEBUG"
@@ -50,19 +50,18 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
     Returns:
         int, the exit status.
     """
-    is_process, arguments = arguments is None, list(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     os.environ[LOG_LEVEL] = "0" if VERBOSE in arguments else os.environ.get(LOG_LEVEL) or "2"
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        with interruptible():
+        with flushing():
             arguments = checked(arguments)
             if arguments and arguments[0] in commands:
                 commands[arguments[0]](arguments[1:])
             else:
                 default(arguments)
-            sys.stdout.flush()
     except KeyboardInterrupt:
-        return leave() if is_process else STATUS
+        return STATUS
     except BrokenPipeError as error:
         return close_output() if output_is_closed() else complain(str(error), error)
     except pydantic.ValidationError as error:
@@ -75,13 +74,6 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
     except Exception as error:
         return complain(unexpected(error), error)
     return 0
-
-
-def leave() -> NoReturn:
-    """End the process that Ctrl-C has stopped at once: Python takes seconds to tear TensorFlow down."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(STATUS)
 
 
 def complain(sentence: str, error: Exception) -> int:
@@ -114,6 +106,17 @@ def unexpected(error: Exception) -> str:
     # TensorFlow's messages go on with the operations of the graph.
     reason = (str(getattr(error, "message", "") or error).strip().splitlines() or ["no more is known"])[0][:300]
     return f"{type(error).__name__}: {reason.rstrip('.')}. This was not foreseen; {DEBUG}=1 shows where it happened."
+
+
+@contextlib.contextmanager
+def flushing() -> Iterator[None]:
+    """Write out what a command has printed, --help too, while it can be told what became of it."""
+    try:
+        yield
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
 
 
 def output_is_closed() -> bool:

@@ -1,4 +1,4 @@
-"""Ctrl-C: it ends a command quietly, whatever the program was doing."""
+"""Ctrl-C: it ends a command at once and quietly, whatever the program was doing."""
 
 from __future__ import annotations
 
@@ -6,22 +6,12 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 STATUS = 130  # with which shells report a command that Ctrl-C ended
-AGAIN = 0.3  # seconds after which it is asked whether an interrupt has come through
 
-
-class Interrupt(KeyboardInterrupt):
-    """Ctrl-C.
-
-    Where KeyboardInterrupt itself passes through C code that runs Python, as while TensorFlow is imported, Python ends
-    the process by the signal in spite of the status that it was given.
-    """
+_hint: Callable[[], str] = str  # what to say when the command is stopped now
 
 
 def is_command(*packages: str) -> bool:
@@ -39,65 +29,44 @@ def is_command(*packages: str) -> bool:
     return (program == "-m" and by_module) or Path(program).name.startswith("keras-resnet-")
 
 
-def end_at_once() -> None:
-    """Let Ctrl-C end the process without a word, while nothing has begun."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(STATUS))
+def end_on_interrupt() -> None:
+    """Let Ctrl-C end this process, from here on, without raising an exception.
+
+    Python raises KeyboardInterrupt wherever the program happens to be. In a finaliser it is dropped; above all
+    `AtomicFunction.__del__` of TensorFlow drops it, with which Python goes on when a long call into C++ has ended in a
+    collection of garbage, as between building a network and its first step. Where it passes through C++ it becomes
+    another error, another status, or a crash. What comes through has to wait for TensorFlow to be torn down. None of
+    this is needed, for what was written is whole, and what was not is removed here.
+    """
+    signal.signal(signal.SIGINT, _end)
+
+
+def _end(*_: object) -> None:
+    with contextlib.suppress(Exception):  # the signal may have come within a print
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        os.write(1, _hint().encode())
+    if "keras_resnet.files" in sys.modules:  # nothing is being written before it is imported
+        sys.modules["keras_resnet.files"].remove_unfinished()
+    os._exit(STATUS)
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Make sure that Ctrl-C comes through: where something swallows KeyboardInterrupt, it is raised again.
+def saying(hint: Callable[[], str]) -> Iterator[None]:
+    """Say how to go on where Ctrl-C ends what is done meanwhile.
 
-    Python raises it wherever the program happens to be: also in a finaliser, in a callback from C++, or under one of
-    the bare `except:` of Keras, TensorFlow and TFDS, all of which drop it or make another exception of it. What drops
-    it most is `AtomicFunction.__del__` of TensorFlow, with which Python goes on when a long call into C++ has ended in
-    a collection of garbage, as between building a network and its first step.
+    Args:
+        hint: function that gives the text to print.
 
     Yields:
         None.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C was pressed.
     """
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
-        yield
-        return
-    pressed = False
-
-    def press(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.setitimer(signal.ITIMER_REAL, AGAIN)
-        if number == signal.SIGINT or not _is_passing(sys.exc_info()[1]):
-            raise Interrupt
-
-    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGALRM)}
-    report, sys.unraisablehook = sys.unraisablehook, _without_interrupts(sys.unraisablehook)
+    global _hint
+    before, _hint = _hint, hint
     try:
         yield
-    except Exception as error:
-        if pressed:
-            raise Interrupt from error
+    except KeyboardInterrupt:  # in a program of the user's own, where Ctrl-C is left to Python
+        print(hint(), end="", flush=True)
         raise
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.unraisablehook = report
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _is_passing(error: BaseException | None) -> bool:
-    """Tell whether an interrupt is on its way out, through blocks that clean up behind it."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
-
-
-def _without_interrupts(report: Callable[[Any], object]) -> Callable[[Any], None]:
-    """Leave an interrupt that a finaliser has swallowed unreported, for it is raised again."""
-
-    def report_others(unraisable: Any) -> None:
-        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
-            report(unraisable)
-
-    return report_others
+        _hint = before

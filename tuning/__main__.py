@@ -16,7 +16,7 @@ from tyro.conf import Positional, arg
 from training.__main__ import DEFAULT_RECIPE
 from training.command_line import called, option, run, start
 from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
-from training.interrupts import interruptible
+from training.interrupts import saying
 from tuning.search_space import RESERVED, default_space
 from tuning.study import Study, make_study
 
@@ -111,19 +111,21 @@ def run_search(arguments: list[str]) -> None:
     start()
     from tuning.search import search
 
-    try:
-        with interruptible():
-            results = search(study, folder, options.workers, options.chief)
-    except KeyboardInterrupt:
-        if (folder / "study.yaml").is_file():
-            study_file, study_dir = (shlex.quote(str(path)) for path in (folder / "study.yaml", folder))
-            again = f"{PROGRAM} --config {study_file} --study-dir {study_dir}"
-            print(f"\nStopped. {folder} holds all trials that have ended. Go on with: {again}", flush=True)
-        raise
+    with saying(lambda: how_to_go_on(folder)):
+        results = search(study, folder, options.workers, options.chief)
     if not results.ranked():
         raise ValueError(f"No trial of {folder} has a score; its report.md says why.")
     best = f"{called('training')} --config {shlex.quote(str(folder / 'best.yaml'))}"
     print(f"report {folder / 'report.html'}\ntrain the best: {best}")
+
+
+def how_to_go_on(folder: Path) -> str:
+    """Say what is left of a study that is stopped, and how to go on with it; nothing where it has not begun."""
+    if not (folder / "study.yaml").is_file():
+        return ""
+    study_file, study_dir = (shlex.quote(str(path)) for path in (folder / "study.yaml", folder))
+    again = f"{PROGRAM} --config {study_file} --study-dir {study_dir}"
+    return f"\nStopped. {folder} holds all trials that have ended. Go on with: {again}\n"
 
 
 def starting_options(arguments: list[str]) -> SearchOptions:

@@ -1,85 +1,60 @@
 """Ctrl-C comes through, whatever swallows it, and ends a command quietly."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
-from training import interrupts
-from training.interrupts import interruptible
+from training.interrupts import saying
 
+SWALLOWING = """
+import contextlib, os, signal, sys, time
+from pathlib import Path
+from keras_resnet.files import write_atomically
+from training.interrupts import end_on_interrupt, saying
 
-def press() -> None:
+def press(part=None):
+    if part:
+        part.mkdir()
+        (part / "inside.txt").write_text("half")
     signal.raise_signal(signal.SIGINT)
 
+class Closing:
+    def __del__(self):
+        press()
 
-@pytest.fixture
-def soon(monkeypatch):
-    monkeypatch.setattr(interrupts, "AGAIN", 0.01)
+def finalise():
+    Closing()
 
+def except_barely():
+    with contextlib.suppress(BaseException):
+        press()
 
-def wait_to_be_interrupted() -> None:
-    time.sleep(60)
-    pytest.fail("the interrupt was not raised again")
-
-
-def test_interrupt_comes_through_a_bare_except(soon):
-    passed = []
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        with contextlib.suppress(BaseException):
-            press()
-        passed.append(True)
-        wait_to_be_interrupted()
-    assert passed == [True]
-
-
-def test_interrupt_comes_through_a_finaliser_without_a_word(soon, capfd):
-    class Closing:
-        def __del__(self):
-            press()
-
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        Closing()
-        wait_to_be_interrupted()
-    assert capfd.readouterr().err == ""
+end_on_interrupt()
+with saying(lambda: "how to go on\\n"):
+    print("printed before", end=", ")
+    {"finaliser": finalise, "bare except": except_barely, "writing": lambda: write_atomically(sys.argv[2], press)}[
+        sys.argv[1]
+    ]()
+print("went on")
+"""
 
 
-def test_interrupt_of_which_a_library_makes_another_error_is_one():
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        try:
-            press()
-        except KeyboardInterrupt as error:
-            raise RuntimeError("UnknownError: KeyboardInterrupt") from error
+@pytest.mark.parametrize("place", ["finaliser", "bare except", "writing"])
+def test_ctrl_c_ends_a_command_at_once_wherever_it_comes(place, tmp_path):
+    process = run_python("-c", SWALLOWING, place, tmp_path / "folder", check=False)
+    assert (process.returncode, process.stdout, process.stderr) == (130, "printed before, how to go on\n", "")
+    assert os.listdir(tmp_path) == []
 
 
-def test_interrupt_does_not_disturb_what_cleans_up_behind_it():
-    cleaned = []
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        try:
-            press()
-        finally:
-            signal.raise_signal(signal.SIGALRM)  # as when it is time to ask whether it has come through
-            with contextlib.suppress(OSError):
-                try:
-                    raise OSError
-                except OSError:
-                    signal.raise_signal(signal.SIGALRM)
-            cleaned.append(True)
-    assert cleaned == [True]
-
-
-def test_other_errors_pass_and_handlers_are_those_of_before():
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)], sys.unraisablehook
-    with pytest.raises(ValueError, match="its own"), interruptible():
-        raise ValueError("its own")
-    assert ([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)], sys.unraisablehook) == before
-    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+def test_ctrl_c_is_left_to_python_in_a_program_of_the_users_own(capsys):
+    with pytest.raises(KeyboardInterrupt), saying(lambda: "how to go on\n"):
+        signal.raise_signal(signal.SIGINT)
+    assert capsys.readouterr().out == "how to go on\n"
 
 
 # Pressed while a module is imported that the command line needs.

@@ -601,11 +601,13 @@ def test_first_run_on_a_new_data_folder_says_nothing_that_is_not_for_the_user(tm
     assert first.startswith("ResNet8: ") and second == f"run folder {tmp_path / 'run'}" and "accuracy" in epoch
 
 
-def test_output_that_nobody_reads_ends_quietly(trained):
+@pytest.mark.parametrize("command", ["evaluate", "--help"])
+def test_output_that_nobody_reads_ends_quietly(trained, command):
+    arguments = [command, trained.folder.path] if command == "evaluate" else [command]
     reading, writing = os.pipe()
     os.close(reading)
     process = subprocess.run(
-        [sys.executable, "-m", "training", "evaluate", trained.folder.path],
+        [sys.executable, "-m", "training", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=writing,
