@@ -37,11 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         int, the exit status.
     """
     try:
-        try:
-            options = command_parser().parse_args(arguments)
-        except SystemExit:  # after --help, or a word about wrong usage
-            sys.stdout.flush()
-            raise
+        options = command_parser().parse_args(arguments)
         set_level(options.verbose)
         quieten()
         COMMANDS[options.command](options)
