@@ -9,9 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_resnet.preprocessing import Preprocessing, contract_of
-from keras_resnet.weight_files import load_network, written_here
 from keras_resnet.weights.loading import network_of
-from keras_resnet.weights.names import check_model
 from training import datasets
 from training.batches import blanks, test_batches
 from training.config import RunConfig, make_config
@@ -141,10 +139,7 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any], prog
     config = make_config({"epochs": 1, **changes}, "evaluate")
     source = datasets.open_source(config)
     with strategy_of(config).scope():
-        ours = written_here(path) == "network"
-        model = load_network(path) if ours else network_of(path, network)
-    if ours and network is not None:
-        check_model(model, network, path)
+        model = network_of(path, network)
     classes = model.output_shape[-1]
     if classes != len(source.classes):
         raise ValueError(f"{config.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}.")

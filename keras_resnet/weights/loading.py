@@ -16,6 +16,7 @@ from keras_resnet.catalogue import get_architecture
 from keras_resnet.layers import BatchNormalization, channel_axis, spatial_axes
 from keras_resnet.network import TOP, ResNet, has_top
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
+from keras_resnet.weight_files import load_network, load_weights, written_here
 from keras_resnet.weights.extent import check_extent, check_ranks
 from keras_resnet.weights.inference import conventions, infer_architecture, is_preactivated
 from keras_resnet.weights.keras_hub import (
@@ -27,7 +28,7 @@ from keras_resnet.weights.keras_hub import (
     weights_of_preset,
 )
 from keras_resnet.weights.layouts import LAYOUTS, Arrays, projection_of, recognise, translate
-from keras_resnet.weights.names import check_architecture
+from keras_resnet.weights.names import check_architecture, check_model
 from keras_resnet.weights.published import download
 from keras_resnet.weights.raw import shortened
 from keras_resnet.weights.readers import read_tensors, strip_prefixes
@@ -68,13 +69,18 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | No
         ValueError: the file cannot be read, asks for more bytes or operations than a file of its size may take (see
             `weights.budget`), or holds another network or no such set; the model is left as it was.
     """
+    if written := _written_here(path):
+        load_weights(model, path)
+        if written == "network":
+            model.preprocessing = load_network(path).preprocessing
+        return
     load_checkpoint(model, read_checkpoint(path, key))
 
 
 def network_of(
     path: str | os.PathLike, network: Architecture | str | None = None, key: str | None = None, **arguments: Any
 ) -> keras.Model:
-    """Build the network of a checkpoint that other code wrote, and load it.
+    """Build the network of a checkpoint that other code wrote, and load it; or load a `.keras` file of this package.
 
     Names and shapes of the tensors decide the network as far as they can, and `network` must agree with them. For the
     rest the conventions of the code that names tensors so are taken. A file of another network with the same names and
@@ -100,6 +106,8 @@ def network_of(
         ValueError: the file cannot be read, asks for more bytes, operations or layers than a file of its size may take
             (see `weights.budget`), or holds another network or no such set.
     """
+    if written := _written_here(path):
+        return _own_network(path, written, network, {"key": key} if key else arguments)
     source = read_checkpoint(path, key)
     architecture, named = network, {}
     if network is None or isinstance(network, str):
@@ -111,6 +119,32 @@ def network_of(
         named = {"name": network.lower()}
     model = ResNet(architecture, **{**source.arguments, **named, **arguments})
     load_checkpoint(model, source)
+    return model
+
+
+def _written_here(path: str | os.PathLike) -> str | None:
+    """Tell what of this package a file holds; a folder of KerasHub holds nothing."""
+    return written_here(path) if os.path.isfile(path) else None
+
+
+def _own_network(
+    path: str | os.PathLike, written: str, network: Architecture | str | None, others: dict[str, Any]
+) -> keras.Model:
+    """Load a file of this package, of which nothing is to be worked out, for it says everything or not enough."""
+    path = os.fspath(path)
+    if written == "weights":
+        raise ValueError(
+            f"{path!r} holds the weights of a network of this package, and not what it computes with them. Build the "
+            "network and give it the file, as in ResNet20(weights=...)."
+        )
+    if others or isinstance(network, Architecture):
+        raise ValueError(
+            f"{path!r} holds a network of this package, which is loaded as it is: leave out "
+            f"{' and '.join(others) or 'the Architecture'}. For other classes or sizes there is keras_resnet.transfer."
+        )
+    model = load_network(path)
+    if network is not None:
+        check_model(model, network, path)
     return model
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet.weight_files import names_of, read_names
+from tests.keras_resnet.helpers import images, outputs, randomise
 
 SHAPE = (16, 16, 3)
 
@@ -66,3 +67,42 @@ def test_a_file_that_keras_alone_wrote_still_loads(tmp_path):
     assert read_names(str(tmp_path / "plain.weights.h5")) is None
     loaded = build(weights=tmp_path / "plain.weights.h5")
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+# Where the code for checkpoints of others meets a file of ours.
+
+
+def test_network_of_gives_a_network_of_this_package_as_it_is(tmp_path):
+    model = randomise(build(activation="gelu"))
+    model.preprocessing = keras_resnet.CONTRACTS["cifar"]
+    model.save(tmp_path / "network.keras")
+    loaded = keras_resnet.network_of(tmp_path / "network.keras", "ResNet8")
+    x = images(2, *SHAPE)
+    np.testing.assert_allclose(outputs(loaded, x), outputs(model, x), atol=1e-6)
+    assert loaded.preprocessing.size == (32, 32)
+    assert not np.allclose(outputs(randomise(build()), x), outputs(model, x), atol=1e-3)  # ReLU's are others
+
+
+def test_network_of_refuses_to_make_another_of_a_network_of_this_package(tmp_path):
+    build().save(tmp_path / "network.keras")
+    with pytest.raises(ValueError, match=r"is loaded as it is: leave out input_shape and classes\. For other classes"):
+        keras_resnet.network_of(tmp_path / "network.keras", input_shape=(8, 8, 3), classes=3)
+    with pytest.raises(ValueError, match=r"network\.keras' holds 'resnet8', not ResNet20"):
+        keras_resnet.network_of(tmp_path / "network.keras", "ResNet20")
+
+
+def test_network_of_does_not_guess_what_weights_of_this_package_are_of(tmp_path):
+    build(activation="gelu").save_weights(tmp_path / "x.weights.h5")
+    with pytest.raises(ValueError, match=r"holds the weights of a network of this package, and not what it computes"):
+        keras_resnet.network_of(tmp_path / "x.weights.h5")
+
+
+@pytest.mark.parametrize("file", ["network.keras", "x.weights.h5"])
+def test_load_weights_from_takes_a_file_of_this_package(tmp_path, file):
+    model, other = randomise(build(activation="gelu")), build(activation="gelu")
+    model.preprocessing = keras_resnet.CONTRACTS["cifar"]
+    model.save(tmp_path / file) if file.endswith(".keras") else model.save_weights(tmp_path / file)
+    keras_resnet.load_weights_from(other, tmp_path / file)
+    for left, right in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert (other.preprocessing is not None) == file.endswith(".keras")
