@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 # TensorFlow for GPUs where an NVIDIA driver answers, the smaller CPU build elsewhere.
 TENSORFLOW := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures clean
 

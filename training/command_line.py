@@ -51,7 +51,7 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
         int, the exit status.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ[LOG_LEVEL] = "0" if VERBOSE in arguments else os.environ.get(LOG_LEVEL) or "2"
+    os.environ[LOG_LEVEL] = "0" if VERBOSE in arguments else os.environ.get(LOG_LEVEL) or "3"
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         with flushing():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
@@ -599,6 +600,15 @@ def test_first_run_on_a_new_data_folder_says_nothing_that_is_not_for_the_user(tm
     assert process.stderr == ""
     first, second, epoch, *_ = process.stdout.splitlines()
     assert first.startswith("ResNet8: ") and second == f"run folder {tmp_path / 'run'}" and "accuracy" in epoch
+
+
+def test_prediction_of_a_photograph_says_nothing_that_is_not_for_the_user(trained, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # TensorFlow has a line of its own about turning it, at the level of errors
+    Image.fromarray(np.zeros((40, 30, 3), "uint8")).save(tmp_path / "photo.jpg", exif=exif)
+    arguments = ("predict", trained.folder.path, tmp_path / "photo.jpg")
+    process = run_python("-m", "training", *arguments, TF_CPP_MIN_LOG_LEVEL="")
+    assert process.stderr == "" and process.stdout.startswith(str(tmp_path / "photo.jpg"))
 
 
 @pytest.mark.parametrize("command", ["evaluate", "--help"])
