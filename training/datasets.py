@@ -82,6 +82,8 @@ class Registered:
         dataset = self._read(split, encoded=None in self.shape)
         if members is not None:
             dataset = dataset.enumerate().filter(lambda index, _: tf.constant(members)[index]).map(lambda _, one: one)
+            # Or Keras, not knowing how many there are, would warn that the data have run out.
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(int(members.sum())))
         return dataset.map(lambda example: (example["image"], example["label"]), tf.data.AUTOTUNE)
 
     def _read(self, split: str, encoded: bool) -> tf.data.Dataset:

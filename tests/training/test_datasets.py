@@ -176,6 +176,13 @@ def test_validation_takes_the_same_share_of_each_class_and_no_example_twice(tiny
     assert not images[0] & images[1]
 
 
+def test_sizes_of_both_parts_are_known_before_they_are_read(tiny):
+    # Keras warns that the data have run out where it does not know how many there are.
+    source = open_source(tiny(validation=0.2))
+    for split in (source.train_split, source.test_split):
+        assert int(source.examples(split).cardinality()) == source.count(split)
+
+
 def test_validation_depends_on_its_seed_alone(tiny):
     def kept(**fields):
         source = open_source(tiny(validation=0.2, **fields))
