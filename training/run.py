@@ -78,6 +78,7 @@ def _train(
     export: bool,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> dict[str, Any]:
+    """Train in a folder that this process holds."""
     strategy = make_strategy(config)
     source = datasets.open_source(config)
     plan = Plan.of(source, config)
@@ -88,7 +89,7 @@ def _train(
         preprocessing = folder.read_preprocessing() if resume else model.preprocessing
         prepare(model, config, source, plan)
         if resume:
-            model.load_weights(folder.checkpoint_file)
+            folder.load_checkpoint(model)
     if not resume:
         start_folder(folder, config, preprocessing, source, overwrite)
     print(summary(model, config, source, plan, strategy.num_replicas_in_sync))

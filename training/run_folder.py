@@ -14,7 +14,7 @@ import keras
 from keras_resnet.files import PART, remove_part
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weight_files import load_network
+from keras_resnet.weight_files import load_network, load_weights
 from training.config import FIELDS, RunConfig, make_config, read_fields
 from training.locks import alone
 
@@ -227,6 +227,20 @@ class RunFolder:
         if not self.model_file.is_file():
             raise ValueError(f"{self.path} holds no model.keras yet: its training did not begin.")
         return load_network(self.model_file)
+
+    def load_checkpoint(self, model: keras.Model) -> None:
+        """Bring a network and its optimizer to where the last complete epoch left them.
+
+        Args:
+            model: keras.Model, compiled, the optimizer with its state.
+
+        Raises:
+            ValueError: the file is damaged, or of another network.
+        """
+        try:
+            load_weights(model, self.checkpoint_file)
+        except ValueError as error:
+            raise ValueError(f"{error} Put back a copy, or start the run anew with --overwrite.") from error
 
     def read_metrics(self) -> list[dict[str, float]]:
         """Read the metrics of all complete epochs.

@@ -268,6 +268,17 @@ def test_resuming_without_checkpoint_is_refused(trained, tiny, tmp_path):
         train(tiny(), folder, resume=True)
 
 
+@pytest.mark.parametrize("content", [b"", b"no HDF5", "cut"], ids=["empty", "other", "cut short"])
+def test_resuming_from_a_damaged_checkpoint_is_refused(trained, tiny, tmp_path, content):
+    folder = copy_of_run(trained, tmp_path)
+    whole = folder.checkpoint_file.read_bytes()
+    folder.checkpoint_file.write_bytes(whole[: len(whole) // 2] if content == "cut" else content)
+    with pytest.raises(ValueError, match=r"checkpoint\.weights\.h5' does not hold .*or start the run anew") as refusal:
+        train(tiny(), folder, resume=True)
+    assert "\n" not in str(refusal.value)
+    assert metrics_of(folder) == metrics_of(trained.folder)
+
+
 def test_resuming_what_is_no_run_is_refused(tiny, tmp_path):
     with pytest.raises(ValueError, match="is no run folder"):
         train(tiny(), RunFolder(tmp_path), resume=True)
