@@ -198,7 +198,8 @@ def test_error_that_nobody_foresaw_is_one_line(error, monkeypatch, capsys):
         main(["list"])
 
 
-@pytest.mark.parametrize(("argument", "status"), [("list", 141), ("--help", 0)])
+# argparse itself passes over the closed output of --help, from Python 3.11 on.
+@pytest.mark.parametrize(("argument", "status"), [("list", 141), ("--help", 0 if sys.version_info >= (3, 11) else 141)])
 def test_output_that_nobody_reads_ends_quietly(argument, status):
     reading, writing = os.pipe()
     os.close(reading)
