@@ -239,10 +239,11 @@ class ResidualNetwork(keras.Model):
                 data_batch = iterator._get_iterator().element_spec
             self._symbolic_build(data_batch=data_batch)
 
-    def save_weights(self, filepath, overwrite: bool = True, **kwargs: Any) -> None:
+    def save_weights(self, filepath, overwrite: bool = True, max_shard_size: float | None = None) -> None:
         """Save the weights as Keras does; a single file whole or not at all, and the names of the layers with them."""
-        if not overwrite or kwargs or not str(filepath).endswith(".weights.h5") or "://" in str(filepath):
-            super().save_weights(filepath, overwrite, **kwargs)
+        is_local_file = str(filepath).endswith(".weights.h5") and "://" not in str(filepath)
+        if not overwrite or max_shard_size is not None or not is_local_file:
+            super().save_weights(filepath, overwrite, max_shard_size)
             return
 
         def write(part) -> None:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal
 import h5py
 import keras
 
+from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.archives import Archive, is_archive, open_archive
 from keras_resnet.weights.budget import Budget
 from keras_resnet.weights.hdf5_files import CONFIG_MEMBER, WEIGHTS_MEMBER, layers_of, opened_tree, text_of
@@ -107,6 +108,23 @@ def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | Non
                 return "network" if whole and is_network(_config(archive)) else None
         hdf5 = file.read(len(HDF5)) == HDF5
         return "weights" if hdf5 and _signature(file) is not None else None
+
+
+def read_contract(path: str | os.PathLike) -> Preprocessing | None:
+    """Read the input contract in a `.keras` file of this package, without building its network.
+
+    Args:
+        path: file to read.
+
+    Returns:
+        Preprocessing, or None where it carries none.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    with _reading(path) as (file, budget), open_archive(file, budget) as archive:
+        fields = _config(archive)["config"].get("preprocessing")
+        return None if fields is None else Preprocessing(**fields)
 
 
 def load_network(path: str | os.PathLike) -> keras.Model:

@@ -16,7 +16,7 @@ from keras_resnet.catalogue import get_architecture
 from keras_resnet.layers import BatchNormalization, channel_axis, spatial_axes
 from keras_resnet.network import TOP, ResNet, has_top
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
-from keras_resnet.weight_files import load_network, load_weights, written_here
+from keras_resnet.weight_files import load_network, load_weights, read_contract, written_here
 from keras_resnet.weights.extent import check_extent, check_ranks
 from keras_resnet.weights.inference import conventions, infer_architecture, is_preactivated
 from keras_resnet.weights.keras_hub import (
@@ -72,7 +72,7 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | No
     if written := _written_here(path):
         load_weights(model, path)
         if written == "network":
-            model.preprocessing = load_network(path).preprocessing
+            model.preprocessing = read_contract(path)
         return
     load_checkpoint(model, read_checkpoint(path, key))
 

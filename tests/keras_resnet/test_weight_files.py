@@ -106,3 +106,12 @@ def test_load_weights_from_takes_a_file_of_this_package(tmp_path, file):
     for left, right in zip(other.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
     assert (other.preprocessing is not None) == file.endswith(".keras")
+
+
+def test_weights_are_saved_in_parts_where_that_is_asked_for(tmp_path):
+    model = randomise(build())
+    model.save_weights(tmp_path / "x.weights.json", True, 1)
+    other = build()
+    other.load_weights(tmp_path / "x.weights.json")
+    for left, right in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
