@@ -64,7 +64,6 @@ def train(
         folder.check_free(overwrite)
     if export and resume and folder.savedmodel.exists():
         raise ValueError(f"{folder.savedmodel} exists; remove it or leave out --export.")
-    prepare_session(config)
     with folder.held():
         return _train(config, architecture, folder, resume, overwrite, export, callbacks)
 
@@ -83,7 +82,7 @@ def _train(
     source = datasets.open_source(config)
     plan = Plan.of(source, config)
     datasets.check_images(source, source.train_split, source.test_split)
-    keras.utils.set_random_seed(config.seed + 1)  # once more: preparing a data set has drawn from the same generators
+    prepare_session(config)  # not before: preparing a data set draws from the generators that are seeded here
     with strategy.scope():
         model = folder.load_model() if resume else begin(config, architecture, source)
         preprocessing = folder.read_preprocessing() if resume else model.preprocessing
