@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 # TensorFlow for GPUs where an NVIDIA driver answers, the smaller CPU build elsewhere.
 TENSORFLOW := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# A test mostly builds graphs in Python, on one core. A file's tests stay in one process, with the networks they share.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures clean
 
@@ -20,11 +22,11 @@ $(VENV)/installed: setup.py constraints.txt
 train: install  ## Train ResNet-20 on the embedded digits, evaluate, export; ARGS adds options.
 	$(BIN)/python -m training --recipe digits --export $(ARGS)
 
-test: install lint
-	$(BIN)/python -m pytest $(ARGS)
+test: install lint  ## The fast tests; ARGS adds options.
+	$(PYTEST) $(ARGS)
 
-test-slow: install  ## The long and data-hungry tests, left out of `make test`.
-	$(BIN)/python -m pytest -m slow $(ARGS)
+test-slow: install  ## All others: whole products of choices, very deep networks, long runs.
+	$(PYTEST) -m slow $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -61,6 +61,6 @@ setup(
             "keras-tuner[bayesian]>=1.4.8",
             "scipy>=1.11",
         ],
-        "test": ["pytest>=8", "ruff>=0.6"],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
     },
 )

@@ -1,13 +1,23 @@
-"""Settings of Keras that no test may leave changed behind it."""
+"""What no test may leave changed behind it: settings of Keras, and memory."""
 
-import keras
 import pytest
 
 
 @pytest.fixture(autouse=True)
 def keras_settings():
+    import keras  # here, for the process that only hands tests to others loads this file too
+
     policy, data_format = keras.config.dtype_policy(), keras.config.image_data_format()
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy(policy)
     keras.config.set_image_data_format(data_format)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def keras_memory():
+    """Release the networks of a module, which only the garbage collector finds, before the next one begins."""
+    import keras
+
+    yield
+    keras.utils.clear_session()

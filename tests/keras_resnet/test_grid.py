@@ -1,6 +1,5 @@
 """The papers' whole grid: every shortcut, placement, unit and family against formulas of its own in NumPy."""
 
-import itertools
 import math
 
 import keras
@@ -12,6 +11,7 @@ from keras_resnet.shortcuts import SHORTCUTS
 from keras_resnet.units import PLACEMENTS
 from tests.keras_resnet.helpers import build, images, outputs, relative_error, tiny
 from tests.keras_resnet.reference import Reference, average_pool, max_pool, relu, units
+from tests.pairs import products
 
 CONVOLUTIONS = {"basic": 2, "bottleneck": 3, "single": 1}
 CHOICES = {
@@ -22,7 +22,6 @@ CHOICES = {
     "exclusive_gating, open": {"name": "exclusive_gating", "bias": 0.5, "change": "B"},
     "shortcut_only_gating, open": {"name": "shortcut_only_gating", "bias": 0.0},
 }
-GRID = list(itertools.product(CHOICES, PLACEMENTS, CONVOLUTIONS, ("cifar", "imagenet")))
 
 
 def sigma(x):
@@ -128,7 +127,9 @@ def expected_logits(model, architecture, x, activation=None):
     return net.logits(net.act("post", x) if placement.endswith("preactivation") else x)
 
 
-@pytest.mark.parametrize(("choice", "placement", "unit", "stem"), GRID)
+@pytest.mark.parametrize(
+    ("choice", "placement", "unit", "stem"), products(CHOICES, PLACEMENTS, CONVOLUTIONS, ("cifar", "imagenet"))
+)
 def test_network_computes_its_formula_and_is_saved(choice, placement, unit, stem, tmp_path):
     architecture = tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, stem=stem, widths=(3, 4))
     x = images(2, 21, 20, 3)
@@ -171,9 +172,10 @@ ACTIVATIONS = {
 }
 
 
-@pytest.mark.parametrize("shortcut", ["A", "B", "C", "none", "exclusive_gating"])
-@pytest.mark.parametrize("placement", PLACEMENTS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("activation", "placement", "shortcut"),
+    products(ACTIVATIONS, PLACEMENTS, ("A", "B", "C", "none", "exclusive_gating")),
+)
 def test_activation_computes_its_formula_everywhere_and_is_saved(activation, placement, shortcut, tmp_path):
     choice, formula = ACTIVATIONS[activation]
     architecture = tiny(activation=choice, placement=placement, shortcut=shortcut, widths=(3, 4))
@@ -203,9 +205,9 @@ RELATIVES = {
 }
 
 
-@pytest.mark.parametrize("shortcut", ["A", "B", "C", "shortcut_only_gating"])
-@pytest.mark.parametrize("placement", PLACEMENTS)
-@pytest.mark.parametrize("relative", RELATIVES)
+@pytest.mark.parametrize(
+    ("relative", "placement", "shortcut"), products(RELATIVES, PLACEMENTS, ("A", "B", "C", "shortcut_only_gating"))
+)
 def test_relatives_of_other_papers_compute_their_formula_and_are_saved(relative, placement, shortcut, tmp_path):
     architecture = tiny(**{"unit": "bottleneck", "placement": placement, "shortcut": shortcut, **RELATIVES[relative]})
     x = images(2, 21, 20, 3)
@@ -217,7 +219,7 @@ def test_relatives_of_other_papers_compute_their_formula_and_are_saved(relative,
     np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
 
 
-@pytest.mark.parametrize(("choice", "placement", "unit"), [case[:3] for case in GRID if case[3] == "cifar"])
+@pytest.mark.parametrize(("choice", "placement", "unit"), products(CHOICES, PLACEMENTS, CONVOLUTIONS))
 def test_every_weight_learns(choice, placement, unit):
     architecture = tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, widths=(8, 12))
     model = build(architecture, shape=(8, 8, 3))
