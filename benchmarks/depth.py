@@ -124,7 +124,7 @@ def measure(depth: int, batch: int, rounds: int) -> dict[str, Any]:
     import numpy as np
 
     import keras_resnet
-    from keras_resnet.export import export_savedmodel
+    from keras_resnet.formats.savedmodel import export_savedmodel
     from keras_resnet.preprocessing import Preprocessing
     from training.distribution import choose_devices, strategy
     from training.optimizers import L2SGD

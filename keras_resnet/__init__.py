@@ -12,9 +12,9 @@ except ImportError as error:
         "or set KERAS_BACKEND to a backend that is installed."
     ) from error
 
-from keras_resnet.activation_layers import Maxout, PiecewiseLinear, Rational, TrainableSwish
-from keras_resnet.activations import activation_factory
+from keras_resnet.adaptation import freeze, transfer
 from keras_resnet.architecture import Architecture
+from keras_resnet.architecture.catalogue import CATALOGUE, cifar, get_architecture, highway, imagenet, vgg, wide
 from keras_resnet.builders import (
     VGG16,
     VGG16BN,
@@ -29,6 +29,7 @@ from keras_resnet.builders import (
     Plain44,
     Plain56,
     Plain110,
+    ResNet,
     ResNet18,
     ResNet18D,
     ResNet18V2,
@@ -76,13 +77,20 @@ from keras_resnet.builders import (
     WideResNet50_2,
     WideResNet101_2,
 )
-from keras_resnet.catalogue import CATALOGUE, cifar, get_architecture, highway, imagenet, vgg, wide
-from keras_resnet.export import export_savedmodel
-from keras_resnet.features import features
-from keras_resnet.layers import BatchNormalization, MaxPoolPadding2D, ResidualNetwork, ZeroPadChannels
-from keras_resnet.network import ResNet
+from keras_resnet.choices.activations import activation_factory
+from keras_resnet.formats.savedmodel import export_savedmodel
+from keras_resnet.layers import (
+    BatchNormalization,
+    Maxout,
+    MaxPoolPadding2D,
+    PiecewiseLinear,
+    Rational,
+    TrainableSwish,
+    ZeroPadChannels,
+)
+from keras_resnet.model import ResidualNetwork
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing, preprocess
-from keras_resnet.transfer import freeze, transfer
+from keras_resnet.pyramid import features
 from keras_resnet.weights.loading import load_weights_from, network_of
 
 __version__ = "0.1.0"

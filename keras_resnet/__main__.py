@@ -13,11 +13,12 @@ import keras
 
 from keras_resnet.analysis import count_multiply_adds, count_parameters, draw_units, unit_graph
 from keras_resnet.architecture import FIELDS, Architecture
-from keras_resnet.builders import describe
-from keras_resnet.catalogue import CATALOGUE, get_architecture
-from keras_resnet.figures import FIGURES
+from keras_resnet.architecture.catalogue import CATALOGUE, get_architecture
+from keras_resnet.architecture.figures import FIGURES
+from keras_resnet.architecture.phrase import describe
+from keras_resnet.build.head import has_top
+from keras_resnet.builders import ResNet
 from keras_resnet.files import write_atomically
-from keras_resnet.network import ResNet, has_top
 from keras_resnet.startup import CLOSED, DEBUG, INTERRUPTED, VERBOSE, quieten, set_level
 from keras_resnet.weights.loading import network_of
 from keras_resnet.weights.published import PUBLISHED

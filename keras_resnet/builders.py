@@ -1,4 +1,4 @@
-"""The named builders: one function per network of the catalogue, called like those of keras.applications."""
+"""The builders: `ResNet` for any architecture, and one for each network of the catalogue, as in keras.applications."""
 
 from __future__ import annotations
 
@@ -8,14 +8,77 @@ from typing import TYPE_CHECKING, Protocol
 import keras
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.catalogue import CATALOGUE
-from keras_resnet.network import ResNet
-from keras_resnet.shortcuts import parse_shortcut
+from keras_resnet.architecture.catalogue import CATALOGUE
+from keras_resnet.architecture.phrase import describe
+from keras_resnet.model import build_network
+from keras_resnet.weight_files import load_weights
+from keras_resnet.weights.loading import load_published
+from keras_resnet.weights.published import published_architecture
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from keras_resnet.architecture import Choices
+    from keras_resnet.architecture.value import Choices
+
+
+def ResNet(  # noqa: N802 - the name that users of keras.applications look for
+    architecture: Architecture | str,
+    include_top: bool = True,
+    weights: str | os.PathLike | None = None,
+    input_tensor=None,
+    input_shape: tuple[int | None, ...] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+    classifier_activation: str | None = "softmax",
+    name: str | None = None,
+    **choices: Unpack[Choices],
+) -> keras.Model:
+    """Build any network that an Architecture can say.
+
+    Args:
+        architecture: Architecture, or the name of one: in the catalogue ("ResNet50") or of any valid CIFAR
+            depth ("ResNet26").
+        include_top: bool, whether to end in global average pooling and the classifier `predictions`.
+        weights: None for He's initialisation; "imagenet" for those that keras.applications publishes of 50, 101 and
+            152 layers, fetched once and checked by hash; or the path of a weights file of this network.
+        input_tensor: KerasTensor to build on, or None.
+        input_shape: tuple (height, width, channels), or channels first under that data format; a side may be
+            None. Default: the paper's image size with the top, any size without; three channels.
+        pooling: without the top, None for the last feature map, "avg" or "max" for a vector.
+        classes: int, outputs of the classifier; default 1000 in the ImageNet family, 10 in the CIFAR family.
+        classifier_activation: of the classifier; None for logits.
+        name: str, the model's name; default the network's name in lower case.
+        **choices: fields of `Architecture` to set otherwise, as in `shortcut="C"`.
+
+    Returns:
+        keras.Model whose output is (batch, classes) in float32, (batch, channels), or a feature map.
+
+    Raises:
+        TypeError: a choice does not exist.
+        ValueError: a value is not allowed, or the weights file is not of this network.
+
+    Source: arXiv 1512.03385 and 1603.05027; the call is that of keras.applications.
+    """
+    name = name or (architecture.lower() if isinstance(architecture, str) else "resnet")
+    network = architecture
+    if weights == "imagenet":
+        architecture, choices = published_architecture(network, choices), {}
+    model = build_network(
+        architecture,
+        name=name,
+        include_top=include_top,
+        input_tensor=input_tensor,
+        input_shape=input_shape,
+        pooling=pooling,
+        classes=classes,
+        classifier_activation=classifier_activation,
+        **choices,
+    )
+    if weights == "imagenet":
+        load_published(model, network, include_top)
+    elif weights is not None:
+        load_weights(model, weights)
+    return model
 
 
 class Builder(Protocol):
@@ -37,14 +100,7 @@ class Builder(Protocol):
 
 
 def named(network: str) -> Builder:
-    """Make the builder of a network of the catalogue.
-
-    Args:
-        network: str, a key of `CATALOGUE`.
-
-    Returns:
-        Function with the call of `Builder`, documented for this network.
-    """
+    """Make the builder of a network of the catalogue, documented for it."""
 
     def build(
         include_top=True,
@@ -59,14 +115,14 @@ def named(network: str) -> Builder:
     ):
         return ResNet(
             network,
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
+            include_top=include_top,
+            weights=weights,
+            input_tensor=input_tensor,
+            input_shape=input_shape,
+            pooling=pooling,
+            classes=classes,
+            classifier_activation=classifier_activation,
+            name=name,
             **choices,
         )
 
@@ -74,36 +130,6 @@ def named(network: str) -> Builder:
     build.__name__ = build.__qualname__ = network
     build.__doc__ = f"Build {describe(CATALOGUE[network])}.\n\n    Args:\n        {arguments}"
     return build
-
-
-def describe(architecture: Architecture) -> str:
-    """Say in one phrase what network an architecture is.
-
-    Args:
-        architecture: Architecture.
-
-    Returns:
-        str, as in "a residual network of 50 layers in bottleneck units, for ImageNet".
-    """
-    name, _ = parse_shortcut(architecture.shortcut)
-    kind = "plain" if name == "none" else "residual"
-    units = f"{architecture.unit} units" if architecture.unit != "single" else "single convolutions"
-    traits = [
-        (architecture.placement != "original", architecture.placement),
-        (name not in ("A", "B", "none"), name),
-        (architecture.stem == "deep", "deep stem"),
-        (architecture.groups > 1, f"{architecture.groups} groups"),
-        (
-            architecture.stem_filters != architecture.widths[0] and architecture.stem != "none",
-            "wide, its name counts projections",
-        ),
-        (architecture.groups == 1 and architecture.width_per_group != 64, "wide"),
-        (architecture.squeeze_excitation, "squeeze-and-excitation"),
-        (architecture.hidden and architecture.normalization != "none", "batch normalisation"),
-    ]
-    shown = ", ".join(trait.replace("_", " ") for holds, trait in traits if holds)
-    suffix = f" ({shown})" if shown else ""
-    return f"a {kind} network of {architecture.depth} layers in {units}{suffix}, for {architecture.family}"
 
 
 ResNet18: Builder = named("ResNet18")

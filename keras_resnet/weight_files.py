@@ -1,17 +1,11 @@
-"""Weight files that know which network they are of.
-
-Keras numbers the layers in a weights file by class and stores no names, so the file of one network loads into
-another of the same shapes without a word and computes another function. So our files carry the names of the layers
-that make the function, in an attribute that Keras itself does not read.
-"""
+"""Files of this package: weights that know which network they are of, and `.keras` files read with all guards."""
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -20,6 +14,7 @@ import h5py
 import keras
 
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.signature import ATTRIBUTE, layer_names, names_of
 from keras_resnet.weights.archives import Archive, is_archive, open_archive
 from keras_resnet.weights.budget import Budget
 from keras_resnet.weights.hdf5_files import CONFIG_MEMBER, WEIGHTS_MEMBER, layers_of, opened_tree, text_of
@@ -27,46 +22,7 @@ from keras_resnet.weights.json_text import parse, parse_object
 from keras_resnet.weights.network_config import check_network, is_network
 from keras_resnet.weights.raw import UnreadableError, damaged, opened, shortened
 
-ATTRIBUTE = "keras_resnet_layers"
-# What tells a network apart: its weighted layers, and what adds, multiplies and scales their outputs.
-WEIGHTED = ("Conv2D", "BatchNormalization", "Dense", "PReLU", "TrainableSwish", "PiecewiseLinear", "Rational")
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
-KINDS = (*WEIGHTED, "Maxout", "Add", "Multiply", "Rescaling")
-
-
-def layer_names(layers: Iterable[tuple[str, str]]) -> list[str]:
-    """Pick the names of the layers that tell a network apart.
-
-    Args:
-        layers: pairs of class name and layer name.
-
-    Returns:
-        List of str, sorted.
-    """
-    return sorted(name for kind, name in layers if kind in KINDS)
-
-
-def names_of(model: keras.Model) -> list[str]:
-    """Give the names that tell a model's network apart.
-
-    Args:
-        model: keras.Model.
-
-    Returns:
-        List of str, sorted.
-    """
-    return layer_names((type(layer).__name__, layer.name) for layer in model.layers)
-
-
-def sign(path: str | os.PathLike, model: keras.Model) -> None:
-    """Write the names of a model's layers into its weights file.
-
-    Args:
-        path: an HDF5 file that Keras wrote.
-        model: keras.Model.
-    """
-    with h5py.File(path, "a") as file:
-        file.attrs[ATTRIBUTE] = json.dumps(names_of(model))
 
 
 def read_names(path: str | os.PathLike) -> list[str] | None:

@@ -12,7 +12,7 @@ import keras_resnet
 import keras_resnet.__main__ as networks
 import training.__main__ as training
 import tuning.__main__ as tuning
-from keras_resnet.figures import FIGURES
+from keras_resnet.architecture.figures import FIGURES
 from training.config import FIELDS, recipe_names
 from tuning.points import possible_points
 from tuning.study import make_study

@@ -265,7 +265,7 @@ def export(arguments: list[str]) -> None:
     """
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
     start()
-    from keras_resnet.export import export_savedmodel
+    from keras_resnet.formats.savedmodel import export_savedmodel
     from training.run_folder import RunFolder
 
     folder = RunFolder(options.run)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_resnet.files import write_atomically
-from keras_resnet.layers import uncompiled
+from keras_resnet.model import uncompiled
 from training.plan import Plan
 from training.run_folder import RunFolder
 

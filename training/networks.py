@@ -10,8 +10,8 @@ import keras
 import yaml
 
 import keras_resnet
-from keras_resnet.layers import spatial_axes
-from keras_resnet.network import has_top
+from keras_resnet.build.head import has_top
+from keras_resnet.layers.conventions import spatial_axes
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weight_files import load_network, load_weights, written_here
 from training import datasets

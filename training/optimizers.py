@@ -6,8 +6,8 @@ import math
 
 import keras
 
-from keras_resnet.layers import shared_constant
-from keras_resnet.transfer import stages_of
+from keras_resnet.adaptation import stages_of
+from keras_resnet.layers.normalization import shared_constant
 from training.config import RunConfig
 from training.schedules import learning_rate
 

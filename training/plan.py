@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keras_resnet.transfer import BACKBONE
+from keras_resnet.adaptation import BACKBONE
 from training import batches, datasets
 from training.config import RunConfig
 

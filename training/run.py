@@ -13,12 +13,12 @@ import keras
 import tensorflow as tf
 
 import keras_resnet
+from keras_resnet.adaptation import freeze
 from keras_resnet.analysis import count_multiply_adds, count_parameters
-from keras_resnet.export import export_savedmodel
 from keras_resnet.files import write_atomically
+from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.transfer import freeze
 from training import batches, datasets
 from training.callbacks import SaveRun, SeedLayers, StopAt
 from training.config import RunConfig

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.units import UNITS
+from keras_resnet.choices.units import UNITS
 from keras_resnet.weights.layouts import Arrays
 
 # The network that is asked for may need so many times the values of the file.

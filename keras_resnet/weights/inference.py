@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.units import UNITS
+from keras_resnet.choices.units import UNITS
 from keras_resnet.weights.layouts import Arrays
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -15,8 +15,8 @@ import keras
 import numpy as np
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.layers import channel_axis
-from keras_resnet.network import ResNet
+from keras_resnet.layers.conventions import channel_axis
+from keras_resnet.model import build_network
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.archives import is_archive, open_archive
 from keras_resnet.weights.budget import Budget
@@ -361,4 +361,4 @@ def _skeleton(architecture: Architecture, layers: Mapping[str, Arrays], arrays: 
     shape = (None, None, channels) if channel_axis() == 3 else (channels, None, None)
     classes = None if head is None else head.shape[-1]
     check_extent(architecture, arrays, channels, classes)
-    return ResNet(architecture, include_top=head is not None, classes=classes, input_shape=shape)
+    return build_network(architecture, include_top=head is not None, classes=classes, input_shape=shape)

@@ -12,9 +12,11 @@ import keras
 import numpy as np
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.catalogue import get_architecture
-from keras_resnet.layers import BatchNormalization, channel_axis, spatial_axes
-from keras_resnet.network import TOP, ResNet, has_top
+from keras_resnet.architecture.catalogue import get_architecture
+from keras_resnet.build.head import TOP, has_top
+from keras_resnet.layers.conventions import channel_axis, spatial_axes
+from keras_resnet.layers.normalization import BatchNormalization
+from keras_resnet.model import build_network
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
 from keras_resnet.weight_files import load_network, load_weights, read_contract, written_here
 from keras_resnet.weights.extent import check_extent, check_ranks
@@ -117,7 +119,7 @@ def network_of(
         check_architecture(architecture, network, source.path)
         architecture = get_architecture(network).replace(**conventions(source.tensors, source.layout))
         named = {"name": network.lower()}
-    model = ResNet(architecture, **{**source.arguments, **named, **arguments})
+    model = build_network(architecture, **{**source.arguments, **named, **arguments})
     load_checkpoint(model, source)
     return model
 
@@ -209,7 +211,8 @@ class Checkpoint(NamedTuple):
     def expected_of(self, model: keras.Model) -> keras.Model:
         """Build the network that the weights are of, for images such as a model takes."""
         top = has_top(model)
-        return ResNet(self.architecture(), include_top=top, input_shape=model.input_shape[1:], classes=self.classes)
+        shape = model.input_shape[1:]
+        return build_network(self.architecture(), include_top=top, input_shape=shape, classes=self.classes)
 
     def contract_for(self, model: keras.Model) -> Preprocessing:
         """Give what the weights expect of images, at the size that a model takes, where that is fixed."""

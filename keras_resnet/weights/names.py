@@ -8,8 +8,8 @@ import re
 import keras
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.catalogue import CATALOGUE, get_architecture
-from keras_resnet.network import ResNet
+from keras_resnet.architecture.catalogue import CATALOGUE, get_architecture
+from keras_resnet.model import build_network
 
 # What names and shapes of weights decide, and a network's name too.
 DECIDED = (
@@ -74,7 +74,7 @@ def check_model(model: keras.Model, name: str, path: str | os.PathLike) -> None:
     Raises:
         ValueError: they differ, or there is no such network.
     """
-    found, named = _convolutions(model), _convolutions(ResNet(get_architecture(name), include_top=False))
+    found, named = _convolutions(model), _convolutions(build_network(get_architecture(name), include_top=False))
     if differing := sorted(layer for layer in {*found, *named} if found.get(layer) != named.get(layer)):
         raise ValueError(
             f"{os.fspath(path)!r} holds {model.name!r}, not {name}: they differ in {len(differing)} convolutions, as "

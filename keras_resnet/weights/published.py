@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.catalogue import get_architecture
+from keras_resnet.architecture.catalogue import get_architecture
 from keras_resnet.downloads import fetch
 from keras_resnet.messages import unknown
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.activation_layers import Maxout, PiecewiseLinear, Rational, TrainableSwish
+from keras_resnet.layers.activations import Maxout, PiecewiseLinear, Rational, TrainableSwish
 from tests.keras_resnet.helpers import images, outputs, randomise, tiny
 
 X = images(4, 5, 6, 3)

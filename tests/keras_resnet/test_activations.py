@@ -8,8 +8,8 @@ import pytest
 
 import keras_resnet
 from keras_resnet import activation_factory
-from keras_resnet.activations import channels_taken
 from keras_resnet.analysis import count_parameters
+from keras_resnet.choices.activations import KERAS_FUNCTIONS, channels_taken
 from tests.keras_resnet.helpers import images, outputs, randomise, tiny
 
 X = np.array([[-2.0, -0.5, 0.0, 1.5]], dtype="float32")
@@ -119,6 +119,12 @@ def test_maxout_alone_takes_several_channels_for_one(activation, channels):
     assert model.output_shape == (None, 10)
 
 
+def test_names_that_need_no_keras_are_those_of_its_functions():
+    functions = {name: getattr(keras.activations, name) for name in dir(keras.activations)}
+    others = {"get", "serialize", "deserialize"}
+    assert set(KERAS_FUNCTIONS) == {n for n, f in functions.items() if callable(f) and n.islower() and n not in others}
+
+
 def test_prelu_computes_the_slope_times_the_negative_part():
     site = activation_factory("prelu")(name="site")
     x = images(2, 3, 3, 4)
@@ -151,7 +157,7 @@ def test_prototype_is_copied_and_not_used_itself():
         (functools.partial(keras.activations.leaky_relu, negative_slope=0.1), r"another function without a name"),
         (3, r"activation=3 is neither a name, a function, a Layer class, a Layer nor a Keras config"),
         (None, r"activation=None is neither a name"),
-        ({"class_name": "Nope", "config": {}}, r"is not a serialised Keras activation: Could not locate class 'Nope'"),
+        ({"class_name": "Nope", "config": {}}, r"is not a serialized Keras activation: Could not locate class 'Nope'"),
     ],
 )
 def test_what_is_no_activation_is_refused_in_words(activation, sentence):

@@ -8,7 +8,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet import builders
-from keras_resnet.builders import describe
+from keras_resnet.architecture.phrase import describe
 from tests.keras_resnet.helpers import outputs, tiny, weighted_layers
 
 ARGUMENTS = {

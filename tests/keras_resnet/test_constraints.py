@@ -3,7 +3,7 @@
 import pytest
 
 from keras_resnet.architecture import FIELDS
-from keras_resnet.constraints import ALLOWED, KINDS
+from keras_resnet.architecture.rules import ALLOWED, KINDS
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, tiny
 
 BOTTLENECK = {"unit": "bottleneck"}

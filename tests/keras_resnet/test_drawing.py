@@ -15,8 +15,8 @@ from keras_resnet.__main__ import main
 from keras_resnet.analysis import draw_units, graph_between, unit_graph
 from keras_resnet.analysis.unit_graph import Cell, UnitGraph, cells
 from keras_resnet.analysis.unit_layout import conflicts, layout, rows, sizes
-from keras_resnet.shortcuts import SHORTCUTS
-from keras_resnet.units import PLACEMENTS
+from keras_resnet.choices.placements import PLACEMENTS
+from keras_resnet.choices.shortcuts import SHORTCUTS
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, tiny
 from tests.shared import ROOT
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_resnet
-from keras_resnet.export import export_savedmodel
+from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from tests.keras_resnet.helpers import randomise, tiny

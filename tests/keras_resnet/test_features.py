@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.features import features
+from keras_resnet.pyramid import features
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, copy_weights, images, outputs, tiny
 
 LAST = {"unit": "bottleneck", "placement": FULL_PREACTIVATION, "stride_unit": "last", "stride_on": "3x3"}

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import keras_resnet
-from keras_resnet.figures import FIGURES
+from keras_resnet.architecture.figures import FIGURES
 from tests.keras_resnet.test_complexity import DEEP, cost
 from tests.shared import shared_file
 

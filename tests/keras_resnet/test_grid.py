@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.shortcuts import SHORTCUTS
-from keras_resnet.units import PLACEMENTS
+from keras_resnet.choices.placements import PLACEMENTS
+from keras_resnet.choices.shortcuts import SHORTCUTS
 from tests.keras_resnet.helpers import build, images, outputs, relative_error, tiny
 from tests.keras_resnet.reference import Reference, average_pool, max_pool, relu, units
 from tests.pairs import products

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.choices.shortcuts import SHORTCUTS
 from keras_resnet.weight_files import load_network, load_weights, read_names, written_here
 from keras_resnet.weights import budget, read_tensors
 from keras_resnet.weights.budget import Budget
@@ -380,7 +381,7 @@ class Halved(keras.layers.Layer):
     "choices",
     [{"activation": name} for name in ("gelu", "prelu", "trainable_swish", "piecewise_linear", "rational", "maxout")]
     + [{"activation": Halved}, {"activation": keras.layers.LeakyReLU(0.1)}, {"activation": keras.layers.PReLU()}]
-    + [{"shortcut": name} for name in sorted(keras_resnet.shortcuts.SHORTCUTS)]
+    + [{"shortcut": name} for name in sorted(SHORTCUTS)]
     + [{"placement": "full_preactivation", "squeeze_excitation": 4, "stochastic_depth": 0.5, "l2": 1e-4}]
     + [{"stem": "deep", "projection": "average_pool", "padding": "same"}]
     + [{"stem": "imagenet", "pool_padding": "zeros", "dropout": 0.1, "synchronized": True}]

@@ -9,14 +9,10 @@ import pytest
 import tensorflow as tf
 
 from keras_resnet.garbage import uncollected
-from keras_resnet.layers import (
-    BatchNormalization,
-    MaxPoolPadding2D,
-    ResidualNetwork,
-    ZeroPadChannels,
-    channel_axis,
-    deep_recursion,
-)
+from keras_resnet.layers.conventions import channel_axis
+from keras_resnet.layers.normalization import BatchNormalization
+from keras_resnet.layers.padding import MaxPoolPadding2D, ZeroPadChannels
+from keras_resnet.model import ResidualNetwork, deep_recursion
 from tests.keras_resnet.helpers import images, outputs, randomise
 
 FUSED = "FusedBatchNormV3"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.layers import channel_axis
+from keras_resnet.layers.conventions import channel_axis
 from tests.keras_resnet import reference
 from tests.keras_resnet.helpers import (
     FULL_PREACTIVATION,

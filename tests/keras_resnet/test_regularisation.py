@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.layers import BatchNormalization
-from keras_resnet.units import PLACEMENTS
+from keras_resnet.choices.placements import PLACEMENTS
+from keras_resnet.layers.normalization import BatchNormalization
 from tests.keras_resnet.helpers import build, copy_weights, images, outputs, tiny
 
 EVERYTHING = {

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.shortcuts import SHORTCUTS, parse_shortcut, shortcut
-from keras_resnet.units import Unit
+from keras_resnet.build.unit import Unit
+from keras_resnet.choices.shortcuts import SHORTCUTS, parse_shortcut, shortcut
 from tests.keras_resnet import reference
 from tests.keras_resnet.helpers import build, images, outputs, randomise, tiny
 

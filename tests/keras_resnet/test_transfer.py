@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.adaptation import freeze, stages_of, transfer
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
-from keras_resnet.transfer import freeze, stages_of, transfer
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, images, outputs, relative_error, tiny
 
 VARIANTS = [

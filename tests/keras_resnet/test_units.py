@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.layers import BatchNormalization
-from keras_resnet.units import PLACEMENTS, UNITS, Placement, Unit, residual_unit
+from keras_resnet.build.unit import Unit, residual_unit
+from keras_resnet.choices.placements import PLACEMENTS, Placement
+from keras_resnet.choices.units import UNITS
+from keras_resnet.layers.normalization import BatchNormalization
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, images, outputs, randomise, tiny
 
 # arXiv 1603.05027, Figure 4 and Table 2, (a) to (e); with bottleneck units, arXiv 1512.03385, Figure 5.

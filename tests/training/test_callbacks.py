@@ -9,7 +9,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet import layers
-from keras_resnet.layers import uncompiled
+from keras_resnet.model import uncompiled
 from tests.keras_resnet.helpers import images, outputs, run_python, tiny
 from training import callbacks
 from training.callbacks import SaveRun

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_resnet
-from keras_resnet.export import export_savedmodel
+from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.preprocessing import Preprocessing
 from tests.keras_resnet.helpers import images, outputs
 from training.distribution import strategy

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.transfer import stages_of, transfer
+from keras_resnet.adaptation import stages_of, transfer
 from tests.keras_resnet.helpers import randomise
 from tests.training.helpers import same_weights
 from training import fine_tune

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_resnet.layers import ResidualNetwork, channels, deep_recursion, spatial_axes
+from keras_resnet.build.head import FLOAT32_HEAD, TOP, check_classes, classifier, global_pool, has_top
+from keras_resnet.build.network import check_shape
+from keras_resnet.layers.conventions import channels, spatial_axes
 from keras_resnet.messages import unknown
-from keras_resnet.network import FLOAT32_HEAD, TOP, check_classes, check_shape, classifier, global_pool, has_top
+from keras_resnet.model import ResidualNetwork, deep_recursion
 
 HEAD, BACKBONE = "head", "backbone"
 

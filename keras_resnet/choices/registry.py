@@ -1,6 +1,6 @@
 """Choices that are a name with parameters: how they are written, and how the parameters are checked.
 
-A registry maps names to functions. What users may set is a function's keyword-only arguments; their annotations say
+A registry maps names to functions or classes. What users may set is their keyword-only arguments; the annotations say
 which values are allowed: a `Literal`, `bool`, or a number `Annotated` with a `Range`.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from keras_resnet.messages import unknown
@@ -21,14 +22,7 @@ class Range(NamedTuple):
 
 
 def registering(registry: dict[str, Callable]) -> Callable[[str], Callable[[Callable], Callable]]:
-    """Make the decorator that puts functions into a registry under the names that users write.
-
-    Args:
-        registry: dict to fill.
-
-    Returns:
-        Function of a name that gives a decorator, which returns the function unchanged.
-    """
+    """Make the decorator that puts functions into a registry under the names that users write."""
 
     def named(name: str) -> Callable[[Callable], Callable]:
         def register(function: Callable) -> Callable:
@@ -41,19 +35,7 @@ def registering(registry: dict[str, Callable]) -> Callable[[str], Callable[[Call
 
 
 def parse_choice(kind: str, choice: str | Mapping[str, Any], registry: Mapping[str, Callable]) -> tuple[str, dict]:
-    """Split a user's choice into its name and its parameters, and check both.
-
-    Args:
-        kind: str, what is chosen, as in "shortcut".
-        choice: str, a name in the registry; or a mapping of `name` and parameters.
-        registry: mapping of names to functions.
-
-    Returns:
-        Tuple of the name and the dict of parameters.
-
-    Raises:
-        ValueError: the name or a parameter is unknown, or a value not allowed.
-    """
+    """Split a user's choice, a name or a mapping of `name` and parameters, into both, and check them."""
     parameters = dict(choice) if isinstance(choice, Mapping) else {"name": choice}
     name = parameters.pop("name", None)
     if name not in registry:
@@ -67,30 +49,18 @@ def parse_choice(kind: str, choice: str | Mapping[str, Any], registry: Mapping[s
 
 
 def parameters_of(function: Callable) -> dict[str, Any]:
-    """Read the names and types of what users may set off a function's keyword-only arguments.
+    """Read the names and types of what users may set off the keyword-only arguments of a function or class.
 
-    Args:
-        function: of a registry.
-
-    Returns:
-        Dict of names to annotations.
+    Only their annotations are evaluated: those of other arguments may name what is imported in the function's body.
     """
-    hints = get_type_hints(function, include_extras=True)
     arguments = inspect.signature(function).parameters.values()
-    return {a.name: hints.get(a.name) for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
+    written = {a.name: a.annotation for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
+    body = function.__init__ if isinstance(function, type) else inspect.unwrap(function)
+    return get_type_hints(SimpleNamespace(__annotations__=written), body.__globals__, include_extras=True)
 
 
 def check_value(parameter: str, value: Any, kind: Any) -> None:
-    """Refuse a value that an annotation does not allow.
-
-    Args:
-        parameter: str, its name, for the message.
-        value: what the user gave.
-        kind: the annotation: a `Literal`, `bool`, or `Annotated[float or int, Range]`.
-
-    Raises:
-        ValueError: the value is not allowed.
-    """
+    """Refuse a value that an annotation, a `Literal`, `bool` or `Annotated[float or int, Range]`, does not allow."""
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise ValueError(unknown(f"value of {parameter}", value, get_args(kind)))
     if kind is bool and not isinstance(value, bool):

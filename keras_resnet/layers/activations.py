@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_resnet.layers import PACKAGE
+from keras_resnet.layers.conventions import PACKAGE
 
 
 class ChannelwiseActivation(keras.layers.Layer):

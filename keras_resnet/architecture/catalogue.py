@@ -6,9 +6,9 @@ import functools
 import re
 from collections.abc import Callable
 
-from keras_resnet.architecture import Architecture
+from keras_resnet.architecture.value import Architecture
+from keras_resnet.choices.units import UNITS
 from keras_resnet.messages import unknown
-from keras_resnet.units import UNITS
 
 PREACTIVATION = "full_preactivation"
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from keras_resnet.architecture.fields import Fields
+from keras_resnet.choices.activations import check_activation
+from keras_resnet.choices.placements import PLACEMENTS
+from keras_resnet.choices.registry import Range, check_value
+from keras_resnet.choices.shortcuts import pads_with_zeros, parse_shortcut
+from keras_resnet.choices.stems import STEMS
+from keras_resnet.choices.units import UNITS
 from keras_resnet.messages import unknown
-from keras_resnet.parameters import Range, check_value
-from keras_resnet.shortcuts import pads_with_zeros, parse_shortcut
-from keras_resnet.stems import STEMS
-from keras_resnet.units import PLACEMENTS, UNITS
-
-if TYPE_CHECKING:
-    from keras_resnet.architecture import Architecture
 
 CONVOLUTIONS = ("stem", "1", "2", "3", "shortcut")
 
@@ -55,11 +55,11 @@ KINDS: dict[str, object] = {
 OPTIONAL = ("stem_width", "squeeze_excitation", "output_stride")
 
 
-def check(architecture: Architecture) -> None:
+def check(architecture: Fields) -> None:
     """Refuse an architecture that no network can have.
 
     Args:
-        architecture: Architecture.
+        architecture: Fields.
 
     Raises:
         ValueError: a value is not allowed, or two values contradict each other; the message says why.
@@ -73,13 +73,13 @@ def check(architecture: Architecture) -> None:
             check_value(field, value, kind)
     _check_lists(architecture)
     parse_shortcut(architecture.shortcut)
-    _ = architecture.pieces  # makes the activation, which refuses what is none
+    check_activation(architecture.activation)
     for rule in RULES:
         for complaint in rule(architecture):
             raise ValueError(complaint)
 
 
-def _check_lists(architecture: Architecture) -> None:
+def _check_lists(architecture: Fields) -> None:
     for field, what in (("blocks", "one for each stage"), ("widths", "one for each stage"), ("hidden", "or none")):
         values = getattr(architecture, field)
         counts = isinstance(values, tuple) and all(type(value) is int and value > 0 for value in values)
@@ -100,7 +100,7 @@ def _check_lists(architecture: Architecture) -> None:
 Complaints = Iterator[str]
 
 
-def _zeros_cannot_shrink_channels(architecture: Architecture) -> Complaints:
+def _zeros_cannot_shrink_channels(architecture: Fields) -> Complaints:
     outputs = (width * UNITS[architecture.unit].expansion for width in architecture.widths)
     channels = [architecture.stem_filters, *outputs]
     if pads_with_zeros(architecture.shortcut) and channels != sorted(channels):
@@ -111,7 +111,7 @@ def _zeros_cannot_shrink_channels(architecture: Architecture) -> Complaints:
         )
 
 
-def _image_is_no_feature_map(architecture: Architecture) -> Complaints:
+def _image_is_no_feature_map(architecture: Fields) -> Complaints:
     name, _ = parse_shortcut(architecture.shortcut)
     if architecture.stem == "none" and name not in ("none", "B", "C", "convolution"):
         yield f"stem='none' gives the image itself to the first unit, whose shortcut cannot be {name!r}; take 'B'."
@@ -119,7 +119,7 @@ def _image_is_no_feature_map(architecture: Architecture) -> Complaints:
         yield f"stem='none' has no width; received stem_width={architecture.stem_width}."
 
 
-def _something_activates_the_stem(architecture: Architecture) -> Complaints:
+def _something_activates_the_stem(architecture: Fields) -> Complaints:
     if not architecture.stem_activation and not architecture.is_preactivation:
         yield (
             f"stem_activation=False leaves no activation after the stem of placement {architecture.placement!r}; only "
@@ -127,12 +127,12 @@ def _something_activates_the_stem(architecture: Architecture) -> Complaints:
         )
 
 
-def _deep_stem_begins_with_half_the_width(architecture: Architecture) -> Complaints:
+def _deep_stem_begins_with_half_the_width(architecture: Fields) -> Complaints:
     if architecture.stem == "deep" and architecture.stem_filters % 2:
         yield f"stem='deep' begins with half of its width, which cannot be {architecture.stem_filters}."
 
 
-def _groups_divide_the_channels(architecture: Architecture) -> Complaints:
+def _groups_divide_the_channels(architecture: Fields) -> Complaints:
     groups, each = architecture.groups, architecture.width_per_group
     if (groups, each) == (1, 64):
         return
@@ -149,7 +149,7 @@ def _groups_divide_the_channels(architecture: Architecture) -> Complaints:
             )
 
 
-def _squeeze_leaves_channels(architecture: Architecture) -> Complaints:
+def _squeeze_leaves_channels(architecture: Fields) -> Complaints:
     reduction = architecture.squeeze_excitation
     for width in architecture.widths:
         channels = width * UNITS[architecture.unit].expansion
@@ -157,7 +157,7 @@ def _squeeze_leaves_channels(architecture: Architecture) -> Complaints:
             yield f"squeeze_excitation={reduction} must divide the {channels} channels of a stage of width {width}."
 
 
-def _zero_scale_can_grow(architecture: Architecture) -> Complaints:
+def _zero_scale_can_grow(architecture: Fields) -> Complaints:
     if not architecture.zero_init_residual:
         return
     if architecture.entry.suffix != ("norm",) or architecture.normalization == "none":
@@ -171,12 +171,12 @@ def _zero_scale_can_grow(architecture: Architecture) -> Complaints:
         yield "zero_init_residual=True makes a network without shortcuts give zeros; received shortcut='none'."
 
 
-def _dropped_branch_leaves_something(architecture: Architecture) -> Complaints:
+def _dropped_branch_leaves_something(architecture: Fields) -> Complaints:
     if architecture.stochastic_depth and parse_shortcut(architecture.shortcut)[0] == "none":
         yield "stochastic_depth drops residual branches, and shortcut='none' leaves nothing in their place."
 
 
-def _dilation_keeps_the_function(architecture: Architecture) -> Complaints:
+def _dilation_keeps_the_function(architecture: Fields) -> Complaints:
     stride = architecture.output_stride
     if stride is None:
         return
@@ -196,7 +196,7 @@ def _dilation_keeps_the_function(architecture: Architecture) -> Complaints:
         )
 
 
-RULES: tuple[Callable[[Architecture], Complaints], ...] = (
+RULES: tuple[Callable[[Fields], Complaints], ...] = (
     _zeros_cannot_shrink_channels,
     _image_is_no_feature_map,
     _something_activates_the_stem,

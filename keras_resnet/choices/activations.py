@@ -1,75 +1,99 @@
 """Activations: the factory that puts a fresh layer at each site of a network, and those that learn.
 
 An activation that learns, or that changes the number of channels, is a function `(name, **parameters) -> layer` in a
-registry. Its keyword-only parameters are what a user may set: `activation={"name": "maxout", "pieces": 3}`.
+registry. Its keyword-only parameters are what a user may set: `activation={"name": "maxout", "pieces": 3}`. One that
+takes several channels for each that it gives has a parameter `pieces`, the number of them.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-import keras
-
-from keras_resnet.activation_layers import Maxout, PiecewiseLinear, Rational, TrainableSwish
-from keras_resnet.layers import spatial_axes
+from keras_resnet.choices.registry import Range, parse_choice, registering
 from keras_resnet.messages import unknown
-from keras_resnet.parameters import Range, parse_choice, registering
 
-Activation = str | Callable | type[keras.layers.Layer] | keras.layers.Layer | Mapping[str, Any]
+if TYPE_CHECKING:
+    import keras
+
+Activation: TypeAlias = "str | Callable | type[keras.layers.Layer] | keras.layers.Layer | Mapping[str, Any]"
 
 # The activations that are layers, by the names that users write; all others are functions.
 LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {}
 activation = registering(LAYERS)
+
+# The names of Keras's own activation functions, by which a choice is checked without importing Keras.
+KERAS_FUNCTIONS = (
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+)
 
 
 @activation("prelu")
 def prelu(name: str, *, slope: Annotated[float, Range(-10, 10)] = 0.25) -> keras.layers.Layer:
     """Give ReLU a slope for the negative part that is learned, one a channel.
 
-    Args:
-        name: str, the layer's.
-        slope: float, at the start.
-
-    Returns:
-        keras.layers.PReLU.
-
     Source: arXiv 1502.01852, section 2.1, "channel-wise".
     """
+    import keras
+
+    from keras_resnet.layers.conventions import spatial_axes
+
     # Keras's default is a slope for each pixel, which needs a fixed image size.
     return keras.layers.PReLU(keras.initializers.Constant(slope), shared_axes=spatial_axes(), name=name)
 
 
 @activation("trainable_swish")
 def trainable_swish(name: str, *, beta: Annotated[float, Range(-10, 10)] = 1.0) -> keras.layers.Layer:
-    """Learn the beta of Swish, one a channel.
-
-    Args:
-        name: str, the layer's.
-        beta: float, at the start; 1 is SiLU.
-
-    Returns:
-        TrainableSwish.
+    """Learn the beta of Swish, one a channel; 1 at the start is SiLU.
 
     Source: arXiv 1710.05941, section 4.
     """
+    from keras_resnet.layers.activations import TrainableSwish
+
     return TrainableSwish(beta, name=name)
 
 
 @activation("piecewise_linear")
 def piecewise_linear(name: str, *, hinges: Annotated[int, Range(1, 17)] = 2) -> keras.layers.Layer:
-    """Learn a piecewise linear function for each channel, which starts as ReLU.
-
-    Args:
-        name: str, the layer's.
-        hinges: int, pieces beside those of ReLU.
-
-    Returns:
-        PiecewiseLinear.
+    """Learn a piecewise linear function for each channel, which starts as ReLU; `hinges` are pieces beside its two.
 
     Source: arXiv 1412.6830, equation 1.
     """
+    from keras_resnet.layers.activations import PiecewiseLinear
+
     return PiecewiseLinear(hinges, name=name)
 
 
@@ -77,14 +101,10 @@ def piecewise_linear(name: str, *, hinges: Annotated[int, Range(1, 17)] = 2) -> 
 def rational(name: str) -> keras.layers.Layer:
     """Learn a rational function at each site, which starts near ReLU.
 
-    Args:
-        name: str, the layer's.
-
-    Returns:
-        Rational.
-
     Source: arXiv 1907.06732, equation 2, "safe PAU".
     """
+    from keras_resnet.layers.activations import Rational
+
     return Rational(name=name)
 
 
@@ -92,15 +112,10 @@ def rational(name: str) -> keras.layers.Layer:
 def maxout(name: str, *, pieces: Annotated[int, Range(2, 65)] = 2) -> keras.layers.Layer:
     """Take the greatest of several linear maps; the convolution before gives so many times the channels.
 
-    Args:
-        name: str, the layer's.
-        pieces: int, linear maps to a channel.
-
-    Returns:
-        Maxout.
-
     Source: arXiv 1302.4389, section 3.
     """
+    from keras_resnet.layers.activations import Maxout
+
     return Maxout(pieces, name=name)
 
 
@@ -111,7 +126,7 @@ def activation_factory(activation: Activation) -> Callable[..., keras.layers.Lay
 
     Args:
         activation: a name ("relu", "gelu", "prelu", ...), a mapping of `name` and parameters, a function, a Layer
-            class, a Layer instance that serves as prototype, or a serialised Keras config (dict).
+            class, a Layer instance that serves as prototype, or a serialized Keras config (dict).
 
     Returns:
         Function `(name) -> keras.layers.Layer`.
@@ -120,13 +135,15 @@ def activation_factory(activation: Activation) -> Callable[..., keras.layers.Lay
         ValueError: the activation is unknown; or a function without a name, which no saved file could hold; or a
             layer with weights, which sites cannot share.
     """
+    import keras
+
     if _is_named(activation):
         name, parameters = parse_choice("activation", activation, LAYERS)
         return functools.partial(LAYERS[name], **parameters)
     if isinstance(activation, str):
         activation = _function_of(activation)
     if isinstance(activation, Mapping):
-        activation = _deserialise(activation)
+        activation = _deserialized(activation)
     if isinstance(activation, type) and issubclass(activation, keras.layers.Layer):
         return _from_class(activation)
     if isinstance(activation, keras.layers.Layer):
@@ -143,16 +160,29 @@ def activation_factory(activation: Activation) -> Callable[..., keras.layers.Lay
     return lambda name: keras.layers.Activation(activation, name=name)
 
 
+def check_activation(activation: Activation) -> None:
+    """Refuse what is no activation; a name that is known here is checked without Keras."""
+    if _is_named(activation):
+        parse_choice("activation", activation, LAYERS)
+    elif not (isinstance(activation, str) and activation in KERAS_FUNCTIONS):
+        activation_factory(activation)
+
+
 def channels_taken(activation: Activation) -> int:
-    """Tell how many channels an activation takes for each that it gives.
+    """Tell how many channels an activation takes for each that it gives; 1 but for maxout."""
+    if _is_named(activation):
+        name, parameters = parse_choice("activation", activation, LAYERS)
+        return parameters.get("pieces") or _default_pieces(LAYERS[name])
+    if isinstance(activation, Mapping):
+        return activation.get("config", {}).get("pieces", 1)
+    if isinstance(activation, type):
+        return _default_pieces(activation)
+    return getattr(activation, "pieces", 1)
 
-    Args:
-        activation: as of `activation_factory`.
 
-    Returns:
-        int; 1 but for maxout.
-    """
-    return getattr(activation_factory(activation)(name="probe"), "pieces", 1)
+def _default_pieces(maker: Callable) -> int:
+    pieces = inspect.signature(maker).parameters.get("pieces")
+    return 1 if pieces is None else pieces.default
 
 
 def _is_named(activation: Activation) -> bool:
@@ -163,27 +193,29 @@ def _is_named(activation: Activation) -> bool:
 
 
 def _function_of(name: str) -> Callable:
+    import keras
+
     try:
         return keras.activations.get(name)
     except ValueError:
-        raise ValueError(unknown("activation", name, sorted({*_keras_names(), *LAYERS}))) from None
+        raise ValueError(unknown("activation", name, sorted({*KERAS_FUNCTIONS, *LAYERS}))) from None
 
 
-def _keras_names() -> list[str]:
-    functions = {name: getattr(keras.activations, name) for name in dir(keras.activations)}
-    helpers = {"get", "serialize", "deserialize"}
-    return [name for name, f in functions.items() if callable(f) and name not in helpers and name.islower()]
+def _deserialized(config: Mapping[str, Any]) -> Any:
+    import keras
 
-
-def _deserialise(config: Mapping[str, Any]) -> Any:
     try:
         return keras.saving.deserialize_keras_object(dict(config))
     except (TypeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"activation={dict(config)!r} is not a serialised Keras activation: {reason}") from error
+        raise ValueError(f"activation={dict(config)!r} is not a serialized Keras activation: {reason}") from error
 
 
 def _from_class(layer: type[keras.layers.Layer]) -> Callable[..., keras.layers.Layer]:
+    import keras
+
+    from keras_resnet.layers.conventions import spatial_axes
+
     if issubclass(layer, keras.layers.PReLU):
         return functools.partial(layer, shared_axes=spatial_axes())
     return layer

@@ -1,4 +1,4 @@
-"""Multi-scale features: where the levels of a network lie, and a model that gives them."""
+"""Multi-scale features: a model that gives the maps of several levels of a network."""
 
 from __future__ import annotations
 
@@ -6,42 +6,9 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_resnet.architecture import Architecture
-from keras_resnet.layers import Level, ResidualNetwork
+from keras_resnet.build.stages import Level
 from keras_resnet.messages import unknown
-from keras_resnet.units import Unit
-
-
-def levels_of(architecture: Architecture, stages: Sequence[Sequence[Unit]]) -> dict[str, Level]:
-    """Find the last map of each scale: before the unit that strides or dilates, or before the pool, or at the end.
-
-    In a pre-activation network the map is taken behind the normalisation and activation that open the next unit.
-
-    Args:
-        architecture: Architecture.
-        stages: the network's units, as of `network.units`.
-
-    Returns:
-        Dict of names, "C2" for the first scale after the stem, to Levels.
-    """
-    ends = {stage[-1].name for stage in stages}
-    units = [unit for stage in stages for unit in stage]
-    stride, levels = architecture.stem_stride, {}
-    first = 1 if architecture.stem == "none" else 2
-    pools = architecture.downsampling == "max_pool"
-    for unit, following in zip(units, [*units[1:], None]):
-        stride *= unit.stride
-        steps = following is None or following.stride > 1 or following.dilates
-        if steps or (pools and unit.name in ends):
-            levels[f"C{first + len(levels)}"] = Level(_tap(architecture, unit, following), stride)
-            stride *= 2 if pools else 1
-    return levels
-
-
-def _tap(architecture: Architecture, unit: Unit, following: Unit | None) -> str:
-    if not architecture.is_preactivation:
-        return f"{unit.name}_out"
-    return "post_relu" if following is None else f"{following.name}_preact_relu"
+from keras_resnet.model import ResidualNetwork
 
 
 def features(model: keras.Model, levels: Sequence[str | int] = ("C2", "C3", "C4", "C5")) -> keras.Model:

@@ -1,0 +1,5 @@
+"""What a network is: the value, its rules, the catalogue of named ones. Making a value makes no layer."""
+
+from keras_resnet.architecture.value import FIELDS, Architecture
+
+__all__ = ["FIELDS", "Architecture"]

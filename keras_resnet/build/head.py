@@ -1,0 +1,79 @@
+"""What ends a network: the pool over the last map, fully connected layers, the classifier."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import keras
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.build.operations import operations, penalty
+from keras_resnet.layers.conventions import he_initializer, spatial_axes
+
+TOP = "predictions"  # the layer of the classifier
+FLOAT32_HEAD = ("avg_pool", "dropout", TOP)  # the layers that compute in float32 under any dtype policy
+POOLING = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
+
+
+def build_head(architecture: Architecture, x, classes: int, activation: str | None):
+    """Pool globally and classify, in float32 under any dtype policy; the activation None gives logits.
+
+    Source: arXiv 1512.03385, Table 1; initialization as in the authors' Torch code.
+    """
+    x = global_pool(hidden_layers(architecture, x))
+    if architecture.classifier_dropout and not architecture.hidden:
+        x = keras.layers.Dropout(architecture.classifier_dropout, dtype="float32", name="dropout")(x)
+    return classifier(x, classes, activation, penalty(architecture))
+
+
+def global_pool(x):
+    """Average the last feature map, in float32 under any dtype policy."""
+    return keras.layers.GlobalAveragePooling2D(dtype="float32", name="avg_pool")(x)
+
+
+def classifier(x, classes: int, activation: str | None, penalty: keras.regularizers.Regularizer | None = None):
+    """Classify a vector, in float32 under any dtype policy; the activation None gives logits."""
+    return keras.layers.Dense(
+        classes,
+        activation=activation,
+        kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+        kernel_regularizer=penalty,
+        dtype="float32",
+        name=TOP,
+    )(x)
+
+
+def hidden_layers(architecture: Architecture, x):
+    """Lay out the fully connected layers before the classifier, as convolutions of which the first spans the map.
+
+    Source: arXiv 1409.1556, Table 1, "FC-4096", and section 3.2, which makes the same convolutions of them.
+    """
+    for index, width in enumerate(architecture.hidden, start=1):
+        x = keras.layers.Conv2D(
+            width * architecture.pieces,
+            tuple(x.shape[axis] for axis in spatial_axes()),
+            kernel_initializer=he_initializer(),
+            kernel_regularizer=penalty(architecture),
+            name=f"fc{index}",
+        )(x)
+        x = operations(architecture, x, ("act",), f"fc{index}")
+        if architecture.classifier_dropout:
+            x = keras.layers.Dropout(architecture.classifier_dropout, name=f"fc{index}_dropout")(x)
+    return x
+
+
+def pooled(x, pooling: str | None):
+    """Pool the last feature map of a network without its top, where that is asked for."""
+    return x if pooling is None else POOLING[pooling](name=f"{pooling}_pool")(x)
+
+
+def has_top(model: keras.Model) -> bool:
+    """Tell whether a network ends in its classifier."""
+    return any(layer.name == TOP for layer in model.layers)
+
+
+def check_classes(classes: int) -> int:
+    """Refuse a number of classes that is not a positive integer."""
+    if isinstance(classes, bool) or not isinstance(classes, Integral) or classes < 1:
+        raise ValueError(f"classes must be a positive integer; received {classes!r}.")
+    return int(classes)

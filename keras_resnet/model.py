@@ -1,0 +1,167 @@
+"""ResidualNetwork: the model class of all networks of this package, and the function that builds one."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.architecture.catalogue import get_architecture
+from keras_resnet.build.network import Shape, build_graph
+from keras_resnet.build.stages import Level, levels_of
+from keras_resnet.files import write_atomically
+from keras_resnet.garbage import uncollected
+from keras_resnet.layers.conventions import PACKAGE
+from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.signature import sign
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ResidualNetwork(keras.Model):
+    """A functional model whose graph may be thousands of layers deep, and that knows what it is.
+
+    It carries where its features lie (`levels`, a dict of names to `Level`) and what its weights expect of images
+    (`preprocessing`, a `Preprocessing` or None) into its `.keras` file, and the names of its layers into its weights
+    file.
+
+    Keras walks the graph of a functional model recursively when it makes one, which also happens on loading
+    and cloning, and meets Python's recursion limit near 1000 layers.
+
+    Args:
+        *args: those of `keras.Model`. They are not spelled out because Keras 3.12 takes a subclass for a
+            functional model only if its arguments look like those of its own, wrapped constructor.
+        **kwargs: those of `keras.Model`; and `levels` and `preprocessing`, as here or as in a configuration.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        levels, preprocessing = kwargs.pop("levels", None), kwargs.pop("preprocessing", None)
+        with deep_recursion():
+            super().__init__(*args, **kwargs)
+        self.levels = {name: Level(*level) for name, level in (levels or {}).items()}
+        self.preprocessing = Preprocessing(**preprocessing) if isinstance(preprocessing, dict) else preprocessing
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the model's configuration."""
+        config = super().get_config()
+        if self.levels:
+            config["levels"] = {name: list(level) for name, level in self.levels.items()}
+        if self.preprocessing is not None:
+            config["preprocessing"] = self.preprocessing.to_dict()
+        return config
+
+    def train_step(self, *args: Any, **kwargs: Any):
+        """Train on a batch as Keras does; while that is traced, Python looks for no garbage among all that it makes."""
+        with uncollected():
+            return super().train_step(*args, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
+        """Make the metrics' and the optimizer's variables before Keras's TensorFlow trainer traces a step.
+
+        Under a strategy Keras does so itself. Elsewhere it leaves them to the trace, and TensorFlow traces a second
+        time whatever has made variables: a step of a thousand layers too.
+        """
+        if self._distribute_strategy is not None:
+            super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+            return
+        # These names are Keras's own, and a model may be compiled in the scope of a strategy that it was not made in:
+        # where this does not work, a step is traced twice, and no more.
+        with contextlib.suppress(AttributeError, RuntimeError):
+            if iterator is not None:  # shapes and types will do: taking a batch would rob a generator of it
+                data_batch = iterator._get_iterator().element_spec
+            self._symbolic_build(data_batch=data_batch)
+
+    def save_weights(self, filepath, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+        """Save the weights as Keras does; a single file whole or not at all, and the names of the layers with them."""
+        is_local_file = str(filepath).endswith(".weights.h5") and "://" not in str(filepath)
+        if not overwrite or max_shard_size is not None or not is_local_file:
+            super().save_weights(filepath, overwrite, max_shard_size)
+            return
+
+        def write(part) -> None:
+            super(ResidualNetwork, self).save_weights(part)
+            sign(part, self)
+
+        write_atomically(filepath, write, size_of_weights_file(self))
+
+
+def size_of_weights_file(model: keras.Model) -> int:
+    """Say how many bytes a weights file may take, for on a full disk the HDF5 library ends the whole process."""
+    variables = [*model.variables, *(model.optimizer.variables if getattr(model, "optimizer", None) else ())]
+    return sum(4 * math.prod(variable.shape) + 4096 for variable in variables)
+
+
+def uncompiled(model: ResidualNetwork) -> ResidualNetwork:
+    """Give a network over the same layers without optimizer, loss and metrics.
+
+    Keras writes these into every `.keras` file of a compiled model, with the optimizer's state, and whoever loads it
+    needs their classes.
+
+    Args:
+        model: ResidualNetwork.
+
+    Returns:
+        ResidualNetwork that shares the layers, and what the other says of itself.
+    """
+    network = ResidualNetwork(model.input, model.output, name=model.name, levels=model.levels)
+    network.preprocessing = model.preprocessing
+    return network
+
+
+@contextlib.contextmanager
+def deep_recursion(limit: int = 100_000) -> Iterator[None]:
+    """Raise Python's recursion limit for a while.
+
+    Args:
+        limit: int, frames allowed meanwhile.
+
+    Yields:
+        None.
+    """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, limit))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def build_network(
+    architecture: Architecture | str,
+    *,
+    name: str | None = None,
+    include_top: bool = True,
+    input_tensor=None,
+    input_shape: Shape | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+    classifier_activation: str | None = "softmax",
+    **choices: Any,
+) -> ResidualNetwork:
+    """Build an untrained network; see `keras_resnet.ResNet` for the arguments."""
+    name = name or (architecture.lower() if isinstance(architecture, str) else "resnet")
+    architecture = as_architecture(architecture).replace(**choices)
+    with uncollected():
+        inputs, outputs = build_graph(
+            architecture,
+            include_top=include_top,
+            input_tensor=input_tensor,
+            input_shape=input_shape,
+            pooling=pooling,
+            classes=classes,
+            classifier_activation=classifier_activation,
+        )
+        return ResidualNetwork(inputs, outputs, name=name, levels=levels_of(architecture))
+
+
+def as_architecture(network: Architecture | str) -> Architecture:
+    """Give an architecture, or look one up by the network's name."""
+    if isinstance(network, str):
+        return get_architecture(network)
+    if not isinstance(network, Architecture):
+        raise ValueError(f"architecture must be an Architecture or a name; received {network!r}.")
+    return network
