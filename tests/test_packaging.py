@@ -118,7 +118,7 @@ def test_installed_command_is_ours_in_any_folder_and_names_itself(
 
 START_A_PROCESS = """
 import os
-from tuning.jobs import processes
+from tuning.engine.jobs import processes
 
 if __name__ == "__main__":
     process = processes().Process(target=os.mkdir, args=("made",))

@@ -14,7 +14,7 @@ import training.__main__ as training
 import tuning.__main__ as tuning
 from keras_resnet.architecture.figures import FIGURES
 from training.config import FIELDS, recipe_names
-from tuning.points import possible_points
+from tuning.space.points import possible_points
 from tuning.study import make_study
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")

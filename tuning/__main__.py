@@ -17,7 +17,7 @@ from training.__main__ import DEFAULT_RECIPE
 from training.command_line import called, option, run, start
 from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
 from training.interrupts import saying
-from tuning.search_space import RESERVED, default_space
+from tuning.space.reading import RESERVED, default_space
 from tuning.study import Study, make_study
 
 PROGRAM = called("tuning")
@@ -105,7 +105,7 @@ def run_search(arguments: list[str]) -> None:
     )
     study = study_of(options)
     folder = options.study_dir or Path("studies", f"{options.recipe}-{time.strftime('%Y%m%d-%H%M%S')}")
-    from tuning.jobs import processes
+    from tuning.engine.jobs import processes
 
     processes()
     start()
@@ -200,7 +200,8 @@ def report(arguments: list[str]) -> None:
     """
     options = tyro.cli(ReportOptions, prog=f"{PROGRAM} report", description=report.__doc__, args=arguments)
     start()
-    from tuning.report import leaderboard_text, write_report
+    from tuning.report.leaderboard import leaderboard_text
+    from tuning.report.writing import write_report
     from tuning.results import read_results
 
     write_report(options.study)
@@ -215,21 +216,16 @@ def work(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(WorkOptions, prog=f"{PROGRAM} work", description=work.__doc__, args=arguments)
-    from tuning.jobs import Share, processes
+    from tuning.engine.jobs import Share, processes
     from tuning.study import read_study
 
     study = read_study(options.study)
     processes()
     start()
-    from keras_tuner.errors import FatalError
+    from tuning.engine.workers import planned_epochs
+    from tuning.engine.workers import work as work_for
 
-    from tuning.workers import planned_epochs
-    from tuning.workers import work as work_for
-
-    try:
-        work_for(study, options.study, planned_epochs(study), options.chief, options.name, Share())
-    except FatalError as error:
-        raise ValueError(str(error)) from error
+    work_for(study, options.study, planned_epochs(study), options.chief, options.name, Share())
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "work": work}

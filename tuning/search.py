@@ -10,9 +10,12 @@ from typing import Any
 from keras_resnet.files import write_atomically
 from training.config import read_fields
 from training.locks import alone
-from tuning.jobs import Job, Share, execute, visible_gpus
-from tuning.oracles import Proposals, make_oracle
-from tuning.report import leaderboard_text, write_report
+from tuning.engine.jobs import Job, Share, execute, visible_gpus
+from tuning.engine.oracles import Proposals, make_oracle
+from tuning.engine.service import serve
+from tuning.engine.workers import FAULT_FILE, StudyTuner, planned_epochs, write_trial
+from tuning.report.leaderboard import leaderboard_text
+from tuning.report.writing import write_report
 from tuning.results import (
     FAULT,
     FINALS,
@@ -23,9 +26,7 @@ from tuning.results import (
     read_results,
     read_trial,
 )
-from tuning.service import serve
 from tuning.study import Study, make_study
-from tuning.workers import FAULT_FILE, StudyTuner, planned_epochs, write_trial
 
 LOCAL = "127.0.0.1:0"
 # What of a study, and of its fields, may be another when it goes on: how long it lasts, and where it runs.

@@ -12,8 +12,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.config import RunConfig, explain, load_recipe, make_config, read_fields
-from tuning.dimensions import Space
-from tuning.search_space import parse_space
+from tuning.space.dimensions import Space
+from tuning.space.reading import parse_space
 
 OBJECTIVES: dict[str, str] = {"accuracy": "max", "loss": "min"}
 
@@ -24,7 +24,7 @@ class Study(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     fields: dict[str, Any] = Field(description="fields of RunConfig that all trials have in common")
-    space: dict[str, Any] = Field(description="what is searched, by field; see tuning.search_space")
+    space: dict[str, Any] = Field(description="what is searched, by field; see tuning.space.reading")
     tuner: Literal["random", "grid", "bayesian", "hyperband"] = Field("random", description="how trials are proposed")
     objective: Literal["accuracy", "loss"] = Field("accuracy", description="what decides, on the validation split")
     trials: int | None = Field(None, ge=1, description="trials at most")

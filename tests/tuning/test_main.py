@@ -7,7 +7,7 @@ from tests.keras_resnet.helpers import run_python
 from training.config import FIELDS, load_recipe
 from tuning import search
 from tuning.__main__ import STUDY_OPTIONS, main
-from tuning.search_space import default_space
+from tuning.space.reading import default_space
 from tuning.study import Study, make_study
 
 

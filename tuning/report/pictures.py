@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuning.effects import Effect, Level
+from tuning.report.effects import Effect, Level
+from tuning.report.statistics import Cell, PairTable
+from tuning.report.wording import Measure, point_text
 from tuning.results import StudyResults, TrialResult
-from tuning.statistics import Cell, PairTable
-from tuning.wording import Measure, point_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

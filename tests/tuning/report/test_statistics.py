@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from tests.tuning.helpers import FIELDS, make_trial
+from tuning.report.statistics import Cell, Noise, compare, dimension_names, noise, pair_table, walk, within_noise
 from tuning.results import FAILED, STOPPED, Run, StudyResults, TrialResult
-from tuning.search_space import parse_space
-from tuning.statistics import Cell, Noise, compare, dimension_names, noise, pair_table, walk, within_noise
+from tuning.space.reading import parse_space
 from tuning.study import make_study
 
 PAIR = {"activation": ["relu", "gelu", "tanh"], "shortcut": ["A", "B"]}

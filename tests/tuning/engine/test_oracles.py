@@ -2,16 +2,23 @@
 
 import json
 
+import keras_tuner
 import pytest
 from keras_tuner.engine.trial import TrialStatus
 
-from tuning.oracles import ATTEMPTS, make_oracle
-from tuning.points import problem
-from tuning.search_space import signature
-from tuning.workers import StudyTuner
+from tuning.engine.oracles import ATTEMPTS, declare, make_oracle
+from tuning.engine.workers import StudyTuner
+from tuning.space.points import problem
+from tuning.space.reading import parse_space, signature
 
 FOUR = {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]}
 MIXED = {"activation": ["relu", "prelu"], "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"}}
+
+NESTED = {
+    "activation": ["relu", {"name": "trainable_swish", "beta": {"low": 0.5, "high": 2.0, "points": 3}}],
+    "shortcut": ["A", {"name": "exclusive_gating", "bias": [-6.0, -3.0], "change": "B"}],
+    "optimizer": ["sgd", {"name": "adamw", "learning_rate": {"low": 0.001, "high": 0.1, "scale": "log", "points": 3}}],
+}
 
 
 @pytest.fixture
@@ -42,6 +49,19 @@ def run(oracle, score=lambda fields: 0.5) -> list[dict]:
         finish(oracle, trial, score(fields))
     assert oracle.finished
     return done
+
+
+def test_keras_tuner_draws_what_the_space_allows():
+    space = parse_space(NESTED)
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        keras_tuner.Objective("accuracy", "max"), max_trials=50, hyperparameters=declare(space), seed=1
+    )
+    drawn = [oracle._random_values() for _ in range(50)]
+    assert {values["activation"] for values in drawn} == {"relu", "trainable_swish"}
+    for values in drawn:
+        assert space.active(values) == values
+        beta = values.get("activation/trainable_swish/beta", 1)
+        assert 0.5 <= beta <= 2
 
 
 @pytest.mark.parametrize("tuner", ["grid", "random", "bayesian"])

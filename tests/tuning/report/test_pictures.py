@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tests.tuning.helpers import fill, write_study, write_trial
-from tuning.cost import cost_of, draw_cost, pareto_front
-from tuning.effects import Effect, Level
-from tuning.findings import find
-from tuning.parallel_coordinates import draw_parallel, make_axes
-from tuning.pictures import draw_curves, draw_effects, draw_pair, mean_curve, score_ends, to_png
+from tuning.report.cost import cost_of, draw_cost, pareto_front
+from tuning.report.effects import Effect, Level
+from tuning.report.findings import find
+from tuning.report.parallel_coordinates import draw_parallel, make_axes
+from tuning.report.pictures import draw_curves, draw_effects, draw_pair, mean_curve, score_ends, to_png
+from tuning.report.statistics import Cell, PairTable
+from tuning.report.wording import Measure
 from tuning.results import read_results
-from tuning.statistics import Cell, PairTable
-from tuning.wording import Measure
 
 SPACE = {
     "activation": ["relu", "gelu", {"name": "trainable_swish", "beta": {"low": 0.5, "high": 2.0}}],

@@ -16,8 +16,8 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from keras_resnet.files import write_atomically
-from tuning.jobs import Job, Share, execute, settle
-from tuning.oracles import ORACLE_FOLDER, ORACLES
+from tuning.engine.jobs import Job, Share, execute, settle
+from tuning.engine.oracles import ORACLE_FOLDER, ORACLES
 from tuning.results import FAILED, FAULT, KILLED, TRIAL_FILE, TRIALS, Outcome
 from tuning.study import Study, read_study
 
@@ -156,8 +156,15 @@ def work(study: Study, folder: Path, planned: int, chief: str, name: str, share:
         share: Share of this machine.
 
     Raises:
-        FatalError: something else than a trial is at fault.
+        ValueError: something else than a trial is at fault.
     """
+    try:
+        _work(study, folder, planned, chief, name, share)
+    except FatalError as error:
+        raise ValueError(str(error)) from error
+
+
+def _work(study: Study, folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
     host, _, port = chief.rpartition(":")
     os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port, "KERASTUNER_TUNER_ID": name}
     proxied = ORACLES[study.tuner](study, planned)  # keras-tuner puts a client of the chief's in its place
@@ -176,4 +183,4 @@ def work_here(folder: str, planned: int, chief: str, name: str, share: Share) ->
     """
     settle(Path(folder, f"{name}.log"))
     with contextlib.suppress(FatalError):  # the chief reads of it in FAULT_FILE
-        work(read_study(Path(folder)), Path(folder), planned, chief, name, share)
+        _work(read_study(Path(folder)), Path(folder), planned, chief, name, share)

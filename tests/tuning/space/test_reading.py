@@ -2,11 +2,10 @@
 
 import json
 
-import keras_tuner
 import numpy as np
 import pytest
 
-from tuning.search_space import default_space, parse_space, signature
+from tuning.space.reading import default_space, parse_space, signature
 
 NESTED = {
     "activation": ["relu", {"name": "trainable_swish", "beta": {"low": 0.5, "high": 2.0, "points": 3}}],
@@ -67,19 +66,6 @@ def test_middle_stands_for_a_range_without_points():
     assert [point["learning_rate"] for point in space.points(coarse=True)] == [0.1]
     with pytest.raises(ValueError, match="learning_rate is a range, of which a grid needs points: add points"):
         list(space.points())
-
-
-def test_keras_tuner_draws_what_the_space_allows():
-    space = parse_space(NESTED)
-    oracle = keras_tuner.oracles.RandomSearchOracle(
-        keras_tuner.Objective("accuracy", "max"), max_trials=50, hyperparameters=space.hyperparameters(), seed=1
-    )
-    drawn = [oracle._random_values() for _ in range(50)]
-    assert {values["activation"] for values in drawn} == {"relu", "trainable_swish"}
-    for values in drawn:
-        assert space.active(values) == values
-        beta = values.get("activation/trainable_swish/beta", 1)
-        assert 0.5 <= beta <= 2
 
 
 def test_options_of_one_name_are_told_apart_by_what_is_fixed_in_them():

@@ -136,12 +136,12 @@ def processes() -> multiprocessing.context.BaseContext:
         multiprocessing.context.BaseContext.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["keras_resnet", "training.run", "tuning.workers"])
+    context.set_forkserver_preload(["keras_resnet", "training.run", "tuning.engine.workers"])
     # The server looks for modules in the folder it starts in first: where the packages lie, not in the user's folder,
     # where a file may have the name of one of them. Its processes go to the user's folder.
     here = os.open(".", os.O_RDONLY)
     try:
-        os.chdir(Path(__file__).parents[1])
+        os.chdir(Path(__file__).parents[2])
         multiprocessing.forkserver.ensure_running()
     finally:
         os.fchdir(here)

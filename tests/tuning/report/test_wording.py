@@ -3,8 +3,8 @@
 import pytest
 
 from tests.tuning.helpers import make_trial
-from tuning.search_space import parse_space
-from tuning.wording import NONE, Measure, count_text, listing, point_text, searched
+from tuning.report.wording import NONE, Measure, count_text, listing, point_text, searched
+from tuning.space.reading import parse_space
 
 SPACE = parse_space(
     {

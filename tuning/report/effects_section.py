@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuning.dimensions import Choice, Range
-from tuning.effects import Effect
-from tuning.findings import Findings
-from tuning.page import Block, Heading, Paragraph, Picture, Table
-from tuning.wording import NONE, Measure, listing
+from tuning.report.effects import Effect
+from tuning.report.findings import Findings
+from tuning.report.page import Block, Heading, Paragraph, Picture, Table
+from tuning.report.wording import NONE, Measure, listing
+from tuning.space.dimensions import Choice, Range
 
 ALPHA = 0.05
 HOW = (

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.dimensions import Choice, Range, Space
 from tuning.results import TrialResult
+from tuning.space.dimensions import Choice, Range, Space
 
 NONE = "–"  # noqa: RUF001 - what stands in a cell without a value
 

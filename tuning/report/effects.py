@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from tuning.dimensions import Choice, Range, Space
+from tuning.report.statistics import CONFIDENCE, Ancestors, Noise, dimension_names, walk
 from tuning.results import TrialResult
-from tuning.statistics import CONFIDENCE, Ancestors, Noise, dimension_names, walk
+from tuning.space.dimensions import Choice, Range, Space
 
 MOST_VALUES = 5  # of a range that is a factor by its values
 FEWEST_TRIALS = 2  # of each level of a parameter that exists for one option only; fewer say nothing of it

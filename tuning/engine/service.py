@@ -7,10 +7,10 @@ import multiprocessing
 import time
 from pathlib import Path
 
-from tuning.jobs import Share, processes, write_outcome
-from tuning.oracles import Proposals
+from tuning.engine.jobs import Share, processes, write_outcome
+from tuning.engine.oracles import Proposals
+from tuning.engine.workers import FAULT_FILE, work_here
 from tuning.results import KILLED, OUTCOME_FILE, TRIALS, Outcome, read_trial
-from tuning.workers import FAULT_FILE, work_here
 
 # Seconds without a sign of life after which a worker is taken for gone.
 LEASE = 120.0

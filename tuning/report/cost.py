@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuning.pictures import GREY, score_ends, shorten
+from tuning.report.pictures import GREY, score_ends, shorten
+from tuning.report.wording import Measure, point_text
 from tuning.results import StudyResults, TrialResult
-from tuning.wording import Measure, point_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

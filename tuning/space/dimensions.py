@@ -6,10 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import keras_tuner
+from typing import Any
 
 # The fields whose options take parameters of their own; those of all others are fields of the run.
 PARAMETRISED = ("shortcut", "activation")
@@ -50,14 +47,6 @@ class Choice:
         """Find an option by its label."""
         return next(option for option in self.options if option.label == label)
 
-    def declare(self, hyperparameters: keras_tuner.HyperParameters) -> None:
-        """Declare the choice, and its options' parameters under the condition that they are chosen."""
-        hyperparameters.Choice(self.name, [option.label for option in self.options])
-        for option in self.options:
-            with hyperparameters.conditional_scope(self.name, [option.label]):
-                for parameter in option.parameters:
-                    parameter.declare(hyperparameters)
-
     def points(self, coarse: bool) -> Iterator[dict[str, Any]]:
         """Give the values of all options, with those of their parameters; see `Space.points`."""
         for option in self.options:
@@ -88,11 +77,6 @@ class Range:
         """Whether its values are whole numbers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
-    def declare(self, hyperparameters: keras_tuner.HyperParameters) -> None:
-        """Declare the range."""
-        declare = hyperparameters.Int if self.is_whole else hyperparameters.Float
-        declare(self.name, self.low, self.high, sampling=self.scale)
-
     def points(self, coarse: bool) -> Iterator[dict[str, Any]]:
         """Give evenly spaced values on the scale, the ends among them; see `Space.points`."""
         if self.count is None and not coarse:
@@ -117,19 +101,6 @@ class Space:
     """
 
     dimensions: tuple[Choice | Range, ...]
-
-    def hyperparameters(self) -> keras_tuner.HyperParameters:
-        """Say the space in the words of keras-tuner.
-
-        Returns:
-            keras_tuner.HyperParameters.
-        """
-        import keras_tuner
-
-        declared = keras_tuner.HyperParameters()
-        for dimension in self.dimensions:
-            dimension.declare(declared)
-        return declared
 
     def points(self, coarse: bool = False) -> Iterator[dict[str, Any]]:
         """Give every point of the grid.

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.tuning.helpers import fill, write_study, write_trial
-from tests.tuning.test_page import Reader
-from tuning.findings import find
-from tuning.leaderboard import leaderboard_text
-from tuning.report import headline, write_report
+from tests.tuning.report.test_page import Reader
+from tuning.report.findings import find
+from tuning.report.leaderboard import leaderboard_text
+from tuning.report.writing import headline, write_report
 from tuning.results import read_results
 
 SPACE = {

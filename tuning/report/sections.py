@@ -8,12 +8,12 @@ import numpy as np
 import yaml
 
 from training.config import RunConfig
-from tuning.findings import Findings, reason_of
-from tuning.leaderboard import epochs_of, leaderboard_columns, leaderboard_row
-from tuning.page import Block, Code, Heading, Paragraph, Picture, Table
+from tuning.report.findings import Findings, reason_of
+from tuning.report.leaderboard import epochs_of, leaderboard_columns, leaderboard_row
+from tuning.report.page import Block, Code, Heading, Paragraph, Picture, Table
+from tuning.report.statistics import noise, within_noise
+from tuning.report.wording import NONE, Measure, count_text, listing, point_text, searched, value_text
 from tuning.results import FAILED, KILLED, STOPPED, TrialResult
-from tuning.statistics import noise, within_noise
-from tuning.wording import NONE, Measure, count_text, listing, point_text, searched, value_text
 
 LEADERBOARD = 20  # rows on the page
 

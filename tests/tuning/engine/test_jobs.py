@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from training.run_folder import RunFolder
-from tuning.jobs import RIVALS, Job, Share, attempt, execute, is_hopeless, write_outcome
+from tuning.engine.jobs import RIVALS, Job, Share, attempt, execute, is_hopeless, write_outcome
 from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, Outcome
 
 
@@ -114,7 +114,7 @@ def test_workers_share_out_the_cores():
 
 
 def test_workers_share_out_the_gpus(monkeypatch):
-    monkeypatch.setattr("tuning.jobs.visible_gpus", lambda: ["0", "1", "2"])
+    monkeypatch.setattr("tuning.engine.jobs.visible_gpus", lambda: ["0", "1", "2"])
     assert [Share.of(place, 2).gpus for place in (0, 1)] == ["0,2", "1"]
     assert Share.of(0, 1).gpus is None
 

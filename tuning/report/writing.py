@@ -6,16 +6,16 @@ from collections import Counter
 from pathlib import Path
 
 from keras_resnet.files import write_atomically
-from tuning import sections
-from tuning.cost import draw_cost
-from tuning.effects_section import effects_section
-from tuning.findings import Findings, find, reason_of
-from tuning.leaderboard import leaderboard_csv, leaderboard_text
-from tuning.page import Block, Heading, Paragraph, to_html, to_markdown
-from tuning.parallel_coordinates import draw_parallel
-from tuning.pictures import draw_curves, draw_effects, draw_pair, to_png
+from tuning.report import sections
+from tuning.report.cost import draw_cost
+from tuning.report.effects_section import effects_section
+from tuning.report.findings import Findings, find, reason_of
+from tuning.report.leaderboard import leaderboard_csv, leaderboard_text
+from tuning.report.page import Block, Heading, Paragraph, to_html, to_markdown
+from tuning.report.parallel_coordinates import draw_parallel
+from tuning.report.pictures import draw_curves, draw_effects, draw_pair, to_png
+from tuning.report.wording import count_text, listing, point_text, searched
 from tuning.results import FAILED, KILLED, read_results
-from tuning.wording import count_text, listing, point_text, searched
 
 __all__ = ["leaderboard_text", "write_report"]
 

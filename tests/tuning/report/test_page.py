@@ -5,7 +5,7 @@ import html.parser
 
 import pytest
 
-from tuning.page import Code, Heading, Paragraph, Picture, Table, to_html, to_markdown
+from tuning.report.page import Code, Heading, Paragraph, Picture, Table, to_html, to_markdown
 
 NASTY = "a|b <script>alert(1)</script> & *c* _d_ [e](f)\n`g`"
 BLOCKS = [

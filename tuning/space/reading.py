@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from training.config import FIELDS
-from tuning.dimensions import PARAMETRISED, Choice, Option, Range, Space
+from tuning.space.dimensions import PARAMETRISED, Choice, Option, Range, Space
 
 # What the study itself decides, or what makes no network better.
 RESERVED = ("seed", "validation", "validation_seed", "data_dir", "download", "devices", "test_split", "train_split")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 
-from tuning.cost import cost_of
-from tuning.findings import Findings, find
+from tuning.report.cost import cost_of
+from tuning.report.findings import Findings, find
+from tuning.report.statistics import dimension_names
+from tuning.report.wording import searched, value_text
 from tuning.results import STOPPED, StudyResults, TrialResult
-from tuning.statistics import dimension_names
-from tuning.wording import searched, value_text
 
 IN_TERMINAL = 5
 

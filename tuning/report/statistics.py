@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tuning.dimensions import Choice, Range, Space
 from tuning.results import COMPLETED, FAILED, KILLED, STOPPED, StudyResults, TrialResult
+from tuning.space.dimensions import Choice, Range, Space
 
 CONFIDENCE = 0.95
 # The pair of choices that the project asks about; any other study gets the two with the most levels.

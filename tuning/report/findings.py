@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tuning.effects import Effect, main_effects
-from tuning.results import FAILED, KILLED, STOPPED, StudyResults, TrialResult
-from tuning.search_space import signature
-from tuning.statistics import (
+from tuning.report.effects import Effect, main_effects
+from tuning.report.statistics import (
     CONFIDENCE,
     Compared,
     Noise,
@@ -19,7 +17,9 @@ from tuning.statistics import (
     pair_table,
     within_noise,
 )
-from tuning.wording import NONE, Measure, count_text, listing
+from tuning.report.wording import NONE, Measure, count_text, listing
+from tuning.results import FAILED, KILLED, STOPPED, StudyResults, TrialResult
+from tuning.space.reading import signature
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuning.dimensions import Choice, Range
-from tuning.pictures import score_ends, shorten
+from tuning.report.pictures import score_ends, shorten
+from tuning.report.statistics import Ancestors, dimension_names, walk
+from tuning.report.wording import Measure, short_name
 from tuning.results import StudyResults, TrialResult
-from tuning.statistics import Ancestors, dimension_names, walk
-from tuning.wording import Measure, short_name
+from tuning.space.dimensions import Choice, Range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

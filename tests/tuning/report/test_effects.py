@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from tests.tuning.helpers import make_trial
-from tuning.effects import find_factors, main_effects
-from tuning.search_space import parse_space
-from tuning.statistics import Noise
+from tuning.report.effects import find_factors, main_effects
+from tuning.report.statistics import Noise
+from tuning.space.reading import parse_space
 
 SPACE = parse_space({"activation": ["relu", "gelu", "tanh"], "shortcut": ["A", "B"]})
 NESTED = parse_space(

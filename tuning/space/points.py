@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from training.networks import make_architecture
-from tuning.dimensions import Choice
-from tuning.search_space import signature
+from tuning.space.dimensions import Choice
+from tuning.space.reading import signature
 from tuning.study import Study
 
 # A space of at most as many points is gone through as a list, so that none is missed and none is drawn in vain.

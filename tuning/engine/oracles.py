@@ -18,8 +18,9 @@ from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, Ran
 from keras_tuner.src.engine import conditions
 
 from keras_resnet.files import write_atomically
-from tuning.points import LISTED, check_grid, is_listable, possible_points, problem
-from tuning.search_space import signature
+from tuning.space.dimensions import Choice, Range, Space
+from tuning.space.points import LISTED, check_grid, is_listable, possible_points, problem
+from tuning.space.reading import signature
 from tuning.study import Study
 
 # keras-tuner 1.4.8 prints the value of each condition that it sends to a worker.
@@ -30,6 +31,26 @@ DRAWS = 1000
 # Times that a trial is begun; one whose processes are killed again and again is given up.
 ATTEMPTS = 2
 ORACLE_FOLDER = "oracle"
+
+
+def declare(space: Space) -> keras_tuner.HyperParameters:
+    """Declare a space to keras-tuner: a parameter under the condition that its option is chosen."""
+    declared = keras_tuner.HyperParameters()
+    for dimension in space.dimensions:
+        _declare(dimension, declared)
+    return declared
+
+
+def _declare(dimension: Choice | Range, declared: keras_tuner.HyperParameters) -> None:
+    if isinstance(dimension, Range):
+        number = declared.Int if dimension.is_whole else declared.Float
+        number(dimension.name, dimension.low, dimension.high, sampling=dimension.scale)
+        return
+    declared.Choice(dimension.name, [option.label for option in dimension.options])
+    for option in dimension.options:
+        with declared.conditional_scope(dimension.name, [option.label]):
+            for parameter in option.parameters:
+                _declare(parameter, declared)
 
 
 class Proposals:
@@ -53,7 +74,7 @@ class Proposals:
         self._spent, self._began = 0.0, time.monotonic()
         super().__init__(
             objective=keras_tuner.Objective(study.objective, study.direction),
-            hyperparameters=self.space.hyperparameters(),
+            hyperparameters=declare(self.space),
             allow_new_entries=False,
             seed=study.seed + 1,  # keras-tuner takes 0 for none
             max_retries_per_trial=ATTEMPTS - 1,
