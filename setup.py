@@ -41,7 +41,7 @@ setup(
             "keras-resnet-tune = tuning.__main__:main",
         ]
     },
-    install_requires=["keras>=3.12", "numpy", "pyyaml>=6", "typing_extensions"],
+    install_requires=["keras>=3.12", "numpy", "pyyaml>=6", "safetensors>=0.4.5", "typing_extensions"],
     extras_require={
         # One TensorFlow, never both: the two distributions install the same module.
         "cpu": [f"tensorflow-cpu{TENSORFLOW}"],

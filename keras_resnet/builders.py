@@ -11,8 +11,8 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.architecture.catalogue import CATALOGUE
 from keras_resnet.architecture.phrase import describe
 from keras_resnet.model import build_network
-from keras_resnet.weight_files import load_weights
 from keras_resnet.weights.loading import load_published
+from keras_resnet.weights.own import load_weights
 from keras_resnet.weights.published import published_architecture
 
 if TYPE_CHECKING:

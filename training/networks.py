@@ -13,7 +13,7 @@ import keras_resnet
 from keras_resnet.build.head import has_top
 from keras_resnet.layers.conventions import spatial_axes
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weight_files import load_network, load_weights, written_here
+from keras_resnet.weights.own import load_network, load_weights, written_here
 from training import datasets
 from training.config import RunConfig
 from training.run_folder import RunFolder

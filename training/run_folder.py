@@ -14,7 +14,7 @@ import keras
 from keras_resnet.files import PART, remove_part
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weight_files import load_network, load_weights
+from keras_resnet.weights.own import load_network, load_weights
 from training.config import FIELDS, RunConfig, make_config, read_fields
 from training.locks import alone
 

@@ -11,7 +11,7 @@ import math
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.choices.units import UNITS
-from keras_resnet.weights.layouts import Arrays
+from keras_resnet.weights.naming import Arrays
 
 # The network that is asked for may need so many times the values of the file.
 _SLACK = 2
@@ -19,14 +19,7 @@ _ADVICE = "get it from another source"
 
 
 def check_ranks(tensors: Arrays) -> None:
-    """Check that the weights of a network have the number of axes that they have everywhere.
-
-    Args:
-        tensors: mapping of our names, as in `conv1_conv/kernel`, to arrays.
-
-    Raises:
-        ValueError: one has not, or has no values.
-    """
+    """Check that the weights of a network have the number of axes that they have everywhere."""
     for name, array in tensors.items():
         layer, _, weight = name.rpartition("/")
         if weight == "kernel":
@@ -38,17 +31,7 @@ def check_ranks(tensors: Arrays) -> None:
 
 
 def check_extent(architecture: Architecture, tensors: Arrays, channels: int = 1, classes: int | None = None) -> None:
-    """Check that a network is not far larger than the file that it is to be built for.
-
-    Args:
-        architecture: Architecture that the file asks for.
-        tensors: mapping of names to the arrays of the file.
-        channels: int, of its input.
-        classes: int, outputs of its classifier, or None without one.
-
-    Raises:
-        ValueError: it is.
-    """
+    """Check that a network is not far larger than the file that it is to be built for."""
     units, values = sum(architecture.blocks), sum(array.size for array in tensors.values())
     if units > len(tensors):
         raise ValueError(f"names or a configuration of {units:,} units, and {len(tensors):,} tensors; {_ADVICE}.")
@@ -60,16 +43,7 @@ def check_extent(architecture: Architecture, tensors: Arrays, channels: int = 1,
 
 
 def least_parameters(architecture: Architecture, channels: int = 1, classes: int = 0) -> int:
-    """Count weights that a network has at least, in kernels of stem, units and classifier, without building it.
-
-    Args:
-        architecture: Architecture.
-        channels: int, of its input.
-        classes: int, outputs of its classifier.
-
-    Returns:
-        int.
-    """
+    """Count weights that a network has at least, in kernels of stem, units and classifier, without building it."""
     row, entering = UNITS[architecture.unit], architecture.stem_filters
     total = channels * entering if architecture.stem != "none" else 0
     for blocks, width in zip(architecture.blocks, architecture.widths):

@@ -1,4 +1,4 @@
-"""Which architecture a checkpoint is of, as far as names and shapes tell."""
+"""The architecture of a file of weights, as far as names and shapes tell."""
 
 from __future__ import annotations
 
@@ -8,38 +8,16 @@ from typing import Any
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.choices.units import UNITS
-from keras_resnet.weights.layouts import Arrays
+from keras_resnet.weights.naming import Arrays, Source, is_preactivated
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-# What names and shapes do not tell, and the networks of a naming scheme have in common.
-CONVENTIONS: dict[str, dict[str, Any]] = {
-    "torchvision": {"stride_on": "3x3"},
-    "pytorch_resnet_cifar10": {"shortcut": {"name": "A", "zeros": "both"}},
-    "timm_v2": {"stride_on": "3x3", "stem_activation": False},
-    "keras_hub": {"stride_on": "3x3"},
-    "keras": {"norm_epsilon": 1.001e-5, "norm_momentum": 0.99, "pool_padding": "zeros"},
-}
-PREACTIVATED: dict[str, dict[str, Any]] = {
-    "keras": {"stride_on": "3x3", "stride_unit": "last", "stem_activation": False},
-    "keras_hub": {"stem_activation": False, "projection": "convolution"},
-}
 
+def infer_architecture(tensors: Arrays, source: Source, projection: str | None = None) -> Architecture:
+    """Work out the architecture of tensors under the names of this package.
 
-def infer_architecture(tensors: Arrays, layout: str, projection: str | None = None) -> Architecture:
-    """Work out the architecture that a checkpoint is of.
-
-    Args:
-        tensors: mapping of our names, as in `conv1_conv/kernel`, to arrays.
-        layout: str, a key of `layouts.LAYOUTS`.
-        projection: str, how projections carry their stride; None where the file's names do not tell, and that of the
-            published networks with such a stem is taken.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: the tensors are not those of a residual network.
+    Where the names of a file do not tell how projections carry their stride, that of the published networks with such
+    a stem is taken.
     """
     shapes = _Shapes((name, tuple(array.shape)) for name, array in tensors.items())
     blocks = _blocks(shapes)
@@ -59,29 +37,11 @@ def infer_architecture(tensors: Arrays, layout: str, projection: str | None = No
         **stem,
         **(_groups(shapes, widths) if unit == "bottleneck" else {}),
         **_squeeze(shapes),
-        **conventions(tensors, layout),
+        **source.choices_of(tensors),
     }
-    if layout == "keras_hub" and fields["stem"] == "cifar":
-        raise ValueError("its stem is a 3x3 convolution of stride 2, and no stem of ours is.")
+    if refusal := source.refused_stems.get(fields["stem"]):
+        raise ValueError(refusal)
     return Architecture(**fields)
-
-
-def conventions(tensors: Arrays, layout: str) -> dict[str, Any]:
-    """Give the fields of `Architecture` that the networks of a layout share, whatever their names.
-
-    Args:
-        tensors: mapping of our names to arrays.
-        layout: str, a key of `layouts.LAYOUTS`.
-
-    Returns:
-        Dict of fields.
-    """
-    return {**CONVENTIONS[layout], **(PREACTIVATED.get(layout, {}) if is_preactivated(tensors) else {})}
-
-
-def is_preactivated(tensors: Arrays) -> bool:
-    """Tell whether a network ends in a normalisation of its own, as only pre-activation networks do."""
-    return "post_bn/gamma" in tensors
 
 
 class _Shapes(dict):

@@ -29,16 +29,7 @@ CONVOLUTION = r"conv\d+_(block\d+_)?([1-9]_)?conv"
 
 
 def check_architecture(found: Architecture, name: str, path: str | os.PathLike) -> None:
-    """Refuse a checkpoint of another network than the one that was named.
-
-    Args:
-        found: Architecture of the checkpoint.
-        name: str, a network's name.
-        path: file of the checkpoint, for the message.
-
-    Raises:
-        ValueError: they differ, or there is no such network.
-    """
+    """Refuse a checkpoint of another network than the one that was named."""
     named = get_architecture(name)
     for field in DECIDED:
         if getattr(found, field) != getattr(named, field):
@@ -49,14 +40,7 @@ def check_architecture(found: Architecture, name: str, path: str | os.PathLike) 
 
 
 def known_as(architecture: Architecture) -> str:
-    """Name the network of the catalogue that an architecture is, as far as names and shapes of weights decide it.
-
-    Args:
-        architecture: Architecture.
-
-    Returns:
-        str.
-    """
+    """Name the network of the catalogue that an architecture is, as far as names and shapes of weights decide it."""
     for name, known in CATALOGUE.items():
         if all(getattr(known, field) == getattr(architecture, field) for field in DECIDED):
             return name
@@ -64,16 +48,7 @@ def known_as(architecture: Architecture) -> str:
 
 
 def check_model(model: keras.Model, name: str, path: str | os.PathLike) -> None:
-    """Refuse a network of this package that is another than the one that was named.
-
-    Args:
-        model: keras.Model; activation and shortcuts may be other than the named network's own.
-        name: str, a network's name.
-        path: file of the model, for the message.
-
-    Raises:
-        ValueError: they differ, or there is no such network.
-    """
+    """Refuse a network of this package that is another than the one that was named."""
     found, named = _convolutions(model), _convolutions(build_network(get_architecture(name), include_top=False))
     if differing := sorted(layer for layer in {*found, *named} if found.get(layer) != named.get(layer)):
         raise ValueError(

@@ -1,8 +1,8 @@
 """The configuration in a `.keras` file of this package, checked before Keras builds anything of it.
 
-Keras makes whatever a configuration names, and room for its weights, before it looks at the weights that there are. So
-the layers are counted here, only those of which networks of this package consist are let through, and the shapes of
-their outputs and weights are worked out from the configuration alone. Registered classes of the user's own are trusted.
+Keras makes whatever a configuration names, and allocates its weights, before it looks at the weights in the file. So
+the layers are counted here, only those of which networks of this package consist are accepted, and the shapes of their
+outputs and weights are worked out from the configuration alone. Classes that the user has registered are trusted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import keras
 
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weights.budget import Budget
-from keras_resnet.weights.hdf5_files import layers_of
-from keras_resnet.weights.raw import UnreadableError, damaged, shortened
+from keras_resnet.weights.files.budget import Budget
+from keras_resnet.weights.files.hdf5 import layers_of
+from keras_resnet.weights.files.raw import UnreadableError, damaged, shortened
 
 NETWORK, PACKAGE = "ResidualNetwork", "keras_resnet"
 # Values of a map of one image: of a network for 4096 x 4096 pixels, whose stem halves them, 2**28.
@@ -26,38 +26,21 @@ _MAX_NUMBER = 2**40
 # What may stand in the configuration of a layer, of Keras's own objects.
 _MODULES = tuple(f"keras.{part}" for part in ("initializers", "regularizers", "constraints", "activations"))
 _PLAIN = ("function", "__keras_tensor__", "__tuple__", "__numpy__")
-# The class of a reference to the output of a layer.
-_TENSOR = "__keras_tensor__"
+# The class of a reference to the output of a layer, and that of an input.
+_TENSOR, INPUT = "__keras_tensor__", "keras.layers>InputLayer"
 
 Config = dict[str, Any]
 Shape = list[int]  # without the batch; an open side counts as one pixel, which nothing here makes larger
+Rule = Callable[[Config, Shape, int, Budget], tuple[Shape, int]]
 
 
 def is_network(config: Config) -> bool:
-    """Tell whether a configuration is of a network of this package.
-
-    Args:
-        config: what `config.json` holds.
-
-    Returns:
-        bool.
-    """
+    """Tell whether a configuration is of a network of this package."""
     return config.get("class_name") == NETWORK
 
 
 def check_network(config: Config, budget: Budget) -> int:
-    """Check that a network can be built of a configuration within the budget of its file.
-
-    Args:
-        config: what `config.json` holds.
-        budget: Budget of the file.
-
-    Returns:
-        int, number of the layers that have weights.
-
-    Raises:
-        UnreadableError: it is of no network of this package, or asks for more than is allowed.
-    """
+    """Check that a network can be built of a configuration within the budget of its file."""
     if not is_network(config) or config.get("registered_name") != f"{PACKAGE}>{NETWORK}":
         found = f"is a .keras file of a {shortened(config.get('class_name'), 60)}, which this package did not write"
         raise UnreadableError(found, "read its weights with network_of or load_weights_from")
@@ -93,17 +76,16 @@ def _check_contract(fields: Any) -> None:
 
 
 def _name_and_kind(layer: Config) -> tuple[str, str]:
-    """Give the name of a layer, and its class where that is one that networks of this package have."""
+    """Give the name of a layer, and its class as `LAYERS` has it or as the user has registered it."""
     name, kind, module = layer.get("name"), layer["class_name"], layer.get("module")
     registered = layer.get("registered_name")
     if not isinstance(name, str) or layer["config"].get("name") != name:
         raise damaged("its config.json has a layer without a name")
-    if registered is None and module == "keras.layers" and kind in KERAS:
-        return name, kind
-    if registered == f"{PACKAGE}>{kind}" and kind in OURS:
-        return name, kind
+    key = f"{module}>{kind}" if registered is None else str(registered)
+    if key in LAYERS and key.endswith(f">{kind}"):
+        return name, key
     if isinstance(registered, str) and not registered.startswith(f"{PACKAGE}>") and _is_registered(registered):
-        return name, "custom"
+        return name, registered
     raise UnreadableError(
         f"has a layer {shortened(name, 60)!r} of a class {shortened(kind, 60)!r}, which no network of this package has",
         "register the class if it is yours; or load the file with keras.saving.load_model if you trust its source",
@@ -163,7 +145,7 @@ def _inputs(layer: Config, shapes: dict[str, Shape], budget: Budget) -> list[Sha
 def _extent(kind: str, layer: Config, inputs: list[Shape], budget: Budget) -> tuple[Shape, int]:
     """Work out the shape that a layer gives, at most, and the number of its weights."""
     config = layer["config"]
-    if kind == "InputLayer":
+    if kind == INPUT:
         sides = config.get("batch_shape")
         if not isinstance(sides, list) or not 2 <= len(sides) <= 5:
             raise damaged("its config.json has an input without a shape")
@@ -172,8 +154,7 @@ def _extent(kind: str, layer: Config, inputs: list[Shape], budget: Budget) -> tu
         raise damaged(f"its config.json joins maps and vectors in {shortened(layer['name'], 60)!r}")
     shape = [max(sides) for sides in zip(*inputs)]
     axis = 0 if config.get("data_format") == "channels_first" else len(shape) - 1
-    rule = {**KERAS, **OURS}.get(kind)
-    return rule(config, shape, axis, budget) if rule else (shape, 0)
+    return LAYERS.get(kind, _same)(config, shape, axis, budget)
 
 
 def _number(value: Any, least: int = 0) -> int:
@@ -227,7 +208,7 @@ def _more_channels(config: Config, shape: Shape, axis: int, budget: Budget) -> t
     return [size + more if place == axis else size for place, size in enumerate(shape)], 0
 
 
-def _weights_for_each(count: Callable[[Config], int]) -> Callable[..., tuple[Shape, int]]:
+def _weights_for_each(count: Callable[[Config], int]) -> Rule:
     """Make the rule of a layer that keeps the shape and has some weights for each channel, or each row of pixels."""
 
     def rule(config: Config, shape: Shape, axis: int, budget: Budget) -> tuple[Shape, int]:
@@ -253,28 +234,29 @@ def _same(config: Config, shape: Shape, axis: int, budget: Budget) -> tuple[Shap
     return shape, 0
 
 
-# The rules of the layers of Keras that a network of this package may have, activations of the user's choice among them.
-KERAS: dict[str, Callable[..., tuple[Shape, int]]] = {
-    "InputLayer": _same,
-    "Conv2D": _convolution,
-    "Dense": _dense,
-    "BatchNormalization": _weights_for_each(lambda config: 4),
-    "PReLU": _slopes,
-    "MaxPooling2D": _pool,
-    "AveragePooling2D": _pool,
-    "GlobalAveragePooling2D": _mean,
-    "GlobalMaxPooling2D": _mean,
-    "ZeroPadding2D": _padded,
-    **dict.fromkeys(("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax"), _same),
-    **dict.fromkeys(("Add", "Multiply", "Dropout", "SpatialDropout2D", "Identity", "Rescaling"), _same),
-}
-OURS: dict[str, Callable[..., tuple[Shape, int]]] = {
-    "BatchNormalization": _weights_for_each(lambda config: 4),
-    "ZeroPadChannels": _more_channels,
-    "MaxPoolPadding2D": _padded,
-    "TrainableSwish": _weights_for_each(lambda config: 1),
-    "PiecewiseLinear": _weights_for_each(lambda config: 2 * _number(config.get("hinges", 2))),
-    "Rational": _weights_for_each(lambda config: 10),
-    "Maxout": _pieces,
-    "Preprocess": _same,
+def _keras(rule: Rule, *kinds: str) -> dict[str, Rule]:
+    return {f"keras.layers>{kind}": rule for kind in kinds}
+
+
+# The layers that a network of this package may have, activations of the user's choice among them, by the name of their
+# class: what each gives out and how many weights it has, of its configuration, the shape and the channels' axis.
+LAYERS: dict[str, Rule] = {
+    INPUT: _same,
+    **_keras(_convolution, "Conv2D"),
+    **_keras(_dense, "Dense"),
+    **_keras(_weights_for_each(lambda config: 4), "BatchNormalization"),
+    **_keras(_slopes, "PReLU"),
+    **_keras(_pool, "MaxPooling2D", "AveragePooling2D"),
+    **_keras(_mean, "GlobalAveragePooling2D", "GlobalMaxPooling2D"),
+    **_keras(_padded, "ZeroPadding2D"),
+    **_keras(_same, "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax"),
+    **_keras(_same, "Add", "Multiply", "Dropout", "SpatialDropout2D", "Identity", "Rescaling"),
+    f"{PACKAGE}>BatchNormalization": _weights_for_each(lambda config: 4),
+    f"{PACKAGE}>ZeroPadChannels": _more_channels,
+    f"{PACKAGE}>MaxPoolPadding2D": _padded,
+    f"{PACKAGE}>TrainableSwish": _weights_for_each(lambda config: 1),
+    f"{PACKAGE}>PiecewiseLinear": _weights_for_each(lambda config: 2 * _number(config.get("hinges", 2))),
+    f"{PACKAGE}>Rational": _weights_for_each(lambda config: 10),
+    f"{PACKAGE}>Maxout": _pieces,
+    f"{PACKAGE}>Preprocess": _same,
 }

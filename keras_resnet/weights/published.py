@@ -14,13 +14,7 @@ ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
 
 
 class Published(NamedTuple):
-    """A row of the table.
-
-    Args:
-        with_top: str, MD5 of the file with the classifier.
-        without_top: str, MD5 of the file without.
-        choices: mapping of the fields of `Architecture` that make its function.
-    """
+    """A row of the table."""
 
     with_top: str
     without_top: str
@@ -48,17 +42,7 @@ PUBLISHED: dict[str, Published] = {
 
 
 def published(network: str) -> Published:
-    """Look up the published weights of a network.
-
-    Args:
-        network: str, its name in any case.
-
-    Returns:
-        Published.
-
-    Raises:
-        ValueError: there are none.
-    """
+    """Look up the published weights of a network."""
     for name, row in PUBLISHED.items():
         if name.lower() == network.lower():
             return row
@@ -80,18 +64,7 @@ HARMLESS = (
 
 
 def published_architecture(network: str, choices: Mapping[str, Any]) -> Architecture:
-    """Describe the network that published weights are of.
-
-    Args:
-        network: str, its name in any case.
-        choices: fields of `Architecture` that the user sets.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: there are no weights, or a choice would make another function of them.
-    """
+    """Describe the network that published weights are of."""
     if not isinstance(network, str):
         raise ValueError(f"weights='imagenet' are of networks by name, as in 'ResNet50'; received {network!r}.")
     trained = get_architecture(network).replace(**published(network).choices)
@@ -106,18 +79,7 @@ def published_architecture(network: str, choices: Mapping[str, Any]) -> Architec
 
 
 def download(network: str, include_top: bool) -> str:
-    """Fetch the file of a network's published weights, or find it where an earlier call left it.
-
-    Args:
-        network: str, its name in any case.
-        include_top: bool, whether with the classifier.
-
-    Returns:
-        str, the path of the file.
-
-    Raises:
-        ValueError: there are none, or the file can neither be found nor fetched.
-    """
+    """Fetch the file of a network's published weights, or find it where an earlier call left it."""
     row = published(network)
     file = f"{network.lower()}_weights_tf_dim_ordering_tf_kernels{'' if include_top else '_notop'}.h5"
     digest = row.with_top if include_top else row.without_top

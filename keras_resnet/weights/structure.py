@@ -27,15 +27,7 @@ STEM_ACTIVATION = r"conv1(_3)?_relu"
 
 
 def differences(model: keras.Model, expected: keras.Model) -> list[str]:
-    """Compare the layers of two networks without regard to their weights.
-
-    Args:
-        model: keras.Model; where it is dilated, strides and what goes with them are not compared.
-        expected: keras.Model of the architecture that the weights are of.
-
-    Returns:
-        List of str, a phrase for each layer that differs.
-    """
+    """Compare the layers of two networks without regard to their weights."""
     dilated = any(max(layer.dilation_rate) > 1 for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
     kinds = [kind for kind in FACTS if not (dilated and kind in STRIDING)]
     here, there = facts(model, kinds), facts(expected, kinds)
@@ -47,16 +39,7 @@ def differences(model: keras.Model, expected: keras.Model) -> list[str]:
 
 
 def facts(model: keras.Model, kinds: list[str]) -> dict[str, dict[str, Any]]:
-    """Read what the layers of a network compute, off their configurations.
-
-    Args:
-        model: keras.Model.
-        kinds: classes of layers, keys of `FACTS`.
-
-    Returns:
-        Dict of layer names to dicts of facts. Paddings by zeros or by the lowest number count as one behind a ReLU,
-        where they are.
-    """
+    """Read what the layers of a network compute, off their configurations."""
     found = {}
     signed = not any(re.fullmatch(STEM_ACTIVATION, layer.name) for layer in model.layers)
     for layer in model.layers:

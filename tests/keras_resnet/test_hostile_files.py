@@ -21,12 +21,13 @@ import pytest
 
 import keras_resnet
 from keras_resnet.choices.shortcuts import SHORTCUTS
-from keras_resnet.weight_files import load_network, load_weights, read_names, written_here
-from keras_resnet.weights import budget, read_tensors
-from keras_resnet.weights.budget import Budget
-from keras_resnet.weights.keras_hub import Description
+from keras_resnet.weights import read_tensors
+from keras_resnet.weights.files import budget
+from keras_resnet.weights.files.budget import Budget
+from keras_resnet.weights.files.raw import UnreadableError
 from keras_resnet.weights.loading import load_weights_from, network_of
-from keras_resnet.weights.raw import UnreadableError
+from keras_resnet.weights.own import load_network, load_weights, read_names, written_here
+from keras_resnet.weights.sources.keras_hub import Description
 from tests.keras_resnet import safetensors_writer, torch_writer
 from tests.keras_resnet.hub_networks import CONFIG
 from tests.keras_resnet.torch_writer import Storage, Tensor, tensor
@@ -91,7 +92,7 @@ def test_references_of_several_sizes_within_the_storage_are_read(form, path):
 
 
 def test_a_view_reaches_no_further_than_the_values_that_were_read():
-    from keras_resnet.weights import torch_objects
+    from keras_resnet.weights.files import torch_objects
 
     claimed = torch_objects.Storage("0", "float32", 100)
     view = torch_objects.Tensor(claimed, 2, (2, 3), (3, 1))
@@ -672,8 +673,8 @@ def test_a_file_that_may_not_be_read_is_refused(path):
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        (b'{"a":' + b"[" * 5000, "nested too deeply"),
-        (b'{"a": NaN}', "does not describe 'a'"),
+        (b'{"a":' + b"[" * 5000, "recursion limit exceeded"),
+        (b'{"a": NaN}', "invalid JSON in header"),
         (
             b"{" + b",".join(b'"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}' % n for n in range(6000)) + b"}",
             MORE,

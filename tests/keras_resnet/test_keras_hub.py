@@ -9,7 +9,8 @@ import pytest
 
 import keras_resnet
 from keras_resnet.__main__ import main
-from keras_resnet.weights.loading import load_weights_from, network_of, read_checkpoint
+from keras_resnet.weights.checkpoint import read_checkpoint
+from keras_resnet.weights.loading import load_weights_from, network_of
 from tests.keras_resnet import hub_networks
 from tests.keras_resnet.helpers import images, outputs, randomise, relative_error
 from tests.keras_resnet.hub_networks import CONFIG, CONVERTER, DEEP, ResNetBackbone, ResNetImageClassifier

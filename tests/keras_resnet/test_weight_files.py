@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.weight_files import names_of, read_names
+from keras_resnet.weights.own import names_of, read_names
 from tests.keras_resnet.helpers import images, outputs, randomise
 
 SHAPE = (16, 16, 3)

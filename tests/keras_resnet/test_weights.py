@@ -9,7 +9,8 @@ from keras.src.legacy.saving import legacy_h5_format
 import keras_resnet
 from keras_resnet.__main__ import main
 from keras_resnet.weights import loading
-from keras_resnet.weights.loading import load_weights_from, network_of, read_checkpoint
+from keras_resnet.weights.checkpoint import read_checkpoint
+from keras_resnet.weights.loading import load_weights_from, network_of
 from tests.keras_resnet import torch_networks, torch_writer
 from tests.keras_resnet.helpers import copy_weights, images, outputs, randomise, relative_error, tiny
 from tests.shared import shared_file

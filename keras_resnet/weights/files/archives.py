@@ -1,4 +1,4 @@
-"""Zip archives of weights, read within a budget: what they unpack to counts, over all members."""
+"""Zip archives, read within a budget: what all members unpack to counts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from keras_resnet.weights.budget import Budget
-from keras_resnet.weights.raw import UnreadableError, damaged
+from keras_resnet.weights.files.budget import Budget
+from keras_resnet.weights.files.raw import UnreadableError, damaged
 
 # The directory of an archive: 170 thousand members of the shortest names, some 50 thousand of usual ones.
 _MAX_DIRECTORY = 2**23
@@ -19,26 +19,14 @@ _ENCRYPTED = 1
 
 
 def is_archive(file: BinaryIO) -> bool:
-    """Tell whether a file begins as a zip archive does, and stand at its beginning again.
-
-    Args:
-        file: binary file at its beginning.
-
-    Returns:
-        bool.
-    """
+    """Tell whether a file begins as a zip archive does; the file is left at its beginning."""
     start = file.read(2)
     file.seek(0)
     return start == b"PK"
 
 
 class Archive:
-    """The members of a zip archive.
-
-    Args:
-        archive: zipfile.ZipFile.
-        budget: Budget of the file.
-    """
+    """The members of a zip archive."""
 
     def __init__(self, archive: zipfile.ZipFile, budget: Budget):
         self._archive, self.budget = archive, budget
@@ -50,17 +38,7 @@ class Archive:
         return name in self._archive.NameToInfo
 
     def size_of(self, name: str) -> int:
-        """Check a member and give its length, unpacked, in bytes.
-
-        Args:
-            name: str, its full name.
-
-        Returns:
-            int.
-
-        Raises:
-            UnreadableError: there is no such member, or it cannot be unpacked here.
-        """
+        """Check a member and give its length, unpacked, in bytes."""
         if name not in self:
             raise damaged(f"its archive has no {name!r}")
         info = self._archive.getinfo(name)
@@ -72,30 +50,12 @@ class Archive:
         return info.file_size
 
     def read(self, name: str) -> bytes:
-        """Read a member, checked by its sum.
-
-        Args:
-            name: str, its full name.
-
-        Returns:
-            bytes.
-
-        Raises:
-            UnreadableError: there is no such member, it cannot be unpacked here, or it asks for more than is allowed.
-        """
+        """Read a member, checked by its sum."""
         self.budget.take(self.size_of(name), "bytes")
         return self._archive.read(name)
 
     def copy(self, name: str, target: BinaryIO) -> None:
-        """Copy a member into a file.
-
-        Args:
-            name: str, its full name.
-            target: binary file to write.
-
-        Raises:
-            UnreadableError: as of `read`.
-        """
+        """Copy a member into a file."""
         self.budget.take(self.size_of(name), "bytes")
         with self._archive.open(name) as member:
             shutil.copyfileobj(member, target, 2**20)
@@ -103,18 +63,7 @@ class Archive:
 
 @contextmanager
 def open_archive(file: BinaryIO, budget: Budget) -> Iterator[Archive]:
-    """Open a zip archive for reading.
-
-    Args:
-        file: binary file.
-        budget: Budget of the file.
-
-    Yields:
-        Archive.
-
-    Raises:
-        UnreadableError: its directory is longer than any of weights, or has two members of one name.
-    """
+    """Open a zip archive for reading."""
     bounded = _Bounded(file)
     with zipfile.ZipFile(bounded) as archive:
         bounded.most = None

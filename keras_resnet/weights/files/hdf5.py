@@ -1,7 +1,7 @@
 """Files of Keras: the HDF5 files of its early versions, `.weights.h5`, and the one inside a `.keras` archive.
 
-The HDF5 library reads them. It finds out what is cut short, but trusts the rest: what is known to crash it is asked
-before it is read, and yet a file made or damaged in just the right place can hang it, here as in Keras itself.
+The HDF5 library reads them. It notices what is cut short, but trusts the rest: what is known to crash it is checked
+before it is read. A file that is made or damaged in just the right place can still hang it, here as in Keras itself.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from keras_resnet.weights.archives import Archive
-from keras_resnet.weights.budget import AN_OBJECT, Budget
-from keras_resnet.weights.json_text import parse_object
-from keras_resnet.weights.raw import BFLOAT16, UnreadableError, damaged, decode
+from keras_resnet.weights.files.archives import Archive
+from keras_resnet.weights.files.budget import AN_OBJECT, Budget
+from keras_resnet.weights.files.json_text import parse_object
+from keras_resnet.weights.files.raw import BFLOAT16, UnreadableError, damaged, decode
 
 CONFIG_MEMBER, WEIGHTS_MEMBER = "config.json", "model.weights.h5"
 LEGACY, WEIGHTS, ARCHIVE = "legacy Keras HDF5", "Keras weights", "Keras archive"
-# Keras 3 numbers the weights of a layer; these are their names, for the layers of residual networks.
+# Keras 3 numbers the weights of a layer; these are their names.
 WEIGHT_NAMES = {
     "conv2d": [("kernel",), ("kernel", "bias")],
     "dense": [("kernel",), ("kernel", "bias")],
@@ -39,18 +39,7 @@ _A_CHUNK = 10  # operations
 
 
 def read(file: BinaryIO, budget: Budget) -> tuple[str, dict[str, np.ndarray]]:
-    """Read the weights of an HDF5 file of Keras.
-
-    Args:
-        file: the file, opened for reading bytes.
-        budget: Budget of the file.
-
-    Returns:
-        The format, and a dict of arrays by `layer/weight`.
-
-    Raises:
-        UnreadableError: Keras did not write it, it refers to other files, or it asks for more than is allowed.
-    """
+    """Read the weights of an HDF5 file of Keras: the format, and arrays by `layer/weight`."""
     with opened_tree(file, budget) as root:
         group = _group(root, "model_weights") if "model_weights" in root else root
         if _has_list(group, "layer_names"):
@@ -61,17 +50,7 @@ def read(file: BinaryIO, budget: Budget) -> tuple[str, dict[str, np.ndarray]]:
 
 
 def read_archive(archive: Archive) -> dict[str, np.ndarray]:
-    """Read the weights of a `.keras` archive; the names that old files lack are those of its configuration.
-
-    Args:
-        archive: Archive.
-
-    Returns:
-        dict of arrays by `layer/weight`.
-
-    Raises:
-        UnreadableError: it lacks its parts, they do not fit each other, or they ask for more than is allowed.
-    """
+    """Read the weights of a `.keras` archive; where old files lack names, its configuration has them."""
     config = parse_object(archive.read(CONFIG_MEMBER), CONFIG_MEMBER).get("config")
     with tempfile.TemporaryFile() as copy:
         archive.copy(WEIGHTS_MEMBER, copy)
@@ -81,18 +60,7 @@ def read_archive(archive: Archive) -> dict[str, np.ndarray]:
 
 @contextmanager
 def opened_tree(file: BinaryIO | str, budget: Budget) -> Iterator[h5py.File]:
-    """Open an HDF5 file whose objects form a tree, and all of whose arrays may be read within a budget.
-
-    Args:
-        file: the file, opened for reading bytes, or its path.
-        budget: Budget of the file.
-
-    Yields:
-        h5py.File.
-
-    Raises:
-        UnreadableError: a link leads elsewhere, values lie in another file or are no numbers, or there are too many.
-    """
+    """Open an HDF5 file after checking that its objects form a tree and that its arrays fit the budget."""
     with h5py.File(file, "r") as root:
         seen, pending = {_identity(root)}, [root]
         while pending:
@@ -203,18 +171,7 @@ def _by_group(config: Any, budget: Budget) -> dict[str, dict[str, Any]]:
 
 
 def layers_of(config: Any, budget: Budget) -> list[dict[str, Any]]:
-    """Give the layers in the configuration of a model, each of which has a class and a configuration of its own.
-
-    Args:
-        config: what stands in the file.
-        budget: Budget of the file, which the layers are charged to.
-
-    Returns:
-        List of dicts; empty where there are none.
-
-    Raises:
-        UnreadableError: it is no configuration of a model, or has more layers than are allowed.
-    """
+    """Give the layers in the configuration of a model, each of which has a class and a configuration of its own."""
     layers = config.get("layers", []) if isinstance(config, dict) else config or []
     budget.take(len(layers) if isinstance(layers, list) else 0, "layers")
     sound = isinstance(layers, list) and all(
@@ -265,18 +222,7 @@ def _list(group: h5py.Group, name: str) -> list[str]:
 
 
 def text_of(group: h5py.Group, name: str) -> list[str]:
-    """Read an attribute of text. HDF5 crashes at damaged ones of other types, so their type is asked first.
-
-    Args:
-        group: h5py.Group.
-        name: str, of the attribute, which is there.
-
-    Returns:
-        List of str, one where the attribute is one text.
-
-    Raises:
-        UnreadableError: it is something else than text.
-    """
+    """Read an attribute of text. HDF5 crashes at damaged ones of other types, so their type is asked first."""
     attribute = group.attrs.get_id(name)
     if attribute.shape == (0,):
         return []

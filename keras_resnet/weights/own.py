@@ -1,4 +1,4 @@
-"""Files of this package: weights that know which network they are of, and `.keras` files read with all guards."""
+"""Files of this package: weights that know which network they are of, and `.keras` files from anybody, checked."""
 
 from __future__ import annotations
 
@@ -15,28 +15,18 @@ import keras
 
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.signature import ATTRIBUTE, layer_names, names_of
-from keras_resnet.weights.archives import Archive, is_archive, open_archive
-from keras_resnet.weights.budget import Budget
-from keras_resnet.weights.hdf5_files import CONFIG_MEMBER, WEIGHTS_MEMBER, layers_of, opened_tree, text_of
-from keras_resnet.weights.json_text import parse, parse_object
+from keras_resnet.weights.files.archives import Archive, is_archive, open_archive
+from keras_resnet.weights.files.budget import Budget
+from keras_resnet.weights.files.hdf5 import CONFIG_MEMBER, WEIGHTS_MEMBER, layers_of, opened_tree, text_of
+from keras_resnet.weights.files.json_text import parse, parse_object
+from keras_resnet.weights.files.raw import UnreadableError, damaged, opened, shortened
 from keras_resnet.weights.network_config import check_network, is_network
-from keras_resnet.weights.raw import UnreadableError, damaged, opened, shortened
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 
 
 def read_names(path: str | os.PathLike) -> list[str] | None:
-    """Read the names of the layers that a file is of.
-
-    Args:
-        path: a `.keras` or HDF5 file.
-
-    Returns:
-        List of str, sorted; None for a weights file that something else wrote.
-
-    Raises:
-        ValueError: there is no such file, or it is damaged.
-    """
+    """Read the names of the layers that a file is of."""
     with _reading(path) as (file, budget):
         if is_archive(file):
             with open_archive(file, budget) as archive:
@@ -46,17 +36,7 @@ def read_names(path: str | os.PathLike) -> list[str] | None:
 
 
 def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | None:
-    """Tell what of this package a file holds.
-
-    Args:
-        path: a file of any kind.
-
-    Returns:
-        "network" for a `.keras` file, "weights" for a `.weights.h5` file of a network of this package; None for others.
-
-    Raises:
-        ValueError: there is no such file, or it is damaged.
-    """
+    """Tell what of this package a file holds."""
     with _reading(path) as (file, budget):
         if is_archive(file):
             with open_archive(file, budget) as archive:
@@ -67,17 +47,7 @@ def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | Non
 
 
 def read_contract(path: str | os.PathLike) -> Preprocessing | None:
-    """Read the input contract in a `.keras` file of this package, without building its network.
-
-    Args:
-        path: file to read.
-
-    Returns:
-        Preprocessing, or None where it carries none.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
+    """Read the input contract in a `.keras` file of this package, without building its network."""
     with _reading(path) as (file, budget), open_archive(file, budget) as archive:
         fields = _config(archive)["config"].get("preprocessing")
         return None if fields is None else Preprocessing(**fields)
@@ -87,17 +57,8 @@ def load_network(path: str | os.PathLike) -> keras.Model:
     """Load a network of this package from its `.keras` file, whoever made the file.
 
     Nothing in it is run, and what it may ask for is bounded before Keras builds anything: the layers that the
-    configuration names, the weights that they would have, and what the archive unpacks to; see `weights.budget`. Only
-    layers of which networks of this package consist are made, and classes and functions that you have registered.
-
-    Args:
-        path: file to read, whatever it is called.
-
-    Returns:
-        keras.Model for inference, not compiled, that carries its input contract.
-
-    Raises:
-        ValueError: there is no such file, it is damaged, another program wrote it, or it asks for more than is allowed.
+    configuration names, the weights that they would have, and what the archive unpacks to; see `files.budget`. Only
+    layers of which networks of this package consist are made, and classes and functions that the user has registered.
     """
     with _reading(path) as (file, budget):
         if not is_archive(file):
@@ -125,16 +86,7 @@ def _built(config: dict[str, Any]) -> keras.Model:
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Load a weights file into a model, and say plainly what is wrong with one that does not fit.
-
-    Args:
-        model: keras.Model.
-        path: a `.weights.h5` or `.keras` file.
-
-    Raises:
-        ValueError: there is no such file, it does not hold the weights of this network, it is damaged, or it asks for
-            more than is allowed.
-    """
+    """Load a weights file into a model, and say plainly what is wrong with one that does not fit."""
     path = os.fspath(path)
     with opened(path, "give the path of a weights file, or None") as file:
         try:

@@ -1,4 +1,4 @@
-"""What stands in the pickle of a torch file: tensors, their storages, and the names that a checkpoint may have."""
+"""The contents of a torch pickle: tensors, their storages, and the names that a checkpoint may use."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_resnet.weights.pickles import Global, dictionary
-from keras_resnet.weights.raw import BFLOAT16, stored_dtype
+from keras_resnet.weights.files.pickles import Global, dictionary
+from keras_resnet.weights.files.raw import BFLOAT16, stored_dtype
 
 DTYPES = {
     "DoubleStorage": "float64",
@@ -30,63 +30,31 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Storage:
-    """A row of values in the file.
+    """A row of values in the file."""
 
-    Args:
-        key: str, its name in the file.
-        dtype: str, type of its values.
-        size: int, number of its values, up to the last that counts.
-        start: int, place of the first that counts.
-    """
-
-    key: str
+    key: str  # its name in the file
     dtype: str
-    size: int
-    start: int = 0
+    size: int  # number of its values, up to the last that counts
+    start: int = 0  # place of the first that counts
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of the file, before its values are read.
-
-    Args:
-        storage: Storage that holds its values.
-        offset: int, place of its first value in the storage.
-        shape: tuple of int.
-        strides: tuple of int, steps in values along each axis.
-    """
+    """A tensor of the file, before its values are read."""
 
     storage: Storage
-    offset: int
+    offset: int  # place of its first value in the storage
     shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    strides: tuple[int, ...]  # in values, along each axis
 
     def check_within(self, size: int) -> None:
-        """Check that all values of the tensor lie in its storage.
-
-        Args:
-            size: int, number of values that there are.
-
-        Raises:
-            ValueError: they do not.
-        """
+        """Check that all values of the tensor lie in a storage of so many values."""
         last = self.offset + sum((count - 1) * step for count, step in zip(self.shape, self.strides))
         if 0 not in self.shape and last >= size:
             raise ValueError(f"a tensor that ends at {last + 1} in a storage of {size} values")
 
     def view(self, values: np.ndarray) -> np.ndarray:
-        """Lay the tensor over the values of its storage.
-
-        Args:
-            values: array (n,), the values that were read of its storage. What the file claims of their number does not
-                count: views are made nowhere else, and none reaches beyond these.
-
-        Returns:
-            Array of the tensor's shape, a view.
-
-        Raises:
-            ValueError: it would reach beyond them.
-        """
+        """Lay the tensor over the values that were read of its storage, whatever number of them the file claims."""
         self.check_within(len(values))
         if 0 in self.shape:
             return np.empty(self.shape, values.dtype)
@@ -185,17 +153,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def storage_of(identity: Any) -> Storage:
-    """Read a reference to a storage.
-
-    Args:
-        identity: tuple ("storage", type, key, device, number of values), and in old files a part of it or None.
-
-    Returns:
-        Storage.
-
-    Raises:
-        ValueError: it is a reference to something else.
-    """
+    """Read a reference to a storage: ("storage", type, key, device, size), and in old files a part of it or None."""
     if not isinstance(identity, tuple) or len(identity) > 6:
         raise TypeError("a reference to what is not a storage")
     tag, kind, key, _, size, *part = identity

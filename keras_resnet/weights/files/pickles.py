@@ -1,9 +1,9 @@
 """Pickles read as data.
 
-A pickle is a program for a small stack machine, and Python's own machine calls whatever the program names. The
-machine here knows the same instructions and calls nothing but the functions it is given by name: what the file names
-beyond these is refused, and objects' attributes are passed over. It never imports, and never touches an object of
-Python's that could run code.
+A pickle is a program for a small stack machine, and Python's own machine calls whatever the program names. The machine
+here knows the same instructions and calls only the functions that it is given by name. Other names are refused, and
+attributes of objects are skipped. It never imports anything, and never touches an object of Python's that could run
+code.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from keras_resnet.garbage import uncollected
-from keras_resnet.weights.budget import Budget
-from keras_resnet.weights.raw import UnreadableError, damaged, shortened
+from keras_resnet.weights.files.budget import Budget
+from keras_resnet.weights.files.raw import UnreadableError, damaged, shortened
 
 # Instructions that push their own argument.
 _VALUES = {
@@ -34,16 +34,12 @@ _MAX_BITS, _MAX_MEMORY = 128, 2**32
 _MAX_NAME = 200
 # Instructions that are charged at once, for a charge takes as long as some of them.
 _STRIDE = 1024
-# What a function may go through item by item.
+# Arguments that a function may go through item by item.
 _SIZED = (tuple, list, dict, str, bytes, bytearray)
 
 
 class ForbiddenError(UnreadableError):
-    """A pickle that names what a file of tensors has no need of.
-
-    Args:
-        name: str, the dotted name.
-    """
+    """A pickle that names an object which a file of tensors does not need."""
 
     def __init__(self, name: str):
         super().__init__(
@@ -67,20 +63,7 @@ def read_pickle(
     budget: Budget,
     persistent: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Read one pickle, and leave the stream after its end.
-
-    Args:
-        stream: binary file in memory, at the pickle's first byte.
-        functions: what a name in the pickle stands for; only these are ever called, with arguments of bounded length.
-        budget: Budget of the file; each instruction is an operation, and so is each item that a function is given.
-        persistent: function of a persistent id; None where the pickle may have none.
-
-    Returns:
-        The object: plain containers and values, and what the functions gave.
-
-    Raises:
-        UnreadableError: the pickle names something else (ForbiddenError), is none, or asks for more than is allowed.
-    """
+    """Read one pickle, and leave the stream after its end; of the names in it only `functions` are called."""
     machine = _Machine(functions, budget, persistent)
     try:
         with uncollected():
@@ -92,18 +75,12 @@ def read_pickle(
     except UnreadableError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        # An empty stack, a number that was never memorised, arguments that do not fit: no program that pickle wrote.
+        # An empty stack, a number that was never memorized, arguments that do not fit: pickle wrote no such program.
         raise damaged(f"its pickle does not make sense: {type(error).__name__}: {error}") from error
 
 
 class _Machine:
-    """The stack, the marks and the memory of one pickle.
-
-    Args:
-        functions: as in `read_pickle`.
-        budget: as in `read_pickle`.
-        persistent: as in `read_pickle`.
-    """
+    """The stack, the marks and the memory of one pickle."""
 
     def __init__(
         self,
@@ -191,17 +168,7 @@ class _Machine:
 
 
 def dictionary(items: list[Any]) -> dict[Any, Any]:
-    """Make a dictionary of a pickle's keys and values.
-
-    Args:
-        items: key, value, key, value, and so on.
-
-    Returns:
-        dict.
-
-    Raises:
-        TypeError: a key is not a plain value.
-    """
+    """Make a dictionary of a pickle's keys and values, which take turns."""
     keys, values = items[::2], items[1::2]
     if len(keys) != len(values) or not all(isinstance(key, _KEYS) for key in keys):
         raise TypeError("a key that is not a plain value")

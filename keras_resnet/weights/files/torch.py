@@ -1,4 +1,4 @@
-"""The files of `torch.save`, read without torch: named tensors, and nothing that could run.
+"""Files of `torch.save`, read without torch and without running anything: named tensors.
 
 Both formats hold a pickle of the saved object, in which each tensor refers to a storage by a key. The newer one is a
 zip archive with a member for each storage; the older one is a row of pickles, and then the storages, one after
@@ -19,16 +19,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from keras_resnet.weights.archives import Archive
-from keras_resnet.weights.budget import A_TENSOR, Budget
-from keras_resnet.weights.pickles import ForbiddenError, read_pickle
-from keras_resnet.weights.raw import UnreadableError, damaged, decode, shortened, stored_dtype
-from keras_resnet.weights.torch_objects import FUNCTIONS, Storage, Tensor, storage_of
+from keras_resnet.weights.files.archives import Archive
+from keras_resnet.weights.files.budget import A_TENSOR, Budget
+from keras_resnet.weights.files.pickles import ForbiddenError, read_pickle
+from keras_resnet.weights.files.raw import UnreadableError, damaged, decode, shortened, stored_dtype
+from keras_resnet.weights.files.torch_objects import FUNCTIONS, Storage, Tensor, storage_of
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 # Where training programs put the weights when they save more than these; an average of them has another key.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params")
-# Words in the keys under which they put the state of what is no network, tensors included.
+# Words in the keys under which they put other state than a network's, tensors included.
 OTHERS = {"optimizer", "optimizers", "optim", "opt", "amp", "scaler", "scheduler", "schedulers", "rng", "callbacks"}
 _MAX_DEPTH, _MAX_DICTIONARIES = 8, 10_000
 
@@ -36,30 +36,12 @@ Sets = dict[str, dict[str, Tensor]]
 
 
 def is_program(name: str) -> bool:
-    """Tell whether a member of an archive is the pickle of torch.save.
-
-    Args:
-        name: str, its full name.
-
-    Returns:
-        bool.
-    """
+    """Tell whether a member of an archive is the pickle of torch.save."""
     return name.rsplit("/", 1)[-1] == "data.pkl"
 
 
 def read_archive(archive: Archive, key: str | None = None) -> dict[str, np.ndarray]:
-    """Read the tensors of a zip archive that `torch.save` wrote.
-
-    Args:
-        archive: Archive.
-        key: str, as of `readers.read_tensors`.
-
-    Returns:
-        dict of arrays by name, in the file's order.
-
-    Raises:
-        UnreadableError: it holds none, what cannot be read without running it, or more than is allowed.
-    """
+    """Read the tensors of a zip archive that `torch.save` wrote."""
     pickled = min(filter(is_program, archive.names), key=len)
     folder = pickled.removesuffix("data.pkl")
     if f"{folder}constants.pkl" in archive:
@@ -86,19 +68,7 @@ def read_archive(archive: Archive, key: str | None = None) -> dict[str, np.ndarr
 
 
 def read_legacy(file: BinaryIO, budget: Budget, key: str | None = None) -> dict[str, np.ndarray]:
-    """Read the tensors of a file of the format before torch 1.6: pickles, then storages.
-
-    Args:
-        file: the file, opened for reading bytes.
-        budget: Budget of the file.
-        key: str, as of `readers.read_tensors`.
-
-    Returns:
-        dict of arrays by name, in the file's order.
-
-    Raises:
-        UnreadableError: it holds none, what cannot be read without running it, or more than is allowed.
-    """
+    """Read the tensors of a file of the format before torch 1.6: pickles, then storages."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
         with _whole_models_told_apart(stream.find):
             magic = read_pickle(stream, FUNCTIONS, budget)

@@ -1,4 +1,4 @@
-"""What KerasHub writes beside the weights of its ResNets: which network they are of, and how it prepares images.
+"""KerasHub: the names of its ResNets, and what it writes beside their weights about the network and its images.
 
 A `.keras` archive holds the configuration of its model; a preset is a folder of `model.weights.h5` (the backbone),
 `task.weights.h5` (the head alone), and JSON files that describe both.
@@ -7,7 +7,6 @@ A `.keras` archive holds the configuration of its model; a preset is a folder of
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,21 +14,40 @@ import keras
 import numpy as np
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.layers.conventions import channel_axis
-from keras_resnet.model import build_network
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weights.archives import is_archive, open_archive
-from keras_resnet.weights.budget import Budget
-from keras_resnet.weights.extent import check_extent
-from keras_resnet.weights.hdf5_files import CONFIG_MEMBER
-from keras_resnet.weights.json_text import MAX_JSON, parse
-from keras_resnet.weights.layouts import Arrays
-from keras_resnet.weights.raw import UnreadableError, damaged, is_file, opened
+from keras_resnet.weights.files.archives import is_archive, open_archive
+from keras_resnet.weights.files.budget import Budget
+from keras_resnet.weights.files.hdf5 import CONFIG_MEMBER
+from keras_resnet.weights.files.json_text import MAX_JSON, parse
+from keras_resnet.weights.files.raw import UnreadableError, damaged, is_file, opened
+from keras_resnet.weights.naming import Arrays, Source
+
+UNIT = r"(.+/)?stack(?P<stage>\d+)_block(?P<block>\d+)_"
+
+# A backbone alone, or as a model among the layers of its classifier. Without a preset that says otherwise KerasHub's
+# converter of images does nothing, and its presets carry on what the weights were trained for: its v1 are timm's resnet
+# and PaddleClas's resnet_vd (the means of ImageNet), its v2 timm's resnetv2 (-1 to 1).
+SOURCE = Source(
+    title="KerasHub",
+    marks=(r"(.+/)?conv1_conv", rf"{UNIT}1_conv"),
+    layers={
+        r"(.+/)?(?P<site>conv1_(conv|bn))": "{site}",
+        r"(.+/)?conv(?P<site>[23]_(conv|bn))": "conv1_{site}",
+        rf"{UNIT}pre_activation_bn": "{unit}_preact_bn",
+        rf"{UNIT}(?P<site>\d_(conv|bn))": "{unit}_{site}",
+        r"(.+/)?(?P<site>post_bn|predictions)": "{site}",
+    },
+    contract="torch",
+    first_stage=0,
+    framework="keras",
+    deep={"conv1_conv": "conv1_1_conv", "conv1_bn": "conv1_1_bn"},
+    choices={"stride_on": "3x3"},
+    preactivated_choices={"stem_activation": False, "projection": "convolution"},
+    preactivated_contract="tf",
+    refused_stems={"cifar": "its stem is a 3x3 convolution of stride 2, and no stem of ours is."},
+)
 
 BACKBONE_FILE, TASK_FILE = "model.weights.h5", "task.weights.h5"
-# Its files without names of layers call a layer by its class and count; the classes that have weights, as ours.
-KINDS = {"conv2d": "Conv2D", "batch_normalization": "BatchNormalization", "dense": "Dense"}
-NAMELESS = rf"(.+/)?({'|'.join(KINDS)})(_\d+)?/\w+"
 BLOCKS = ("basic_block", "bottleneck_block", "basic_block_vd", "bottleneck_block_vd")
 STAGES = tuple(f"stackwise_num_{what}" for what in ("filters", "blocks", "strides"))
 # What every configuration of a ResNetBackbone has; that of KerasCV, another network of this name, does not.
@@ -80,26 +98,14 @@ REFUSED: tuple[tuple[Callable[[Config], bool], str], ...] = (
 
 
 class Description(NamedTuple):
-    """What KerasHub says of a network beside its weights.
+    """What KerasHub says of a network beside its weights: configurations of its own classes."""
 
-    Args:
-        backbone: mapping, configuration of its ResNetBackbone.
-        head: mapping, configuration of its ResNetImageClassifier; empty for a backbone alone.
-        converter: mapping, configuration of its ResNetImageConverter; empty where there is none.
-    """
-
-    backbone: Config
-    head: Config
-    converter: Config
+    backbone: Config  # of ResNetBackbone
+    head: Config  # of ResNetImageClassifier; empty for a backbone alone
+    converter: Config  # of ResNetImageConverter; empty where there is none
 
     def architecture(self) -> Architecture:
         """Give the architecture that is described.
-
-        Returns:
-            Architecture.
-
-        Raises:
-            ValueError: no Architecture can say it.
 
         Source: KerasHub 0.32, resnet_backbone.py.
         """
@@ -132,11 +138,7 @@ class Description(NamedTuple):
             raise ValueError(f"a configuration that no network here can have: {error}") from error
 
     def activation(self) -> str | None:
-        """Give the name of the classifier's activation, which Keras wraps where it was a function.
-
-        Returns:
-            str, or None for logits.
-        """
+        """Give the name of the classifier's activation, which Keras wraps where it was a function."""
         activation = self.head.get("activation")
         name = activation.get("config") if isinstance(activation, Mapping) else activation
         return None if name == "linear" else name
@@ -156,15 +158,6 @@ class Description(NamedTuple):
         """Give what its converter makes of images: `image * scale + offset`.
 
         Images of another aspect are cropped here, which is the converter's default too.
-
-        Args:
-            channels: int, of the network's input.
-
-        Returns:
-            Preprocessing, or None where there is no converter.
-
-        Raises:
-            ValueError: the converter is for other channels.
 
         Source: KerasHub 0.32, image_converter.py; its early versions gave `mean`, `variance`, `height`, `width`.
         """
@@ -201,17 +194,7 @@ def _scale_and_offset(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
 
 def describe(path: str) -> Description | None:
-    """Find what KerasHub says of a file of weights: inside a `.keras` archive, or beside the weights of a preset.
-
-    Args:
-        path: str, the file, or the folder of a preset.
-
-    Returns:
-        Description; None where KerasHub says nothing, or of other networks than its ResNets.
-
-    Raises:
-        ValueError: a configuration is damaged.
-    """
+    """Find what KerasHub says of a file of weights: inside a `.keras` archive, or beside the weights of a preset."""
     try:
         saved, preprocessor = _configurations(path)
     except Exception as error:  # of the libraries that read archives: they know many
@@ -237,7 +220,7 @@ def _is_sound(backbone: Config) -> bool:
 
 
 def _config(saved: Any) -> Config:
-    """Take the configuration out of an object that Keras serialised; empty where there is none."""
+    """Take the configuration out of an object that Keras serialized; empty where there is none."""
     config = saved.get("config") if isinstance(saved, Mapping) else None
     return config if isinstance(config, Mapping) else {}
 
@@ -270,95 +253,12 @@ def _object(text: bytes, name: str) -> dict[str, Any]:
 
 
 def weights_of_preset(path: str) -> str:
-    """Find the weights in the folder of a preset: those of the whole task where there are such.
-
-    Args:
-        path: str, a file or folder.
-
-    Returns:
-        str, the path of the file in the folder; `path` itself where it is no such folder.
-    """
+    """Find the weights in the folder of a preset: those of the whole task where there are such."""
     files = (os.path.join(path, name) for name in (TASK_FILE, BACKBONE_FILE))
     return next(filter(os.path.isfile, files), path)
 
 
 def backbone_beside(path: str, arrays: Arrays) -> str | None:
-    """Find the file of the backbone whose head alone is in a preset's `task.weights.h5`.
-
-    Args:
-        path: str, the file that has been read.
-        arrays: mapping of names to arrays, that is in it.
-
-    Returns:
-        str, a path; None where the file holds convolutions itself.
-    """
+    """Find the file of the backbone whose head alone is in a preset's `task.weights.h5`."""
     whole = os.path.basename(path) != TASK_FILE or any(array.ndim == 4 for array in arrays.values())
     return None if whole else os.path.join(os.path.dirname(path), BACKBONE_FILE)
-
-
-def is_nameless(arrays: Arrays) -> bool:
-    """Tell whether a file calls its layers by class and number only, as early versions of Keras 3 did.
-
-    Args:
-        arrays: mapping of the file's names to arrays.
-
-    Returns:
-        bool.
-    """
-    return all(re.fullmatch(NAMELESS, name) for name in arrays)
-
-
-def name_by_order(arrays: Arrays, architecture: Architecture | None) -> dict[str, np.ndarray]:
-    """Give the layers of a file without names those of the network that is described, in whose order they are.
-
-    Keras counts the layers of a class in the order of a model's graph, and a network of the same operations has that
-    order here too. Every count and shape must fit.
-
-    Args:
-        arrays: mapping of names as in `res_net_backbone/conv2d_3/kernel` to arrays.
-        architecture: Architecture that is described, or None where nothing is.
-
-    Returns:
-        Dict of our names to arrays.
-
-    Raises:
-        ValueError: nothing is described, or another network.
-    """
-    if architecture is None:
-        raise ValueError(
-            f"layers without names, such as {next(iter(arrays)).rpartition('/')[0]}, and no configuration of KerasHub "
-            f"that would tell what they are; give the .keras archive, or {BACKBONE_FILE} in the folder of its preset, "
-            "beside config.json."
-        )
-    layers: dict[str, dict[str, np.ndarray]] = {}
-    for name, array in arrays.items():
-        layer, _, weight = name.rpartition("/")
-        layers.setdefault(layer, {})[weight] = array
-    model = _skeleton(architecture, layers, arrays)
-    ours = {}
-    for kind, kind_here in KINDS.items():
-        theirs = [layer for layer in layers if re.fullmatch(rf"(.+/)?{kind}(_\d+)?", layer)]
-        here = [layer for layer in model.layers if type(layer).__name__ == kind_here]
-        if len(theirs) != len(here):
-            raise ValueError(
-                f"{len(theirs)} layers {kind!r} without names, and the network of its configuration has {len(here)}."
-            )
-        for layer, own in zip(theirs, here):
-            shapes = {weight.name: tuple(weight.shape) for weight in own.weights}
-            if {weight: array.shape for weight, array in layers[layer].items()} != shapes:
-                raise ValueError(
-                    f"a layer {layer!r} without a name that is not {own.name}, which its configuration puts there."
-                )
-            ours.update({f"{own.name}/{weight}": array for weight, array in layers[layer].items()})
-    return ours
-
-
-def _skeleton(architecture: Architecture, layers: Mapping[str, Arrays], arrays: Arrays) -> keras.Model:
-    """Build the network, for as many channels and classes as its file has."""
-    stem = next((arrays["kernel"] for layer, arrays in layers.items() if re.fullmatch(r"(.+/)?conv2d", layer)), None)
-    head = next((arrays["kernel"] for layer, arrays in layers.items() if re.fullmatch(r"(.+/)?dense", layer)), None)
-    channels = 3 if stem is None else stem.shape[2]
-    shape = (None, None, channels) if channel_axis() == 3 else (channels, None, None)
-    classes = None if head is None else head.shape[-1]
-    check_extent(architecture, arrays, channels, classes)
-    return build_network(architecture, include_top=head is not None, classes=classes, input_shape=shape)

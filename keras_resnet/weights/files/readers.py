@@ -1,26 +1,19 @@
-"""From a file of weights to named arrays, whatever program wrote it: its content says which format it is of."""
+"""From a file of weights to named arrays: its content says which format it is of, whatever it is called."""
 
 from __future__ import annotations
 
-import io
-import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
-from keras_resnet.weights import hdf5_files, safetensors_files, torch_files
-from keras_resnet.weights.archives import Archive, open_archive
-from keras_resnet.weights.budget import Budget
-from keras_resnet.weights.raw import UnreadableError, damaged, opened, shortened
+from keras_resnet.weights.files import hdf5, npz, safetensors, torch
+from keras_resnet.weights.files.archives import open_archive
+from keras_resnet.weights.files.budget import Budget
+from keras_resnet.weights.files.raw import UnreadableError, damaged, opened, shortened
 
 FORMATS = "torch (.pth, .pt, .th, .bin), .safetensors, .npz and Keras (.h5, .weights.h5, .keras)"
-# What wrappers of a model, for training or compiling, put before the name of every tensor.
-PREFIXES = ("module.", "model.", "backbone.", "encoder.", "resnet.", "_orig_mod.")
-# What torch's averages of a model, of which torchvision's `model_ema` is one, count beside its tensors.
-COUNT = "n_averaged"
 _MAX_NAME = 500  # characters of the name of a tensor; those of networks have some 50
 # What is often found in the place of weights: how it begins, what it is, what to do.
 MISTAKEN = (
@@ -63,7 +56,7 @@ def read_tensors(path: str | os.PathLike, key: str | None = None) -> Tensors:
 
     Raises:
         ValueError: there is no such file or set, it is cut short, it is of no known format, it would have to be run, or
-            it asks for more bytes or operations than a file of its size may take; see `budget`.
+            it asks for more bytes or operations than a file of its size may take; see `files.budget`.
     """
     path = os.fspath(path)
     with opened(path) as file:
@@ -83,24 +76,6 @@ def read_tensors(path: str | os.PathLike, key: str | None = None) -> Tensors:
     return Tensors(kind, arrays)
 
 
-def strip_prefixes(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Drop what wrappers of a model put before all its names, as long as all share it.
-
-    Args:
-        arrays: arrays by name.
-
-    Returns:
-        dict of the same arrays in the same order, without the count of averages.
-    """
-    arrays = {name: array for name, array in arrays.items() if name != COUNT}
-    while arrays:
-        shared = [prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in arrays)]
-        if not shared or shared[0] in arrays:
-            return arrays
-        arrays = {name.removeprefix(shared[0]): array for name, array in arrays.items()}
-    return arrays
-
-
 def _read(file: BinaryIO, budget: Budget, key: str | None) -> tuple[str, dict[str, np.ndarray]]:
     """Tell the format by the first bytes and read it."""
     start = file.read(512)
@@ -109,18 +84,18 @@ def _read(file: BinaryIO, budget: Budget, key: str | None) -> tuple[str, dict[st
         raise UnreadableError("is empty", "download or copy it again")
     # First, for the length that it begins with may look like anything; text has no zero in the eighth place.
     if start[7:9] == b"\0{":
-        return "safetensors", safetensors_files.read(file, budget)
+        return "safetensors", safetensors.read(file, budget)
     if start[:2] == b"PK":
         return _read_archive(file, budget, key)
     if start[:8] == b"\x89HDF\r\n\x1a\n":
-        return hdf5_files.read(file, budget)
+        return hdf5.read(file, budget)
     if start[:1] == b"\x80":
-        return "legacy torch", torch_files.read_legacy(file, budget, key)
+        return "legacy torch", torch.read_legacy(file, budget, key)
     for beginning, found, advice in MISTAKEN:
         if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
             raise UnreadableError(found, advice)
     if start[8:9] == b"{":
-        return "safetensors", safetensors_files.read(file, budget)
+        return "safetensors", safetensors.read(file, budget)
     if start[257:262] == b"ustar":
         raise UnreadableError("is a tar archive", "unpack it first")
     raise UnreadableError(f"is not a file of weights: it begins with {start[:8]!r}", _ADVICE)
@@ -129,28 +104,13 @@ def _read(file: BinaryIO, budget: Budget, key: str | None) -> tuple[str, dict[st
 def _read_archive(file: BinaryIO, budget: Budget, key: str | None) -> tuple[str, dict[str, np.ndarray]]:
     with open_archive(file, budget) as archive:
         names = archive.names
-        if any(map(torch_files.is_program, names)):
-            return "torch", torch_files.read_archive(archive, key)
-        if hdf5_files.WEIGHTS_MEMBER in names:
-            return hdf5_files.ARCHIVE, hdf5_files.read_archive(archive)
-        if names and all(name.endswith(".npy") for name in names):
-            return "npz", {name.removesuffix(".npy"): _read_npy(archive, name) for name in names}
+        if any(map(torch.is_program, names)):
+            return "torch", torch.read_archive(archive, key)
+        if hdf5.WEIGHTS_MEMBER in names:
+            return hdf5.ARCHIVE, hdf5.read_archive(archive)
+        if npz.is_npz(names):
+            return "npz", npz.read_archive(archive)
     raise UnreadableError(f"is a zip archive of {', '.join(names[:3]) or 'nothing'}", _ADVICE)
-
-
-def _read_npy(archive: Archive, name: str) -> np.ndarray:
-    """Lay an array over the bytes of a member; NumPy's own reader makes room for what the header claims first."""
-    content = io.BytesIO(archive.read(name))
-    version = np.lib.format.read_magic(content)
-    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in header:
-        raise damaged(f"its array {name!r} is of the version {version} of .npy")
-    shape, turned, dtype = header[version](content)
-    if dtype.hasobject:
-        found = f"has an array {name!r} of Python objects, which are never read"
-        raise UnreadableError(found, "save it with a numeric type")
-    values = np.frombuffer(content.getbuffer()[content.tell() :], dtype, math.prod(shape))
-    return values.reshape(shape, order="F" if turned else "C")
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

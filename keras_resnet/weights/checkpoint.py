@@ -1,0 +1,97 @@
+"""A file that other code wrote, brought to the names of this package: what it holds, and of which network."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.build.head import TOP
+from keras_resnet.layers.conventions import channel_axis, spatial_axes
+from keras_resnet.preprocessing import CONTRACTS, Preprocessing
+from keras_resnet.weights.extent import check_extent, check_ranks
+from keras_resnet.weights.files.raw import shortened
+from keras_resnet.weights.files.readers import read_tensors
+from keras_resnet.weights.inference import infer_architecture
+from keras_resnet.weights.nameless import is_nameless, name_by_order
+from keras_resnet.weights.naming import Source, projection_of, strip_prefixes, translate
+from keras_resnet.weights.sources import keras_hub, recognize
+
+# What goes wrong with nonsensical names, shapes and configurations, beside the errors that say so themselves.
+NONSENSE = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
+_MOST = 1000  # characters of a message that lists names of a file
+
+
+class Checkpoint(NamedTuple):
+    """A file that other code wrote, under the names of this package."""
+
+    path: str  # for messages
+    source: Source
+    tensors: dict[str, np.ndarray]
+    description: keras_hub.Description | None = None  # what KerasHub says beside the weights
+    projection: str | None = None  # how projections carry their stride, where the file's own names tell
+
+    @property
+    def classes(self) -> int | None:
+        """Outputs of the classifier; None without one."""
+        return self.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in self.tensors else None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `ResNet` that the file tells."""
+        activation = self.description and self.description.activation()
+        own = {"classifier_activation": activation} if activation else {}
+        return {"include_top": self.classes is not None, "classes": self.classes, **own}
+
+    def architecture(self) -> Architecture:
+        """Give the architecture that is described, or else work it out; see `infer_architecture`."""
+        described = self.description and self.description.architecture()
+        architecture = described or infer_architecture(self.tensors, self.source, self.projection)
+        check_extent(architecture, self.tensors, classes=self.classes)
+        return architecture
+
+    def naming_faults(self, does: str) -> AbstractContextManager[None]:
+        """Say in one sentence, which names the file, what is wrong with it."""
+        return naming_faults(self.path, does)
+
+    def contract_for(self, model: keras.Model) -> Preprocessing:
+        """Give what the weights expect of images, at the size that a model takes, where that is fixed."""
+        channels = model.input_shape[channel_axis()]
+        described = self.description and self.description.contract(channels)
+        contract = described or CONTRACTS[self.source.contract_of(self.tensors)]
+        sides = tuple(model.input_shape[axis] for axis in spatial_axes())
+        return contract if None in sides else dataclasses.replace(contract, size=sides)
+
+
+def read_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoint:
+    """Read a checkpoint, or the preset of KerasHub in a folder, and bring it to the names of this package."""
+    path = keras_hub.weights_of_preset(os.fspath(path))
+    arrays = strip_prefixes(read_tensors(path, key).arrays)
+    description = keras_hub.describe(path)
+    backbone = description and keras_hub.backbone_beside(path, arrays)
+    if backbone is not None:
+        arrays = {**arrays, **read_tensors(backbone).arrays}
+    with naming_faults(path):
+        described = description and description.architecture()
+        nameless = is_nameless(arrays)
+        source = keras_hub.SOURCE if nameless else recognize(arrays)
+        tensors = name_by_order(arrays, described) if nameless else translate(source, arrays)
+        check_ranks(tensors)
+        return Checkpoint(path, source, tensors, description, projection_of(source, arrays))
+
+
+@contextmanager
+def naming_faults(path: str, does: str = "has") -> Iterator[None]:
+    """Say in one sentence what is wrong with a file: its name, a verb, and the fault."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path!r} {does} {shortened(error, _MOST)}") from error
+    except NONSENSE as error:
+        raise ValueError(f"{path!r} has tensors or a configuration that make no sense: {shortened(error)}") from error
