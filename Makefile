@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # A test mostly builds graphs in Python, on one core. A file's tests stay in one process, with the networks they share.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures clean
+.PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs clean
 
 install: $(VENV)/installed
 
@@ -38,6 +38,9 @@ format: install
 
 benchmark: install  ## Training speed beside keras.applications.
 	$(BIN)/python benchmarks/train_step.py $(ARGS)
+
+stubs: install  ## What type checkers and editors know of the builders, written anew from the table of fields.
+	$(BIN)/python -m keras_resnet.stubs
 
 figures: install  ## The pictures of docs/units.md, drawn anew from the networks.
 	$(BIN)/python docs/make_figures.py

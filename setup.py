@@ -30,7 +30,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["keras_resnet*", "training*", "tuning*"]),
     package_data={
-        "keras_resnet": ["py.typed"],
+        "keras_resnet": ["py.typed", "*.pyi"],
         "training": ["py.typed", "recipes/*.yaml"],
         "tuning": ["py.typed", "space.yaml"],
     },

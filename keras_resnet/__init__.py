@@ -1,185 +1,29 @@
 """Residual networks for Keras: every network and variant of arXiv 1512.03385 and 1603.05027."""
 
-from keras_resnet import startup
+import importlib
 
-try:
-    with startup.kept_quiet():
-        import keras  # noqa: F401 - fails where no backend is installed
-except ImportError as error:
-    raise ImportError(
-        "keras_resnet needs Keras and a backend, and Keras could not be imported "
-        f"({error}). Install TensorFlow with: pip install 'keras-resnet-suite[cpu]' (or '[gpu]'); "
-        "or set KERAS_BACKEND to a backend that is installed."
-    ) from error
-
-from keras_resnet.adaptation import freeze, transfer
-from keras_resnet.architecture import Architecture
-from keras_resnet.architecture.catalogue import CATALOGUE, cifar, get_architecture, highway, imagenet, vgg, wide
-from keras_resnet.builders import (
-    VGG16,
-    VGG16BN,
-    VGG19,
-    VGG19BN,
-    Highway20,
-    Highway32,
-    Plain18,
-    Plain20,
-    Plain32,
-    Plain34,
-    Plain44,
-    Plain56,
-    Plain110,
-    ResNet,
-    ResNet18,
-    ResNet18D,
-    ResNet18V2,
-    ResNet20,
-    ResNet20V2,
-    ResNet32,
-    ResNet32V2,
-    ResNet34,
-    ResNet34D,
-    ResNet34V2,
-    ResNet44,
-    ResNet44V2,
-    ResNet50,
-    ResNet50D,
-    ResNet50V2,
-    ResNet56,
-    ResNet56V2,
-    ResNet101,
-    ResNet101D,
-    ResNet101V2,
-    ResNet110,
-    ResNet110V2,
-    ResNet152,
-    ResNet152D,
-    ResNet152V2,
-    ResNet164,
-    ResNet164V2,
-    ResNet200,
-    ResNet200D,
-    ResNet200V2,
-    ResNet1001,
-    ResNet1001V2,
-    ResNet1202,
-    ResNet1202V2,
-    ResNeXt29_8x64d,
-    ResNeXt50_32x4d,
-    ResNeXt101_32x8d,
-    ResNeXt101_64x4d,
-    SEResNet50,
-    SEResNet101,
-    SEResNet152,
-    WideResNet16_8,
-    WideResNet28_10,
-    WideResNet40_4,
-    WideResNet50_2,
-    WideResNet101_2,
-)
-from keras_resnet.choices.activations import activation_factory
-from keras_resnet.formats.savedmodel import export_savedmodel
-from keras_resnet.layers import (
-    BatchNormalization,
-    Maxout,
-    MaxPoolPadding2D,
-    PiecewiseLinear,
-    Rational,
-    TrainableSwish,
-    ZeroPadChannels,
-)
-from keras_resnet.model import ResidualNetwork
-from keras_resnet.preprocessing import CONTRACTS, Preprocessing, preprocess
-from keras_resnet.pyramid import features
-from keras_resnet.weights.loading import load_weights_from, network_of
+from keras_resnet import face, startup
 
 __version__ = "0.1.0"
+__all__ = sorted(face.MODULES)
 
-__all__ = [
-    "CATALOGUE",
-    "CONTRACTS",
-    "VGG16",
-    "VGG16BN",
-    "VGG19",
-    "VGG19BN",
-    "Architecture",
-    "BatchNormalization",
-    "Highway20",
-    "Highway32",
-    "MaxPoolPadding2D",
-    "Maxout",
-    "PiecewiseLinear",
-    "Plain18",
-    "Plain20",
-    "Plain32",
-    "Plain34",
-    "Plain44",
-    "Plain56",
-    "Plain110",
-    "Preprocessing",
-    "Rational",
-    "ResNeXt29_8x64d",
-    "ResNeXt50_32x4d",
-    "ResNeXt101_32x8d",
-    "ResNeXt101_64x4d",
-    "ResNet",
-    "ResNet18",
-    "ResNet18D",
-    "ResNet18V2",
-    "ResNet20",
-    "ResNet20V2",
-    "ResNet32",
-    "ResNet32V2",
-    "ResNet34",
-    "ResNet34D",
-    "ResNet34V2",
-    "ResNet44",
-    "ResNet44V2",
-    "ResNet50",
-    "ResNet50D",
-    "ResNet50V2",
-    "ResNet56",
-    "ResNet56V2",
-    "ResNet101",
-    "ResNet101D",
-    "ResNet101V2",
-    "ResNet110",
-    "ResNet110V2",
-    "ResNet152",
-    "ResNet152D",
-    "ResNet152V2",
-    "ResNet164",
-    "ResNet164V2",
-    "ResNet200",
-    "ResNet200D",
-    "ResNet200V2",
-    "ResNet1001",
-    "ResNet1001V2",
-    "ResNet1202",
-    "ResNet1202V2",
-    "ResidualNetwork",
-    "SEResNet50",
-    "SEResNet101",
-    "SEResNet152",
-    "TrainableSwish",
-    "WideResNet16_8",
-    "WideResNet28_10",
-    "WideResNet40_4",
-    "WideResNet50_2",
-    "WideResNet101_2",
-    "ZeroPadChannels",
-    "activation_factory",
-    "cifar",
-    "export_savedmodel",
-    "features",
-    "freeze",
-    "get_architecture",
-    "highway",
-    "imagenet",
-    "load_weights_from",
-    "network_of",
-    "preprocess",
-    "transfer",
-    "vgg",
-    "wide",
-]
+
+def __getattr__(name: str) -> object:
+    """Import the module of a public name when the name is first asked for."""
+    if name not in face.MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(importlib.import_module(f"{__name__}.{face.MODULES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if startup.is_command():
+    startup.begin_command()  # it imports Keras when it needs it, and not for --help
+else:
+    startup.import_keras()
+    # Whoever has imported this package can load its `.keras` files: this registers the layers and the model.
+    importlib.import_module(f"{__name__}.layers")
+    importlib.import_module(f"{__name__}.model")

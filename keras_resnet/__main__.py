@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
-import keras
-
-from keras_resnet.analysis import count_multiply_adds, count_parameters, draw_units, unit_graph
 from keras_resnet.architecture import FIELDS, Architecture
 from keras_resnet.architecture.catalogue import CATALOGUE, get_architecture
 from keras_resnet.architecture.figures import FIGURES
 from keras_resnet.architecture.phrase import describe
-from keras_resnet.build.head import has_top
-from keras_resnet.builders import ResNet
+from keras_resnet.architecture.table import TABLE
 from keras_resnet.files import write_atomically
-from keras_resnet.startup import CLOSED, DEBUG, INTERRUPTED, VERBOSE, quieten, set_level
-from keras_resnet.weights.loading import network_of
+from keras_resnet.interrupts import STATUS
+from keras_resnet.startup import CLOSED, DEBUG, VERBOSE, called, set_level, start_keras
 from keras_resnet.weights.published import PUBLISHED
 
-PROGRAM = "keras-resnet" if Path(sys.argv[0]).name == "keras-resnet" else "python -m keras_resnet"
 CHOICE = "choice of "  # before the names under which choices are kept, apart from a command's own options
 NAME = "as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth"
 
@@ -40,11 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = command_parser().parse_args(arguments)
         set_level(options.verbose)
-        quieten()
         COMMANDS[options.command](options)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return STATUS
     except BrokenPipeError:  # nobody reads any more, as behind `| head -3`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
@@ -57,14 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def sentence(error: Exception) -> str:
-    """Say in one line what went wrong.
-
-    Args:
-        error: the exception.
-
-    Returns:
-        str.
-    """
+    """Say in one line what went wrong."""
     text = " ".join(str(error).split())
     if isinstance(error, (ValueError, ImportError, OSError)):
         return text
@@ -72,12 +57,8 @@ def sentence(error: Exception) -> str:
 
 
 def command_parser() -> argparse.ArgumentParser:
-    """Describe the commands and their options.
-
-    Returns:
-        argparse.ArgumentParser.
-    """
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    """Describe the commands and their options."""
+    parser = argparse.ArgumentParser(prog=called("keras_resnet"), description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
@@ -120,31 +101,18 @@ class Once(argparse.Action):
 
 
 def add_choices(command: argparse.ArgumentParser, taken: tuple[str, ...] = ()) -> None:
-    """Let a command take every field of Architecture.
-
-    Args:
-        command: its parser.
-        taken: fields whose names are options of the command with another meaning.
-    """
-    group = command.add_argument_group("choices", "as of the builders: see help(keras_resnet.Architecture)")
-    for field in FIELDS:
-        if field not in taken:
-            name, place = f"--{field.replace('_', '-')}", f"{CHOICE}{field}"
-            group.add_argument(name, metavar="VALUE", type=value_of, dest=place, default=argparse.SUPPRESS)
+    """Let a command take every field of Architecture but those whose names are `taken` by options of its own."""
+    group = command.add_argument_group("choices", "as of the builders; default those of the network")
+    for name, field in TABLE.items():
+        if name not in taken:
+            text = f"{field.written_kind}: {field.doc}".replace("%", "%%")
+            option = f"--{name.replace('_', '-')}"
+            arguments = {"metavar": "VALUE", "type": value_of, "dest": f"{CHOICE}{name}", "help": text}
+            group.add_argument(option, **arguments, default=argparse.SUPPRESS)
 
 
 def value_of(text: str) -> Any:
-    """Read the value of a choice as a configuration holds it: a name, a number, a list or a mapping.
-
-    Args:
-        text: str, YAML, as in "C", "0.5", "[2, 2, 2]" or "{name: exclusive_gating, bias: -7}".
-
-    Returns:
-        What it says.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not valid YAML.
-    """
+    """Read the value of a choice from YAML, as in "C", "0.5", "[2, 2, 2]" or "{name: exclusive_gating, bias: -7}"."""
     import yaml
 
     try:
@@ -158,24 +126,13 @@ def value_of(text: str) -> Any:
 
 
 def choices_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Read the choices off a command's options.
-
-    Args:
-        options: of a command that has gone through `add_choices`.
-
-    Returns:
-        Dict of the fields of Architecture that were given.
-    """
+    """Read the fields of Architecture that were given off a command's options."""
     given = vars(options)
     return {field: given[CHOICE + field] for field in FIELDS if CHOICE + field in given}
 
 
 def show_names(options: argparse.Namespace) -> None:
-    """Print every network of the catalogue with what it costs, how well it is said to do, and where weights are.
-
-    Args:
-        options: of `list`, which has none.
-    """
+    """Print every network of the catalogue with its cost, its published error, and where weights are."""
     line = "{:18}{:>13}{:>17}  {:20}{:10}{}".format
     print(line("network", "parameters", "multiply-adds", "published error, %", "weights", "what it is"))
     for name, network in CATALOGUE.items():
@@ -186,63 +143,52 @@ def show_names(options: argparse.Namespace) -> None:
 
 
 def show_description(options: argparse.Namespace) -> None:
-    """Print a network's description.
-
-    Args:
-        options: of `describe`.
-    """
+    """Print a network's description."""
     architecture = get_architecture(options.name).replace(**choices_of(options))
     print("\n".join(description(architecture, options.classes, options.image_size)))
 
 
 def draw(options: argparse.Namespace) -> None:
-    """Draw units of a network side by side.
+    """Draw units of a network side by side."""
+    start_keras()
+    from keras_resnet.analysis import draw_units, unit_graph
+    from keras_resnet.model import build_network
 
-    Args:
-        options: of `draw`.
-    """
-    model = ResNet(options.name, **choices_of(options))
+    model = build_network(options.name, **choices_of(options))
     draw_units([{unit: unit_graph(model, unit) for unit in options.unit}], options.output)
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Write weights that other code wrote as a `.keras` file, with their input contract.
-
-    Args:
-        options: of `convert`.
-
-    Raises:
-        ValueError: the file is not to be a `.keras` file, or cannot be read.
-    """
+    """Write weights that other code wrote as a `.keras` file, with their input contract."""
     if not options.output.endswith(".keras"):
         raise ValueError(f"The output must be a .keras file; received {options.output!r}.")
+    start_keras()
+    from keras_resnet.analysis import count_parameters
+    from keras_resnet.build.head import has_top
+    from keras_resnet.weights.loading import network_of
+
     model = network_of(options.source, options.model, options.key)
     write_atomically(options.output, model.save)
-    classifies = has_top(model)
-    top = f"{model.output_shape[-1]} classes" if classifies else "no classifier"
+    top = f"{model.output_shape[-1]} classes" if has_top(model) else "no classifier"
     print(f"{options.output}: {model.name}, {count_parameters(model):,} parameters, {top}")
 
 
 def description(architecture: Architecture, classes: int | None = None, image_size: int | None = None) -> list[str]:
-    """Describe a network.
+    """Describe a network in lines: in words, its cost for images of a side in pixels, and every field."""
+    start_keras()
+    import keras
 
-    Args:
-        architecture: Architecture.
-        classes: int, outputs of the classifier; default those of the papers.
-        image_size: int, side of the images in pixels; default that of the papers.
+    from keras_resnet.analysis import count_multiply_adds, count_parameters
+    from keras_resnet.model import build_network
 
-    Returns:
-        List of lines: the network in words, its cost, and every field.
-    """
     side = architecture.image_size if image_size is None else image_size
     shape = (side, side, 3) if keras.config.image_data_format() == "channels_last" else (3, side, side)
-    model = ResNet(architecture, classes=classes, input_shape=shape)
-    fields = dataclasses.asdict(architecture)
+    model = build_network(architecture, classes=classes, input_shape=shape)
     return [
         describe(architecture),
         f"  parameters          {count_parameters(model):,}",
         f"  multiply-adds       {count_multiply_adds(model):,} at {side} x {side}",
-        *(f"  {field:20}{value}" for field, value in fields.items()),
+        *(f"  {field:20}{getattr(architecture, field)}" for field in FIELDS),
     ]
 
 

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import os
 
-import keras
-
 
 def fetch(address: str, md5: str, what: str) -> str:
-    """Fetch a published file, or find it where an earlier call left it.
+    """Fetch a published file of this MD5, or find it where an earlier call left it; give its path."""
+    import keras
 
-    Args:
-        address: str, its URL.
-        md5: str, its hash.
-        what: str, what it is, for the message, as in "weights".
-
-    Returns:
-        str, the path of the file.
-
-    Raises:
-        ValueError: it can neither be found nor fetched; the message names the file, its address and its place.
-    """
     file = address.rpartition("/")[2]
     try:
         return keras.utils.get_file(file, address, cache_subdir="models", file_hash=md5)

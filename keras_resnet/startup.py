@@ -1,7 +1,7 @@
-"""While Keras is imported, and after it: keeping back what it and TensorFlow write for programmers.
+"""How commands begin, and what is kept back of what Keras and TensorFlow write for programmers.
 
 TensorFlow writes its first lines before it has read `TF_CPP_MIN_LOG_LEVEL`. Here the variable holds for them too; where
-it is not set, as in a user's own program, nothing is kept back. This package's command line sets it.
+it is not set, as in a user's own program, nothing is kept back. The command lines set it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import itertools
 import logging
 import os
 import re
-import signal
 import sys
 import tempfile
 import warnings
@@ -20,36 +19,58 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from keras_resnet.interrupts import end_on_interrupt
+
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # "1" keeps back information, "2" warnings too, "3" errors too
 VERBOSE = "--verbose"
 DEBUG = "KERAS_RESNET_DEBUG"  # set to see tracebacks
-INTERRUPTED = 130  # the status with which shells report a command that Ctrl-C ended
-CLOSED = 141  # and one whose output nobody reads any more
+CLOSED = 141  # the status with which shells report a command whose output nobody reads any more
+# The commands that are installed, by the packages that `python -m` runs.
+COMMANDS = {"keras_resnet": "keras-resnet", "training": "keras-resnet-train", "tuning": "keras-resnet-tune"}
 
 BEFORE_LOGGING = "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR"
 
 
 def is_command() -> bool:
-    """Tell whether this package is imported to run its command line, which Python does before it runs `__main__`."""
+    """Tell whether this process runs a command line of ours, which Python knows before it runs a `__main__`."""
     program = sys.argv[0] if getattr(sys, "argv", None) else ""
-    by_module = ("-m", "keras_resnet") in itertools.pairwise(sys.orig_argv)
-    return (program == "-m" and by_module) or Path(program).name == "keras-resnet"
+    by_module = any(flag == "-m" and name in COMMANDS for flag, name in itertools.pairwise(sys.orig_argv))
+    return (program == "-m" and by_module) or Path(program).name in COMMANDS.values()
 
 
-def _end(*_: object) -> None:
-    """End a command at once: an exception may be swallowed, and would have to wait for TensorFlow to be torn down."""
-    if "keras_resnet.files" in sys.modules:  # nothing is being written before it is imported
-        sys.modules["keras_resnet.files"].remove_unfinished()
-    os._exit(INTERRUPTED)
+def called(package: str) -> str:
+    """Tell how to call the command line of a package, in the way in which this process was called."""
+    return COMMANDS[package] if Path(sys.argv[0]).name in COMMANDS.values() else f"python -m {package}"
+
+
+def begin_command() -> None:
+    """Make a process fit for a command line: quiet, and ended by Ctrl-C at once."""
+    set_level(VERBOSE in sys.argv)
+    end_on_interrupt()
 
 
 def set_level(verbose: bool) -> None:
-    """Ask TensorFlow to log nothing, unless the user wants it: what fails raises an exception too, and says so there.
-
-    Args:
-        verbose: bool, whether to show everything.
-    """
+    """Ask TensorFlow to log nothing, unless the user wants it: what fails raises an exception too."""
     os.environ[LEVEL] = "0" if verbose else os.environ.get(LEVEL) or "3"
+
+
+def import_keras() -> None:
+    """Import Keras, and say what to install where it or its backend is missing."""
+    try:
+        with kept_quiet():
+            import keras  # noqa: F401 - fails where no backend is installed
+    except ImportError as error:
+        raise ImportError(
+            "keras_resnet needs Keras and a backend, and Keras could not be imported "
+            f"({error}). Install TensorFlow with: pip install 'keras-resnet-suite[cpu]' (or '[gpu]'); "
+            "or set KERAS_BACKEND to a backend that is installed."
+        ) from error
+
+
+def start_keras() -> None:
+    """Import Keras for a command that has read its options, without what it and others write for programmers."""
+    import_keras()
+    quieten()
 
 
 @contextlib.contextmanager
@@ -57,13 +78,7 @@ def kept_quiet() -> Iterator[None]:
     """Keep back the log lines that TF_CPP_MIN_LOG_LEVEL rules out, and pass on all else that is written to stderr.
 
     They come from C++, so that only the file descriptor can be turned. A crash is reported to the real one.
-
-    Yields:
-        None.
     """
-    if is_command():
-        set_level(VERBOSE in sys.argv)
-        signal.signal(signal.SIGINT, _end)
     level = os.environ.get(LEVEL, "0")
     caught = _place_for_lines() if level in ("1", "2", "3") and "tensorflow" not in sys.modules else None
     if caught is None:

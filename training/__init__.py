@@ -1,9 +1,6 @@
 """Training of residual networks: configuration, data, strategies, runs."""
 
-from training.interrupts import end_on_interrupt, is_command
-
-if is_command("training", "tuning"):
-    end_on_interrupt()
+import keras_resnet  # noqa: F401 - says what is missing, and begins a command
 
 try:
     import pydantic  # noqa: F401 - stands for all that the extra installs

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from tyro.conf import Positional, arg
 
-from training.command_line import called, option, run, start
+from keras_resnet.interrupts import saying
+from keras_resnet.startup import called, start_keras
+from training.command_line import option, run
 from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
-from training.interrupts import saying
 
 if TYPE_CHECKING:
     from training.run_folder import RunFolder
@@ -112,7 +113,7 @@ def train(arguments: list[str]) -> None:
     options = tyro.cli(
         TrainOptions, prog=PROGRAM, description=DESCRIPTION, args=arguments, default=starting_options(arguments)
     )
-    start()
+    start_keras()
     from training.run import RunFolder, default_folder
     from training.run import train as train_network
 
@@ -189,7 +190,7 @@ def evaluate(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(EvaluateOptions, prog=f"{PROGRAM} evaluate", description=evaluate.__doc__, args=arguments)
-    start()
+    start_keras()
     from training.evaluation import evaluate_file, evaluate_run
     from training.run_folder import RunFolder
 
@@ -214,7 +215,7 @@ def predict(arguments: list[str]) -> None:
     options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
     if options.csv and options.json:
         raise ValueError("Give either --csv or --json.")
-    start()
+    start_keras()
     from training.prediction import naming_failures, predict_run
     from training.run_folder import RunFolder
 
@@ -264,7 +265,7 @@ def export(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
-    start()
+    start_keras()
     from keras_resnet.formats.savedmodel import export_savedmodel
     from training.run_folder import RunFolder
 

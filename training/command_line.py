@@ -8,34 +8,14 @@ import select
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import pydantic
 
+from keras_resnet.interrupts import STATUS
+from keras_resnet.startup import CLOSED, DEBUG, VERBOSE, set_level
 from training.config import explain
-from training.interrupts import STATUS
-
-# As in keras_resnet.startup, of which nothing can be imported here: it comes with Keras, which would slow down --help.
-DEBUG = "KERAS_RESNET_DEBUG"
-VERBOSE = "--verbose"
-LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-CLOSED = 141  # the status with which shells report a command whose output nobody reads any more
-# The commands that are installed, by the packages that `python -m` runs.
-INSTALLED = {"training": "keras-resnet-train", "tuning": "keras-resnet-tune"}
 
 Command = Callable[[list[str]], None]
-
-
-def called(package: str) -> str:
-    """Tell how to call the command line of a package, in the way in which this process was called.
-
-    Args:
-        package: str, "training" or "tuning".
-
-    Returns:
-        str, as in "python -m training" or "keras-resnet-train".
-    """
-    return INSTALLED[package] if Path(sys.argv[0]).name in INSTALLED.values() else f"python -m {package}"
 
 
 def run(commands: Mapping[str, Command], default: Command, arguments: list[str] | None, extras: str) -> int:
@@ -51,7 +31,7 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
         int, the exit status.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ[LOG_LEVEL] = "0" if VERBOSE in arguments else os.environ.get(LOG_LEVEL) or "3"
+    set_level(VERBOSE in arguments)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         with flushing():
@@ -136,16 +116,6 @@ def close_output() -> int:
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return CLOSED
-
-
-def start() -> None:
-    """Import TensorFlow for a command, without what it and others write for programmers unless --verbose asks for it.
-
-    To be called when the options have been read, and before anything that imports Keras.
-    """
-    from keras_resnet.startup import quieten
-
-    quieten()
 
 
 def checked(arguments: list[str]) -> list[str]:

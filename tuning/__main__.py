@@ -13,10 +13,11 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional, arg
 
+from keras_resnet.interrupts import saying
+from keras_resnet.startup import called, start_keras
 from training.__main__ import DEFAULT_RECIPE
-from training.command_line import called, option, run, start
+from training.command_line import option, run
 from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
-from training.interrupts import saying
 from tuning.space.reading import RESERVED, default_space
 from tuning.study import Study, make_study
 
@@ -108,7 +109,7 @@ def run_search(arguments: list[str]) -> None:
     from tuning.engine.jobs import processes
 
     processes()
-    start()
+    start_keras()
     from tuning.search import search
 
     with saying(lambda: how_to_go_on(folder)):
@@ -199,7 +200,7 @@ def report(arguments: list[str]) -> None:
         arguments: list of str, the command line.
     """
     options = tyro.cli(ReportOptions, prog=f"{PROGRAM} report", description=report.__doc__, args=arguments)
-    start()
+    start_keras()
     from tuning.report.leaderboard import leaderboard_text
     from tuning.report.writing import write_report
     from tuning.results import read_results
@@ -221,7 +222,7 @@ def work(arguments: list[str]) -> None:
 
     study = read_study(options.study)
     processes()
-    start()
+    start_keras()
     from tuning.engine.workers import planned_epochs
     from tuning.engine.workers import work as work_for
 

@@ -1,53 +1,151 @@
-"""The fields of an Architecture, and what follows from them."""
+"""The fields of an Architecture, and what follows from them.
+
+Type, allowed values, default and meaning of a field stand here once, in its annotation: checks, `--help`, signatures,
+stubs and the docstring of `Architecture` are read off it; see `architecture.table`.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from keras_resnet.choices.activations import Activation, channels_taken
+from keras_resnet.architecture.marks import HARMLESS, Counts, Names, OneOf
+from keras_resnet.choices.activations import Activation, channels_taken, check_activation
 from keras_resnet.choices.placements import PLACEMENTS, Placement
+from keras_resnet.choices.registry import Range
+from keras_resnet.choices.shortcuts import parse_shortcut
 from keras_resnet.choices.stems import STEMS
 from keras_resnet.choices.units import UNITS
+
+CONVOLUTIONS = ("stem", "1", "2", "3", "shortcut")  # those that may carry a bias
+COUNT = Range(1, 2**20)
+SHARE = Range(0, 1)
+COEFFICIENT = Range(0, 1e3)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
     """Every choice that makes a residual network; see `Architecture`, which checks them."""
 
-    blocks: tuple[int, ...]
-    widths: tuple[int, ...]
-    unit: Literal["basic", "bottleneck", "single"]
-    stem: Literal["imagenet", "deep", "cifar", "none"]
-    stem_width: int | None = None
-    placement: str = "original"
-    shortcut: str | Mapping[str, Any] = "B"
-    activation: Activation = "relu"
-    groups: int = 1
-    width_per_group: int = 64
-    squeeze_excitation: int | None = None
-    stride_on: Literal["first", "3x3"] = "first"
-    stride_unit: Literal["first", "last"] = "first"
-    downsampling: Literal["stride", "max_pool"] = "stride"
-    output_stride: int | None = None
-    padding: Literal["symmetric", "same"] = "symmetric"
-    pool_padding: Literal["lowest", "zeros"] = "lowest"
-    projection: Literal["convolution", "average_pool"] = "convolution"
-    biased: tuple[str, ...] = ()
-    stem_activation: bool = True
-    hidden: tuple[int, ...] = ()
-    normalization: Literal["batch", "none"] = "batch"
-    norm_momentum: float = 0.9
-    norm_epsilon: float = 1e-5
-    synchronized: bool = False
-    zero_init_residual: bool = False
-    dropout: float = 0.0
-    classifier_dropout: float = 0.0
-    stochastic_depth: float = 0.0
-    l1: float = 0.0
-    l2: float = 0.0
+    blocks: Annotated[tuple[int, ...], Counts(one_for_each_stage=True), "residual units in each stage"]
+    widths: Annotated[
+        tuple[int, ...],
+        Counts(one_for_each_stage=True),
+        "filters of the 3x3 convolutions in each stage; a bottleneck unit gives out four times as many channels",
+    ]
+    unit: Annotated[
+        str, OneOf(UNITS), 'its convolutions: two 3x3 ("basic"), 1x1, 3x3 and 1x1 ("bottleneck"), or one 3x3 ("single")'
+    ]
+    stem: Annotated[
+        str,
+        OneOf(STEMS),
+        'what stands before the first stage: "imagenet" (7x7 of stride 2, then a 3x3 max pool of stride 2), "deep" '
+        '(three 3x3 in place of the 7x7), "cifar" (3x3 of stride 1) or nothing',
+    ]
+    stem_width: Annotated[int | None, COUNT, "filters of the stem; None for as many as the first stage has"] = None
+    placement: Annotated[str, OneOf(PLACEMENTS), "order of normalizations, activations and addition in a unit"] = (
+        "original"
+    )
+    shortcut: Annotated[
+        str | Mapping[str, Any], parse_shortcut, "a name, or a mapping of `name` and that variant's parameters"
+    ] = "B"
+    activation: Annotated[
+        Activation,
+        check_activation,
+        "a name, a mapping of `name` and parameters, a function, a Layer class, a Layer as prototype, or a serialized "
+        "Keras config",
+    ] = "relu"
+    groups: Annotated[
+        int, COUNT, 'groups of channels that the 3x3 convolutions of bottlenecks treat apart ("cardinality")'
+    ] = 1
+    width_per_group: Annotated[
+        int,
+        COUNT,
+        "channels of a group where the width is 64, in proportion elsewhere: ResNeXt 32x4d has 32 groups of 4, Wide "
+        "ResNet-50-2 one of 128",
+    ] = 64
+    squeeze_excitation: Annotated[
+        int | None,
+        COUNT,
+        "the factor by which squeeze-and-excitation reduces a residual branch's channels; None to do without",
+    ] = None
+    stride_on: Annotated[
+        Literal["first", "3x3"],
+        'convolution of a unit that carries the stride: the first (the papers) or the 3x3 ("v1.5"); only a '
+        "bottleneck's differs",
+    ] = "first"
+    stride_unit: Annotated[
+        Literal["first", "last"],
+        "unit that carries the stride between two stages: the first of the later stage (the papers), or the last of "
+        "the earlier one (keras.applications' V2 networks)",
+    ] = "first"
+    downsampling: Annotated[
+        Literal["stride", "max_pool"], "a stride between the stages, or a 2x2 max pool behind every stage (VGG)"
+    ] = "stride"
+    output_stride: Annotated[
+        int | None,
+        COUNT,
+        HARMLESS,
+        "input pixels behind one pixel of the last map at most: where the network would stride further, its "
+        "convolutions are dilated instead, on the same weights; None to stride throughout",
+    ] = None
+    padding: Annotated[
+        Literal["symmetric", "same"],
+        "of strided convolutions and pools: symmetric (the papers, Caffe, Torch), or TensorFlow's, which pads even "
+        "sizes on one side only and computes another function",
+    ] = "symmetric"
+    pool_padding: Annotated[
+        Literal["lowest", "zeros"],
+        "what a symmetric max pool pads with: the lowest number, which is never picked, or zeros (keras.applications)",
+    ] = "lowest"
+    projection: Annotated[
+        Literal["convolution", "average_pool"],
+        "what carries the stride of a projection shortcut: its convolution, or an average pool before it (ResNet-D)",
+    ] = "convolution"
+    biased: Annotated[
+        tuple[str, ...],
+        Names("convolution", CONVOLUTIONS),
+        "convolutions that carry a bias, those of units by their number",
+    ] = ()
+    stem_activation: Annotated[
+        bool,
+        "whether normalization and activation stand between stem and pool; without them a pre-activation network "
+        "starts with the first unit's own (keras.applications' V2, timm)",
+    ] = True
+    hidden: Annotated[
+        tuple[int, ...],
+        Counts(one_for_each_stage=False),
+        "fully connected layers between the last map and the classifier (VGG)",
+    ] = ()
+    normalization: Annotated[Literal["batch", "none"], "what follows the convolutions"] = "batch"
+    norm_momentum: Annotated[float, SHARE, HARMLESS, "share that a moving average keeps at each step"] = 0.9
+    norm_epsilon: Annotated[float, Range(1e-12, 1), "added to the variance"] = 1e-5
+    synchronized: Annotated[bool, HARMLESS, "whether normalization takes its statistics over all replicas"] = False
+    zero_init_residual: Annotated[
+        bool,
+        HARMLESS,
+        "whether the normalization that ends a residual branch starts with a scale of zero, so that each unit starts "
+        "as its shortcut",
+    ] = False
+    dropout: Annotated[
+        float, SHARE, HARMLESS, "share of the values dropped before the last convolution of each unit"
+    ] = 0.0
+    classifier_dropout: Annotated[
+        float, SHARE, HARMLESS, "share of the features dropped before the classifier, and behind each hidden layer"
+    ] = 0.0
+    stochastic_depth: Annotated[
+        float,
+        SHARE,
+        HARMLESS,
+        "share of the examples for which the last unit's residual branch is dropped; it rises from zero in proportion "
+        "to the unit's place",
+    ] = 0.0
+    l1: Annotated[
+        float, COEFFICIENT, HARMLESS, "coefficient of the sum of the absolute values of all kernels in the loss"
+    ] = 0.0
+    l2: Annotated[float, COEFFICIENT, HARMLESS, "coefficient of the sum of their squares"] = 0.0
 
     @property
     def entry(self) -> Placement:

@@ -1,103 +1,20 @@
-"""What an Architecture refuses: the values that each field may take, and the values that contradict each other."""
+"""Which values of an Architecture's fields contradict each other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated
 
 from keras_resnet.architecture.fields import Fields
-from keras_resnet.choices.activations import check_activation
 from keras_resnet.choices.placements import PLACEMENTS
-from keras_resnet.choices.registry import Range, check_value
 from keras_resnet.choices.shortcuts import pads_with_zeros, parse_shortcut
-from keras_resnet.choices.stems import STEMS
 from keras_resnet.choices.units import UNITS
-from keras_resnet.messages import unknown
 
-CONVOLUTIONS = ("stem", "1", "2", "3", "shortcut")
-
-# What the fields of fixed choice may be.
-ALLOWED: dict[str, tuple[str, ...]] = {
-    "stem": tuple(STEMS),
-    "unit": tuple(UNITS),
-    "placement": tuple(PLACEMENTS),
-    "stride_on": ("first", "3x3"),
-    "stride_unit": ("first", "last"),
-    "downsampling": ("stride", "max_pool"),
-    "padding": ("symmetric", "same"),
-    "pool_padding": ("lowest", "zeros"),
-    "projection": ("convolution", "average_pool"),
-    "normalization": ("batch", "none"),
-}
-
-COUNT = Annotated[int, Range(1, 2**20)]
-SHARE = Annotated[float, Range(0, 1)]
-COEFFICIENT = Annotated[float, Range(0, 1e3)]
-
-# What the fields that are numbers or flags may be.
-KINDS: dict[str, object] = {
-    "stem_width": COUNT,
-    "groups": COUNT,
-    "width_per_group": COUNT,
-    "squeeze_excitation": COUNT,
-    "output_stride": COUNT,
-    "stem_activation": bool,
-    "norm_momentum": SHARE,
-    "norm_epsilon": Annotated[float, Range(1e-12, 1)],
-    "synchronized": bool,
-    "zero_init_residual": bool,
-    "dropout": SHARE,
-    "classifier_dropout": SHARE,
-    "stochastic_depth": SHARE,
-    "l1": COEFFICIENT,
-    "l2": COEFFICIENT,
-}
-OPTIONAL = ("stem_width", "squeeze_excitation", "output_stride")
+Complaints = Iterator[str]  # a rule gives a sentence for each contradiction that it finds
 
 
-def check(architecture: Fields) -> None:
-    """Refuse an architecture that no network can have.
-
-    Args:
-        architecture: Fields.
-
-    Raises:
-        ValueError: a value is not allowed, or two values contradict each other; the message says why.
-    """
-    for field, allowed in ALLOWED.items():
-        if getattr(architecture, field) not in allowed:
-            raise ValueError(unknown(field, getattr(architecture, field), allowed))
-    for field, kind in KINDS.items():
-        value = getattr(architecture, field)
-        if not (value is None and field in OPTIONAL):
-            check_value(field, value, kind)
-    _check_lists(architecture)
-    parse_shortcut(architecture.shortcut)
-    check_activation(architecture.activation)
-    for rule in RULES:
-        for complaint in rule(architecture):
-            raise ValueError(complaint)
-
-
-def _check_lists(architecture: Fields) -> None:
-    for field, what in (("blocks", "one for each stage"), ("widths", "one for each stage"), ("hidden", "or none")):
-        values = getattr(architecture, field)
-        counts = isinstance(values, tuple) and all(type(value) is int and value > 0 for value in values)
-        if not counts or (not values and field != "hidden"):
-            raise ValueError(f"{field} must be a tuple of positive integers, {what}; received {values!r}.")
+def _lists_have_an_entry_for_each_stage(architecture: Fields) -> Complaints:
     if len(architecture.blocks) != len(architecture.widths):
-        raise ValueError(
-            f"blocks={architecture.blocks} and widths={architecture.widths} must have one entry for each stage."
-        )
-    if not isinstance(architecture.biased, tuple):
-        raise ValueError(f"biased must be a tuple; received {architecture.biased!r}.")
-    for site in architecture.biased:
-        if site not in CONVOLUTIONS:
-            raise ValueError(unknown("convolution in biased:", site, CONVOLUTIONS))
-
-
-# Contradictions. Each rule gives a sentence for each that it finds.
-Complaints = Iterator[str]
+        yield f"blocks={architecture.blocks} and widths={architecture.widths} must have one entry for each stage."
 
 
 def _zeros_cannot_shrink_channels(architecture: Fields) -> Complaints:
@@ -197,6 +114,7 @@ def _dilation_keeps_the_function(architecture: Fields) -> Complaints:
 
 
 RULES: tuple[Callable[[Fields], Complaints], ...] = (
+    _lists_have_an_entry_for_each_stage,
     _zeros_cannot_shrink_channels,
     _image_is_no_feature_map,
     _something_activates_the_stem,
@@ -207,3 +125,10 @@ RULES: tuple[Callable[[Fields], Complaints], ...] = (
     _dropped_branch_leaves_something,
     _dilation_keeps_the_function,
 )
+
+
+def check_rules(architecture: Fields) -> None:
+    """Refuse values that contradict each other; the message says why."""
+    for rule in RULES:
+        for complaint in rule(architecture):
+            raise ValueError(complaint)

@@ -18,7 +18,7 @@ from keras_resnet.messages import unknown
 if TYPE_CHECKING:
     import keras
 
-Activation: TypeAlias = "str | Callable | type[keras.layers.Layer] | keras.layers.Layer | Mapping[str, Any]"
+Activation: TypeAlias = str | Callable | Mapping[str, Any]  # layers and their classes are called too
 
 # The activations that are layers, by the names that users write; all others are functions.
 LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {}

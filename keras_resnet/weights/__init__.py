@@ -1,6 +1,1 @@
-"""Weights that others made: files of torch, safetensors, NumPy and Keras as named arrays."""
-
-from keras_resnet.weights.files.readers import Tensors, read_tensors
-from keras_resnet.weights.naming import strip_prefixes
-
-__all__ = ["Tensors", "read_tensors", "strip_prefixes"]
+"""Weights: files of this package and of others, their naming schemes, and loading them."""

@@ -13,6 +13,8 @@ from typing import Any, BinaryIO, Literal
 import h5py
 import keras
 
+import keras_resnet.layers
+import keras_resnet.model  # noqa: F401
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.signature import ATTRIBUTE, layer_names, names_of
 from keras_resnet.weights.files.archives import Archive, is_archive, open_archive

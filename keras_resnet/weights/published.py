@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.architecture.catalogue import get_architecture
+from keras_resnet.architecture.table import TABLE
 from keras_resnet.downloads import fetch
 from keras_resnet.messages import unknown
 
@@ -49,20 +50,6 @@ def published(network: str) -> Published:
     raise ValueError(unknown("network with weights='imagenet':", network, PUBLISHED))
 
 
-# Choices that leave the function of trained weights as it is.
-HARMLESS = (
-    "synchronized",
-    "norm_momentum",
-    "output_stride",
-    "dropout",
-    "classifier_dropout",
-    "stochastic_depth",
-    "zero_init_residual",
-    "l1",
-    "l2",
-)
-
-
 def published_architecture(network: str, choices: Mapping[str, Any]) -> Architecture:
     """Describe the network that published weights are of."""
     if not isinstance(network, str):
@@ -70,7 +57,7 @@ def published_architecture(network: str, choices: Mapping[str, Any]) -> Architec
     trained = get_architecture(network).replace(**published(network).choices)
     chosen = trained.replace(**choices)
     for field in choices:
-        if field not in HARMLESS and getattr(chosen, field) != getattr(trained, field):
+        if not TABLE[field].is_harmless and getattr(chosen, field) != getattr(trained, field):
             raise ValueError(
                 f"The published weights of {network} are of {field}={getattr(trained, field)!r}, and would compute "
                 f"something else with {choices[field]!r}. Leave {field} out, or weights."

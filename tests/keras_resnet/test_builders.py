@@ -1,13 +1,16 @@
 """The named builders: one for each network, called like those of keras.applications."""
 
+import dataclasses
 import inspect
 import pickle
+from typing import Literal
 
 import keras
 import pytest
 
 import keras_resnet
 from keras_resnet import builders
+from keras_resnet.architecture import FIELDS
 from keras_resnet.architecture.phrase import describe
 from tests.keras_resnet.helpers import outputs, tiny, weighted_layers
 
@@ -38,7 +41,7 @@ def test_builder_hands_its_network_and_every_argument_on(name, monkeypatch):
     signature = inspect.signature(keras_resnet.ResNet)
     monkeypatch.setattr(builders, "ResNet", lambda *a, **k: received.update(signature.bind(*a, **k).arguments))
     getattr(keras_resnet, name)(*ARGUMENTS.values(), shortcut="C", activation="gelu")
-    assert received == {"architecture": name, **ARGUMENTS, "choices": {"shortcut": "C", "activation": "gelu"}}
+    assert received == {"architecture": name, **ARGUMENTS, "shortcut": "C", "activation": "gelu"}
 
 
 def parameters(function):
@@ -57,6 +60,20 @@ def test_builder_has_the_arguments_of_resnet_but_the_architecture():
     first, *rest = parameters(keras_resnet.ResNet)
     assert first.name == "architecture"
     assert [(p.name, p.default) for p in rest] == [(p.name, p.default) for p in parameters(keras_resnet.ResNet20)]
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "ResNet20V2", "VGG16"])
+def test_signature_shows_every_choice_as_the_network_has_it(name):
+    shown = {p.name: p for p in inspect.signature(getattr(keras_resnet, name)).parameters.values()}
+    choices = {field: p.default for field, p in shown.items() if p.kind is p.KEYWORD_ONLY}
+    assert choices == dataclasses.asdict(keras_resnet.CATALOGUE[name])
+    assert shown["stride_on"].annotation == Literal["first", "3x3"]
+    assert shown["include_top"].annotation is bool
+
+
+def test_signature_of_any_network_leaves_the_choices_to_its_architecture():
+    shown = inspect.signature(keras_resnet.ResNet).parameters.values()
+    assert {p.name: p.default for p in shown if p.kind is p.KEYWORD_ONLY} == dict.fromkeys(FIELDS, ...)
 
 
 def test_builder_builds_what_resnet_builds_by_name():

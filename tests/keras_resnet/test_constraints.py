@@ -2,16 +2,20 @@
 
 import pytest
 
-from keras_resnet.architecture import FIELDS
-from keras_resnet.architecture.rules import ALLOWED, KINDS
+from keras_resnet import Architecture
+from keras_resnet.architecture.table import TABLE
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, tiny
 
 BOTTLENECK = {"unit": "bottleneck"}
 
 
-def test_every_field_is_checked():
-    others = {"blocks", "widths", "biased", "hidden", "shortcut", "activation"}
-    assert {*ALLOWED, *KINDS, *others} == {*FIELDS}
+@pytest.mark.parametrize("field", TABLE)
+def test_every_field_is_checked_and_documented(field):
+    with pytest.raises(ValueError, match=field):
+        tiny(**{field: object()})
+    assert TABLE[field].doc and f"        {field}: {TABLE[field].written_kind}" in Architecture.__doc__.replace(
+        "\n            ", " "
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 from keras.src.legacy.saving import legacy_h5_format
 
-from keras_resnet.weights import read_tensors
+from keras_resnet.weights.files.readers import read_tensors
 from tests.keras_resnet.helpers import randomise
 
 

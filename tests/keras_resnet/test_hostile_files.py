@@ -21,10 +21,10 @@ import pytest
 
 import keras_resnet
 from keras_resnet.choices.shortcuts import SHORTCUTS
-from keras_resnet.weights import read_tensors
 from keras_resnet.weights.files import budget
 from keras_resnet.weights.files.budget import Budget
 from keras_resnet.weights.files.raw import UnreadableError
+from keras_resnet.weights.files.readers import read_tensors
 from keras_resnet.weights.loading import load_weights_from, network_of
 from keras_resnet.weights.own import load_network, load_weights, read_names, written_here
 from keras_resnet.weights.sources.keras_hub import Description

@@ -12,6 +12,7 @@ import keras_resnet.__main__ as command_line
 from keras_resnet.__main__ import main
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.architecture import FIELDS
+from keras_resnet.weights import loading
 from tests.keras_resnet.helpers import FULL_PREACTIVATION as FULL
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
@@ -38,11 +39,6 @@ def test_list_names_the_networks_whose_weights_are_published(capsys):
     lines = capsys.readouterr().out.splitlines()
     named = {line.split()[0] for line in lines if " imagenet " in line}
     assert named == {f"ResNet{depth}{version}" for depth in (50, 101, 152) for version in ("", "V2")}
-
-
-def test_list_builds_no_network(monkeypatch, capsys):
-    monkeypatch.setattr(command_line, "ResNet", None)
-    assert main(["list"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -224,7 +220,7 @@ def test_output_that_nobody_reads_ends_quietly(argument, status):
     ],
 )
 def test_place_where_nothing_can_be_written_is_named(output, reason, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(command_line, "network_of", lambda *_: keras_resnet.ResNet("ResNet8"))
+    monkeypatch.setattr(loading, "network_of", lambda *_: keras_resnet.ResNet("ResNet8"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     assert main(["convert", "source.npz", "-o", output]) == 2

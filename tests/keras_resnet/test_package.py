@@ -2,12 +2,14 @@
 
 import ast
 import inspect
+import os
 from pathlib import Path
 
 import pytest
 
 import keras_resnet
 from tests.keras_resnet.helpers import run_python
+from tests.shared import ROOT
 
 SOURCES = sorted(Path(keras_resnet.__file__).parent.rglob("*.py"))
 
@@ -38,9 +40,40 @@ def test_the_check_of_imports_sees_an_import_in_a_branch_and_not_in_a_function()
 
 
 def test_all_lists_the_public_names_and_each_exists():
-    values = {name: value for name, value in vars(keras_resnet).items() if not name.startswith("_")}
+    values = {name: getattr(keras_resnet, name) for name in dir(keras_resnet) if not name.startswith("_")}
     assert set(keras_resnet.__all__) == {name for name, value in values.items() if not inspect.ismodule(value)}
     assert set(keras_resnet.CATALOGUE) < set(keras_resnet.__all__)
+
+
+def test_name_that_does_not_exist_is_no_attribute():
+    with pytest.raises(AttributeError, match="module 'keras_resnet' has no attribute 'ResNet51'"):
+        keras_resnet.ResNet51  # noqa: B018
+
+
+def test_missing_keras_is_explained_by_a_command_that_needs_it(tmp_path):
+    (tmp_path / "keras.py").write_text("raise ImportError('no backend')\n", encoding="utf-8")
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    process = run_python("-m", "keras_resnet", "describe", "ResNet20", check=False, PYTHONPATH=path)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("error: keras_resnet needs Keras and a backend")
+    assert "ResNet20" in run_python("-m", "keras_resnet", "list", PYTHONPATH=path).stdout
+
+
+LOADED = """
+import atexit, sys
+heavy = ("keras", "tensorflow", "jax", "numpy", "h5py")
+atexit.register(lambda: print("LOADED", *(name for name in heavy if name in sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["describe", "--help"], ["describe", "Nope"]], ids=" ".join
+)
+def test_command_that_needs_no_network_loads_no_backend(arguments, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(LOADED, encoding="utf-8")
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    process = run_python("-m", "keras_resnet", *arguments, check=False, PYTHONPATH=path)
+    assert process.stdout.splitlines()[-1] == "LOADED"
 
 
 def test_missing_keras_is_explained(tmp_path):

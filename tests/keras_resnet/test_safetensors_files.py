@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_resnet.weights import read_tensors
+from keras_resnet.weights.files.readers import read_tensors
 from tests.keras_resnet.safetensors_writer import header_of, write
 
 ARRAYS = {

@@ -44,9 +44,9 @@ X = images(2, 16, 16, 3)
 
 LOAD_AND_RUN = """
 import pathlib, sys
-import keras
-import keras_resnet
-import numpy
+import {}
+import {}
+import keras, numpy
 
 folder = pathlib.Path(sys.argv[1])
 x = numpy.load(folder / "x.npy")
@@ -58,18 +58,26 @@ for path in folder.glob("*.keras"):
 
 @pytest.fixture(scope="module")
 def outputs_of_a_fresh_process(tmp_path_factory):
-    """Save every network; load and run them all in a process that has only imported keras and keras_resnet."""
+    """Save every network; load and run them all in a process that has only imported keras, then keras_resnet."""
     folder = tmp_path_factory.mktemp("networks")
     np.save(folder / "x.npy", X)
     for name, architecture in NETWORKS.items():
         build(architecture).save(folder / f"{name}.keras")
-    run_python("-c", LOAD_AND_RUN, folder)
+    run_python("-c", LOAD_AND_RUN.format("keras", "keras_resnet"), folder)
     return {name: np.load(folder / f"{name}.npy") for name in NETWORKS}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_fresh_process_computes_the_same(name, outputs_of_a_fresh_process):
     np.testing.assert_array_equal(outputs_of_a_fresh_process[name], outputs(build(NETWORKS[name]), X))
+
+
+def test_file_loads_where_keras_resnet_is_imported_before_keras(tmp_path):
+    network = tiny(activation="maxout", shortcut="A", stem="imagenet")
+    np.save(tmp_path / "x.npy", X)
+    build(network).save(tmp_path / "network.keras")
+    run_python("-c", LOAD_AND_RUN.format("keras_resnet", "keras"), tmp_path)
+    np.testing.assert_array_equal(np.load(tmp_path / "network.npy"), outputs(build(network), X))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

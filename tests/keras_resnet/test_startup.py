@@ -47,8 +47,8 @@ def test_crash_of_a_backend_is_reported(tmp_path):
 
 
 def test_command_is_quiet_and_verbose_when_asked():
-    quiet = run_python("-m", "keras_resnet", "list", TF_CPP_MIN_LOG_LEVEL="")
+    quiet = run_python("-m", "keras_resnet", "describe", "ResNet20", TF_CPP_MIN_LOG_LEVEL="")
     assert quiet.stderr == ""
-    told = run_python("-m", "keras_resnet", "list", "--verbose", TF_CPP_MIN_LOG_LEVEL="")
+    told = run_python("-m", "keras_resnet", "describe", "ResNet20", "--verbose", TF_CPP_MIN_LOG_LEVEL="")
     assert BEFORE_LOGGING in told.stderr
     assert told.stdout == quiet.stdout

@@ -15,7 +15,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_resnet.weights import read_tensors, strip_prefixes
+from keras_resnet.weights.files.readers import read_tensors
+from keras_resnet.weights.naming import strip_prefixes
 from tests.keras_resnet import torch_writer
 from tests.keras_resnet.torch_writer import Parameter, Storage, Tensor, state_dict, tensor
 from tests.shared import shared_file

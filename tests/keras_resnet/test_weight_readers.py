@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from keras_resnet.weights import read_tensors, strip_prefixes
+from keras_resnet.weights.files.readers import read_tensors
+from keras_resnet.weights.naming import strip_prefixes
 from tests.keras_resnet import safetensors_writer, torch_writer
 
 ARRAYS = {

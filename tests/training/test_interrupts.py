@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
+from keras_resnet.interrupts import saying
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
-from training.interrupts import saying
 
 SWALLOWING = """
 import contextlib, os, signal, sys, time
 from pathlib import Path
 from keras_resnet.files import write_atomically
-from training.interrupts import end_on_interrupt, saying
+from keras_resnet.interrupts import end_on_interrupt, saying
 
 def press(part=None):
     if part:
@@ -67,7 +67,7 @@ PRESSED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sl
 )
 def test_ctrl_c_during_imports_ends_quietly(command, module, tmp_path):
     (tmp_path / f"{module}.py").write_text(PRESSED, encoding="utf-8")
-    arguments = ["list"] if command == "keras_resnet" else ["--run-dir", tmp_path / "run"]
+    arguments = ["describe", "ResNet20"] if command == "keras_resnet" else ["--run-dir", tmp_path / "run"]
     path = os.pathsep.join((str(tmp_path), str(ROOT)))
     process = run_python("-m", command, *arguments, check=False, PYTHONPATH=path)
     assert (process.returncode, process.stdout, process.stderr) == (130, "", "")

@@ -130,9 +130,11 @@ print("modules", *sorted({name.split(".")[0] for name in sys.modules}))
 """
 
 
-def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow():
-    *page, status, modules = run_python("-c", LIST_MODULES, "--help", COLUMNS="200").stdout.splitlines()
+def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow(tmp_path):
+    script = tmp_path / "keras-resnet-tune"
+    script.write_text(LIST_MODULES, encoding="utf-8")
+    *page, status, modules = run_python(script, "--help", COLUMNS="200").stdout.splitlines()
     assert status == "status 0"
-    assert not {"keras", "tensorflow", "keras_tuner", "keras_resnet", "scipy"} & set(modules.split())
+    assert not {"keras", "tensorflow", "keras_tuner", "scipy"} & set(modules.split())
     for field in (*FIELDS, *STUDY_OPTIONS, "workers", "study_dir", "chief"):
         assert f"--{field.replace('_', '-')}" in "\n".join(page)
