@@ -9,7 +9,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # A test mostly builds graphs in Python, on one core. A file's tests stay in one process, with the networks they share.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs clean
+.PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
+.PHONY: docs tutorial clean
 
 install: $(VENV)/installed
 
@@ -19,13 +20,17 @@ $(VENV)/installed: setup.py constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(TENSORFLOW),train,tune,test]'
 	touch $@
 
+$(VENV)/docs-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 train: install  ## Train ResNet-20 on the embedded digits, evaluate, export; ARGS adds options.
 	$(BIN)/python -m training --recipe digits --export $(ARGS)
 
 test: install lint  ## The fast tests; ARGS adds options.
 	$(PYTEST) $(ARGS)
 
-test-slow: install  ## All others: whole products of choices, very deep networks, long runs.
+test-slow: $(VENV)/docs-installed  ## All others: whole products of choices, very deep networks, long runs.
 	$(PYTEST) -m slow $(ARGS)
 
 lint: install
@@ -44,6 +49,15 @@ stubs: install  ## What type checkers and editors know of the builders, written 
 
 figures: install  ## The pictures of docs/units.md, drawn anew from the networks.
 	$(BIN)/python docs/make_figures.py
+
+docs: $(VENV)/docs-installed  ## Guide and API reference as HTML; a broken internal link is an error.
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
+	@echo build/docs/index.html
+
+tutorial: $(VENV)/docs-installed  ## The outputs in docs/tutorial.ipynb, made anew.
+	mkdir -p build && cp docs/tutorial.ipynb build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter execute --inplace build/tutorial.ipynb
+	cp build/tutorial.ipynb docs
 
 benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
 	$(BIN)/python benchmarks/depth.py $(ARGS)

@@ -61,6 +61,8 @@ setup(
             "keras-tuner[bayesian]>=1.4.8",
             "scipy>=1.11",
         ],
+        # The API reference and guide as HTML, and the tutorial notebook.
+        "docs": ["furo", "ipykernel", "myst-nb>=1.2", "nbclient", "sphinx>=8.1"],
         "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
     },
 )

@@ -16,8 +16,8 @@ from tests.shared import ROOT
 
 PACKAGES = ("keras_resnet", "training", "tuning")
 FOLDERS = (*PACKAGES, "tests", "docs", "benchmarks", ".ci")
-FILES = ("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "Makefile", "README.md")
-FILES += ("constraints.txt", "pyproject.toml", "setup.py")
+FILES = ("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "Makefile")
+FILES += ("README.md", "constraints.txt", "pyproject.toml", "setup.py")
 
 
 @pytest.fixture
