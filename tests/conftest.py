@@ -1,6 +1,14 @@
 """What no test may leave changed behind it: settings of Keras, and memory."""
 
+import gc
+
 import pytest
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector what is imported and stays, or it goes through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

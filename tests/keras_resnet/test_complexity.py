@@ -8,6 +8,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet.analysis import count_multiply_adds, count_parameters
+from keras_resnet.architecture.figures import FIGURES
 from tests.keras_resnet.helpers import tiny
 from tests.shared import shared_file
 
@@ -82,9 +83,6 @@ SAME_COST = {
     **{f"Plain{depth}": f"ResNet{depth}" for depth in (20, 32, 44, 56, 110)},
 }
 
-# Networks that take many seconds to build; one of a thousand layers stays in the quick run.
-DEEP = ("ResNet1202", "ResNet1202V2", "ResNet1001")
-
 VARIANTS = [
     ("ResNet18", {"shortcut": "A"}, 11_515_688, "1.795"),
     ("ResNet18", {"shortcut": "C"}, 12_043_816, "1.878"),
@@ -110,12 +108,11 @@ KERAS_TOTALS = [
 @functools.cache
 def cost(name: str, **arguments) -> tuple[int, int, int]:
     """Build a network once; return its trainable parameters, all its parameters and its multiply-adds."""
-    gc.disable()  # it takes half of the time in which a deep graph grows
-    try:
-        model = keras_resnet.ResNet(name, **arguments)
-    finally:
-        gc.enable()
-    return count_parameters(model), model.count_params(), count_multiply_adds(model)
+    model = keras_resnet.ResNet(name, **arguments)
+    counts = count_parameters(model), model.count_params(), count_multiply_adds(model)
+    del model
+    gc.collect()  # several of these networks at a time take gigabytes
+    return counts
 
 
 def agrees(count: int, figure: str, unit: float) -> bool:
@@ -124,9 +121,15 @@ def agrees(count: int, figure: str, unit: float) -> bool:
     return abs(count / unit - float(figure)) < 10.0**-digits
 
 
+def is_large(name: str) -> bool:
+    """Tell whether a network takes seconds to build, or hundreds of megabytes."""
+    parameters, _ = TABLE[SAME_COST.get(name, name)]
+    return keras_resnet.get_architecture(name).depth > 60 or parameters > 60_000_000
+
+
 def patiently(*rows: tuple) -> list:
-    """Mark as slow the rows of a table that name a deep network."""
-    return [pytest.param(*row, marks=pytest.mark.slow) if {*row} & {*DEEP} else row for row in rows]
+    """Mark as slow the rows of a table that begin with the name of a large network."""
+    return [pytest.param(*row, marks=pytest.mark.slow if is_large(row[0]) else ()) for row in rows]
 
 
 def test_the_tables_cover_the_whole_catalogue():
@@ -165,11 +168,17 @@ def test_bottleneck_cifar_network_follows_the_formula_of_9n_plus_2_layers(name):
     assert cost(name)[2] == total
 
 
-@pytest.mark.parametrize(("name", "choices", "parameters", "figure"), VARIANTS)
+@pytest.mark.parametrize(("name", "choices", "parameters", "figure"), patiently(*VARIANTS))
 def test_variant_has_the_known_cost(name, choices, parameters, figure):
     trainable, _, multiply_adds = cost(name, **choices)
     assert trainable == parameters
     assert agrees(multiply_adds, figure, 1e9)
+
+
+@pytest.mark.parametrize(("name",), patiently(*zip(FIGURES)))
+def test_figures_are_those_of_the_network_built(name):
+    trainable, _, multiply_adds = cost(name)
+    assert FIGURES[name][:2] == (trainable, multiply_adds)
 
 
 def test_projections_everywhere_add_half_to_a_bottleneck_network():
@@ -178,14 +187,14 @@ def test_projections_everywhere_add_half_to_a_bottleneck_network():
 
 @pytest.mark.parametrize(
     ("name", "arguments", "added"),
-    [
+    patiently(
         ("ResNet20", {"shortcut": "B"}, 2_752),
         ("ResNet56", {"shortcut": "B"}, 2_752),
         ("ResNet20", {"classes": 100}, 5_850),
         ("ResNet110", {"classes": 100}, 5_850),
         ("ResNet164", {"classes": 100}, 23_130),
         ("ResNet164V2", {"classes": 100}, 23_130),
-    ],
+    ),
 )
 def test_choice_adds_the_known_number_of_parameters(name, arguments, added):
     assert cost(name, **arguments)[0] - cost(name)[0] == added
@@ -200,7 +209,7 @@ def test_moving_statistics_are_parameters_but_not_trainable_ones(name, total):
     assert everything == total > trainable
 
 
-@pytest.mark.parametrize(("name", "choices", "total"), KERAS_TOTALS)
+@pytest.mark.parametrize(("name", "choices", "total"), patiently(*KERAS_TOTALS))
 def test_choices_of_keras_applications_give_its_counts(name, choices, total):
     assert cost(name, **choices)[1] == total
 
@@ -238,15 +247,15 @@ def published_networks() -> dict[str, tuple[str, dict, bool]]:
     return rows
 
 
-@pytest.mark.parametrize("deep", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_every_published_count_of_a_network_of_ours_is_equal(deep):
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_published_count_of_a_network_of_ours_is_equal(large):
     with shared_file("reference/published.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if (row["paper"], row["table"]) == ("implementation", "counts")]
     networks = published_networks()
     assert {row["model"] for row in rows} == {*networks}
     for row in rows:
-        if (int(row["layers"]) > 1000) == deep:
-            name, choices, everything = networks[row["model"]]
+        name, choices, everything = networks[row["model"]]
+        if is_large(name) == large:
             trainable, total, _ = cost(name, **choices)
             assert (total if everything else trainable) == int(row["value"]), row["model"]
 

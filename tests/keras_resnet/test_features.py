@@ -7,6 +7,7 @@ import pytest
 import keras_resnet
 from keras_resnet.pyramid import features
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, copy_weights, images, outputs, tiny
+from tests.pairs import products
 
 LAST = {"unit": "bottleneck", "placement": FULL_PREACTIVATION, "stride_unit": "last", "stride_on": "3x3"}
 THREE = {"blocks": (2, 2, 2), "widths": (4, 6, 8)}
@@ -86,23 +87,20 @@ def test_model_that_knows_no_levels_is_refused():
 # Dilation.
 
 
-@pytest.mark.parametrize("output_stride", [1, 2])
-@pytest.mark.parametrize(
-    "choices",
-    [
-        {},
-        {"unit": "bottleneck"},
-        {"unit": "bottleneck", "stride_on": "3x3"},
-        LAST,
-        {"placement": FULL_PREACTIVATION, "shortcut": "A"},
-        {"shortcut": "exclusive_gating"},
-        {"unit": "single", "stride_unit": "last"},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("sides", [(37, 40), (32, 33)])
+DILATED = {
+    "basic": {},
+    "bottleneck": {"unit": "bottleneck"},
+    "strides on 3x3": {"unit": "bottleneck", "stride_on": "3x3"},
+    "strides in the last unit": LAST,
+    "full preactivation": {"placement": FULL_PREACTIVATION, "shortcut": "A"},
+    "gates": {"shortcut": "exclusive_gating"},
+    "single": {"unit": "single", "stride_unit": "last"},
+}
+
+
+@pytest.mark.parametrize(("choices", "output_stride", "sides"), products(DILATED, [1, 2], [(37, 40), (32, 33)]))
 def test_dilated_network_has_the_values_of_the_strided_one_in_between_more(choices, output_stride, sides):
-    strided = tiny(**{**THREE, **choices})
+    strided = tiny(**{**THREE, **DILATED[choices]})
     model, dilated = (
         build(architecture, (*sides, 3), include_top=False)
         for architecture in (strided, strided.replace(output_stride=output_stride))

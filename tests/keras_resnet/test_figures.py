@@ -7,7 +7,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet.architecture.figures import FIGURES
-from tests.keras_resnet.test_complexity import DEEP, cost
+from tests.keras_resnet.test_complexity import cost
 from tests.shared import shared_file
 
 # The rows of the papers' tables that the errors are of: paper, table, model, beginning of the protocol.
@@ -28,27 +28,13 @@ ROWS = {
     **{f"ResNet{depth}": (IDENTITY, "3", f"ResNet-{depth}", "original unit") for depth in (164, 1001)},
     **{f"ResNet{depth}V2": (IDENTITY, "3", f"ResNet-{depth}", "pre-act") for depth in (110, 164, 1001)},
 }
-# What no more than a hundred layers and a small image make quick to build.
-QUICK = [
-    name
-    for name, network in keras_resnet.CATALOGUE.items()
-    if network.depth <= 60 and (network.family == "CIFAR" or network.depth <= 34) and name not in ("VGG16", "VGG19")
-]
 
 
 def test_every_network_of_the_catalogue_has_figures_in_its_order():
     assert list(FIGURES) == list(keras_resnet.CATALOGUE)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in FIGURES]
-)
-def test_figures_are_those_of_the_network_built(name):
-    trainable, _, multiply_adds = cost(name)
-    assert FIGURES[name][:2] == (trainable, multiply_adds)
-
-
-@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("name", ["ResNet1202", "ResNet1202V2", "ResNet1001", "ResNet1001V2"])
 def test_figures_of_deep_networks_grow_in_proportion_to_their_units(name):
     network = keras_resnet.CATALOGUE[name]
     layers = 3 * (network.depth - 2) // sum(network.blocks)

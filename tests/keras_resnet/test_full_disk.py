@@ -1,5 +1,6 @@
 """On a disk that fills up, what a command writes is written whole or not at all, and what stood there stays."""
 
+import json
 import os
 import signal
 
@@ -7,15 +8,22 @@ import pytest
 
 from tests.keras_resnet.helpers import run_python
 
+CASES = [
+    ("draw", "unit.png"),
+    ("draw", "unit.svg"),
+    ("convert", "net.keras"),
+    ("export", "saved"),
+    ("contract", "c.json"),
+]
+
 # Files of more than a few bytes fail as on a full disk; then the same is asked for once more with space.
 FULL_DISK = """
-import resource, signal, sys
+import contextlib, io, json, resource, signal, sys
 from pathlib import Path
 import keras_resnet
 import keras_resnet.__main__ as command_line
 from keras_resnet.__main__ import main
 
-folder = Path(sys.argv[1])
 contract = keras_resnet.CONTRACTS["cifar"]
 model = keras_resnet.ResNet("ResNet8", classes=3)
 model.preprocessing = contract
@@ -27,7 +35,7 @@ cases = {
     "contract": contract.save,
 }
 
-def listing():
+def listing(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 def try_to(write, path):
@@ -36,28 +44,39 @@ def try_to(write, path):
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
 
-write, path = cases[sys.argv[2]], str(folder / sys.argv[3])
-if sys.argv[2] != "export":
-    Path(path).write_text("what stood there")
-before = listing()
+def fill_disk(command, name):
+    path = Path(sys.argv[1], name, name)
+    path.parent.mkdir()
+    if command != "export":
+        path.write_text("what stood there")
+    before, limit, errors = listing(path.parent), resource.getrlimit(resource.RLIMIT_FSIZE), io.StringIO()
+    with contextlib.redirect_stderr(errors):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))
+        full = try_to(cases[command], str(path))
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        untouched = listing(path.parent) == before
+        again = try_to(cases[command], str(path))
+    return [full != 0, untouched, again, path.exists()], errors.getvalue()
+
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))
-full = try_to(write, path)
-resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-print(full != 0, listing() == before, try_to(write, path), Path(path).exists())
+print(json.dumps({name: fill_disk(command, name) for command, name in json.loads(sys.argv[2])}))
 """
 
 
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """Run every case in one process; return the folder, and what each case found and wrote to standard error."""
+    folder = tmp_path_factory.mktemp("full")
+    process = run_python("-c", FULL_DISK, folder, json.dumps(CASES))
+    return folder, json.loads(process.stdout.splitlines()[-1])
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit of a file's size on this system")
-@pytest.mark.parametrize(
-    ("command", "name"),
-    [("draw", "unit.png"), ("draw", "unit.svg"), ("convert", "net.keras"), ("export", "saved"), ("contract", "c.json")],
-)
-def test_full_disk_changes_nothing_and_the_next_call_writes(command, name, tmp_path):
-    process = run_python("-c", FULL_DISK, tmp_path, command, name)
-    assert process.stdout.splitlines()[-1] == "True True 0 True"
-    (sentence,) = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
-    assert sentence.startswith(f"error: Cannot save {tmp_path / name}: ")
+@pytest.mark.parametrize("name", [name for _, name in CASES])
+def test_full_disk_changes_nothing_and_the_next_call_writes(name, reports):
+    folder, (found, errors) = reports[0] / name, reports[1][name]
+    assert found == [True, True, 0, True]
+    (sentence,) = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert sentence.startswith(f"error: Cannot save {folder / name}: ")
     assert sentence.endswith(". What was saved before is untouched.")
-    assert os.listdir(tmp_path) == [name]
+    assert os.listdir(folder) == [name]

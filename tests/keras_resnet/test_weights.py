@@ -1,5 +1,7 @@
 """Weights in the naming of others give the function of others: against their networks in NumPy, and real files."""
 
+from functools import partial
+
 import h5py
 import keras
 import numpy as np
@@ -17,24 +19,36 @@ from tests.shared import shared_file
 
 BASIC, BOTTLENECK = ((2, 2, 2, 2), 1), ((1, 2, 1, 2), 4)
 NETWORKS = {
-    "resnet18": (torch_networks.run_resnet, torch_networks.resnet(*BASIC)),
-    "resnet18c": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, stem=(32, 32, 64))),
-    "resnet18d": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, stem=(32, 32, 64), pooled=True)),
-    "resnet18s": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, stem=(64, 64, 128))),
-    "resnet18, pooled": (torch_networks.run_resnet, torch_networks.resnet(*BASIC, pooled=True)),
-    "bottlenecks": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK)),
-    "bottlenecks, c": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, stem=(32, 32, 64))),
-    "bottlenecks, d": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, stem=(32, 32, 64), pooled=True)),
-    "bottlenecks, s": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, stem=(64, 64, 128))),
-    "bottlenecks, e": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, stem=(64, 64, 128), pooled=True)),
-    "bottlenecks, pooled": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, pooled=True)),
-    "resnext": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, groups=32, base=4)),
-    "wide": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, base=128)),
-    "seresnet": (torch_networks.run_resnet, torch_networks.resnet(*BOTTLENECK, squeeze=16)),
-    "resnetv2_18": (torch_networks.run_resnetv2, torch_networks.resnetv2(*BASIC)),
-    "resnetv2, bottlenecks": (torch_networks.run_resnetv2, torch_networks.resnetv2(*BOTTLENECK)),
-    "resnetv2, bottlenecks, d": (torch_networks.run_resnetv2, torch_networks.resnetv2(*BOTTLENECK, deep=True)),
+    "resnet18": (torch_networks.run_resnet, partial(torch_networks.resnet, *BASIC)),
+    "resnet18c": (torch_networks.run_resnet, partial(torch_networks.resnet, *BASIC, stem=(32, 32, 64))),
+    "resnet18d": (torch_networks.run_resnet, partial(torch_networks.resnet, *BASIC, stem=(32, 32, 64), pooled=True)),
+    "resnet18s": (torch_networks.run_resnet, partial(torch_networks.resnet, *BASIC, stem=(64, 64, 128))),
+    "resnet18, pooled": (torch_networks.run_resnet, partial(torch_networks.resnet, *BASIC, pooled=True)),
+    "bottlenecks": (torch_networks.run_resnet, partial(torch_networks.resnet, *BOTTLENECK)),
+    "bottlenecks, c": (torch_networks.run_resnet, partial(torch_networks.resnet, *BOTTLENECK, stem=(32, 32, 64))),
+    "bottlenecks, d": (
+        torch_networks.run_resnet,
+        partial(torch_networks.resnet, *BOTTLENECK, stem=(32, 32, 64), pooled=True),
+    ),
+    "bottlenecks, s": (torch_networks.run_resnet, partial(torch_networks.resnet, *BOTTLENECK, stem=(64, 64, 128))),
+    "bottlenecks, e": (
+        torch_networks.run_resnet,
+        partial(torch_networks.resnet, *BOTTLENECK, stem=(64, 64, 128), pooled=True),
+    ),
+    "bottlenecks, pooled": (torch_networks.run_resnet, partial(torch_networks.resnet, *BOTTLENECK, pooled=True)),
+    "resnext": (torch_networks.run_resnet, partial(torch_networks.resnet, *BOTTLENECK, groups=32, base=4)),
+    "wide": (torch_networks.run_resnet, partial(torch_networks.resnet, *BOTTLENECK, base=128)),
+    "seresnet": (torch_networks.run_resnet, partial(torch_networks.resnet, *BOTTLENECK, squeeze=16)),
+    "resnetv2_18": (torch_networks.run_resnetv2, partial(torch_networks.resnetv2, *BASIC)),
+    "resnetv2, bottlenecks": (torch_networks.run_resnetv2, partial(torch_networks.resnetv2, *BOTTLENECK)),
+    "resnetv2, bottlenecks, d": (torch_networks.run_resnetv2, partial(torch_networks.resnetv2, *BOTTLENECK, deep=True)),
 }
+
+
+def drawn(name, **choices):
+    """Return the function of a network, and a state dict for it, which may take hundreds of megabytes."""
+    run, draw = NETWORKS[name]
+    return run, draw(**choices)
 
 
 def saved(state, tmp_path):
@@ -45,7 +59,7 @@ def saved(state, tmp_path):
 @pytest.mark.parametrize("side", [64, 65])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_of_a_state_dict_computes_the_same(name, side, tmp_path):
-    run, state = NETWORKS[name]
+    run, state = drawn(name, planes=(16, 32, 64, 128))
     model = network_of(saved(state, tmp_path), input_shape=(side, side, 3), classifier_activation=None)
     x = images(2, side, side, 3)
     assert relative_error(outputs(model, x), run(state, x.transpose(0, 3, 1, 2).astype("float64"))) < 1e-5
@@ -62,7 +76,7 @@ def test_cifar_network_of_a_state_dict_computes_the_same(blocks, tmp_path):
 
 @pytest.mark.parametrize("choices", [{"padding": "same"}, {"padding": "same", "stride_on": "first"}], ids=str)
 def test_padding_as_tensorflow_has_it_is_another_function(choices, tmp_path):
-    run, state = NETWORKS["bottlenecks"]
+    run, state = drawn("bottlenecks")
     path = saved(state, tmp_path)
     right = network_of(path, input_shape=(64, 64, 3), classifier_activation=None)
     wrong = keras_resnet.ResNet(
@@ -82,7 +96,7 @@ def test_padding_as_tensorflow_has_it_is_another_function(choices, tmp_path):
 
 @pytest.mark.parametrize("name", ["resnetv2_18", "resnetv2, bottlenecks, d"])
 def test_zeros_around_the_signed_values_of_a_stem_are_another_function(name, tmp_path):
-    run, state = NETWORKS[name]
+    run, state = drawn(name)
     path = saved(state, tmp_path)
     right = network_of(path, input_shape=(64, 64, 3), classifier_activation=None)
     network = read_checkpoint(path).architecture().replace(pool_padding="zeros")
@@ -95,7 +109,7 @@ def test_zeros_around_the_signed_values_of_a_stem_are_another_function(name, tmp
 
 
 def test_zeros_behind_the_activation_of_a_stem_are_the_same_function(tmp_path):
-    run, state = NETWORKS["bottlenecks"]
+    run, state = drawn("bottlenecks")
     path = saved(state, tmp_path)
     network = read_checkpoint(path).architecture().replace(pool_padding="zeros")
     model = keras_resnet.ResNet(network, input_shape=(64, 64, 3), classes=10, classifier_activation=None)
@@ -111,7 +125,7 @@ def test_public_cifar_networks_give_their_reference_logits(depth, suffix):
     (path,) = folder.glob(f"resnet{depth}*.{suffix}")
     reference = np.load(folder / "reference_logits.npz")
     model = network_of(path, classifier_activation=None)
-    logits = outputs(model, keras_resnet.preprocess(reference["images"], model))
+    logits = model.predict(keras_resnet.preprocess(reference["images"], model), batch_size=32, verbose=0)
     np.testing.assert_allclose(logits, reference[f"logits_resnet{depth}"], rtol=0, atol=1e-4)
 
 
@@ -249,13 +263,13 @@ def test_another_network_is_refused(tmp_path):
     ],
 )
 def test_file_of_another_network_than_the_named_one_is_refused(held, named, sentence, tmp_path):
-    path = saved(NETWORKS[held][1], tmp_path)
+    path = saved(drawn(held)[1], tmp_path)
     with pytest.raises(ValueError, match=sentence):
         network_of(path, named)
 
 
 def test_network_that_is_named_has_its_name(tmp_path):
-    run, state = NETWORKS["resnet18d"]
+    run, state = drawn("resnet18d")
     model = network_of(saved(state, tmp_path), "ResNet18D", input_shape=(64, 64, 3), classifier_activation=None)
     assert model.name == "resnet18d"
     x = images(1, 64, 64, 3)

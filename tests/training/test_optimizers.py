@@ -267,9 +267,11 @@ def test_layer_follows_an_optimizer_of_its_own_rate(make, shape):
         optimizer = make(**rates)
         if share_of_slow != 1:
             optimizer.learning_rate = RATE * share_of_slow
-        slow, fast = (keras.Variable(numbers(*shape), name="kernel") for _ in range(2))
-        slow._path, fast._path = "slow/kernel", "fast/kernel"
-        return run(optimizer, [slow, fast])
+        layers = []
+        for name in ("slow", "fast"):
+            with keras.name_scope(name):
+                layers.append(keras.Variable(numbers(*shape), name="kernel"))
+        return run(optimizer, layers)
 
     both = trained(1, rates={"slow": 0.25})
     np.testing.assert_allclose(both[0], trained(0.25)[0], rtol=1e-5, atol=1e-6)

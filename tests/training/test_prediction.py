@@ -85,13 +85,14 @@ def test_batches_change_nothing(trained, digit_files, monkeypatch):
             assert one["probability"] == pytest.approx(other["probability"], abs=1e-6)
 
 
-def test_no_more_than_a_batch_is_read_ahead(trained, digit_files, monkeypatch):
+def test_no_more_than_a_batch_is_read_ahead(trained, digit_files, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 2)
-    predictions, read = predict_run(trained.folder, digit_files * 3, 1), []
-    original = module._try_to_read
-    monkeypatch.setattr(module, "_try_to_read", lambda path, reader: read.append(path) or original(path, reader))
-    next(predictions)
-    assert len(read) == 2
+    paths = [shutil.copy(digit_files[0], tmp_path / f"copy-{number}.png") for number in range(6)]
+    predictions = predict_run(trained.folder, paths, 1)
+    first = next(predictions)
+    for path in paths:
+        path.unlink()
+    assert ["classes" in result for result in (first, *predictions)] == [True, True, False, False, False, False]
 
 
 def test_images_that_cannot_be_read_cost_nothing_but_themselves(trained, digit_files, tmp_path, capsys):
