@@ -21,13 +21,13 @@ FULL_DISK = """
 import contextlib, io, json, resource, signal, sys
 from pathlib import Path
 import keras_resnet
-import keras_resnet.__main__ as command_line
 from keras_resnet.__main__ import main
+from keras_resnet.weights import loading
 
 contract = keras_resnet.CONTRACTS["cifar"]
 model = keras_resnet.ResNet("ResNet8", classes=3)
 model.preprocessing = contract
-command_line.network_of = lambda *_: model  # reading a source takes files of its own
+loading.network_of = lambda *_: model  # reading a source takes files of its own
 cases = {
     "draw": lambda path: main(["draw", "ResNet8", "-o", path]),
     "convert": lambda path: main(["convert", "source.npz", "-o", path]),
