@@ -10,6 +10,7 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"
 html_theme = "furo"
 html_title = project
 html_copy_source = False
+html_show_copyright = False
 
 default_role = "code"  # docstrings are Google's, with single backticks for code
 napoleon_custom_sections = ["Source"]
@@ -37,6 +38,12 @@ def adapt_docstring(app, what, name, obj, options, lines: list[str]) -> None:
     lines[:] = adapted
 
 
+def shorten_signature(app, what, name, obj, options, signature: str | None, returns: str | None):
+    """Show a default that depends on other arguments as it is written."""
+    return (signature or "").replace("Ellipsis", "...") or signature, returns
+
+
 def setup(app) -> None:
-    """Adapt docstrings before napoleon reads them."""
+    """Adapt signatures, and docstrings before napoleon reads them."""
+    app.connect("autodoc-process-signature", shorten_signature)
     app.connect("autodoc-process-docstring", adapt_docstring, priority=400)

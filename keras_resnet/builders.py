@@ -97,13 +97,7 @@ def signature_of(architecture: Architecture | None) -> inspect.Signature:
     """Write out the call of a builder with all its choices; of an open architecture, `...` stands for its defaults."""
     network, *others, _ = CALL.parameters.values()
     choices = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=... if architecture is None else getattr(architecture, name),
-            annotation=field.kind,
-        )
-        for name, field in TABLE.items()
+        field.parameter(... if architecture is None else getattr(architecture, name)) for name, field in TABLE.items()
     ]
     return CALL.replace(parameters=[*([network] if architecture is None else []), *others, *choices])
 

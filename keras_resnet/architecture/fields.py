@@ -154,7 +154,7 @@ class Fields:
 
     @property
     def depth(self) -> int:
-        """Weighted layers as He et al. count them: a stem, convolutions of the units, dense layers; no projections."""
+        """Weighted layers as He et al. count them, which are the stem, the convolutions of units and dense layers."""
         stem = int(self.stem != "none")
         return stem + sum(self.blocks) * len(UNITS[self.unit].kernels) + len(self.hidden) + 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
@@ -47,6 +48,10 @@ class Field(NamedTuple):
     def written_kind(self) -> str:
         """The type as users read it, as in "int or None"."""
         return _written(self.kind)
+
+    def parameter(self, default: Any) -> inspect.Parameter:
+        """The field as a keyword-only argument."""
+        return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=self.kind)
 
     def check(self, value: Any) -> None:
         """Refuse a value that is not allowed."""

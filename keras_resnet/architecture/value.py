@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
 from keras_resnet.architecture.fields import Fields
 from keras_resnet.architecture.rules import check_rules
-from keras_resnet.architecture.table import FIELDS, TABLE, argument_list
+from keras_resnet.architecture.table import FIELDS, REQUIRED, TABLE, argument_list
 from keras_resnet.messages import unknown
 
 
@@ -55,3 +56,8 @@ class Architecture(Fields):
 
 
 Architecture.__doc__ = (Architecture.__doc__ or "").replace("{arguments}", argument_list(" " * 8).lstrip())
+# With plain types: what `Fields` says of them beside would fill a page.
+EMPTY = inspect.Parameter.empty
+Architecture.__signature__ = inspect.Signature(
+    [field.parameter(EMPTY if field.default is REQUIRED else field.default) for field in TABLE.values()]
+)

@@ -1,7 +1,9 @@
 """Architecture: what follows from its values, and what it refuses in words."""
 
 import dataclasses
+import inspect
 import re
+from typing import Literal
 
 import pytest
 
@@ -159,3 +161,10 @@ def test_possible_value_beside_an_impossible_one_is_accepted(choices):
 def test_unknown_field_is_refused_in_words():
     with pytest.raises(TypeError, match=r"Unknown choice 'shortcutt'\. Did you mean 'shortcut'\? Allowed: blocks, "):
         tiny().replace(shortcutt="A")
+
+
+def test_signature_shows_plain_types_and_defaults():
+    shown = inspect.signature(Architecture).parameters
+    assert list(shown) == [field.name for field in dataclasses.fields(Architecture)]
+    assert shown["blocks"].annotation == tuple[int, ...] and shown["blocks"].default is inspect.Parameter.empty
+    assert shown["stride_on"].annotation == Literal["first", "3x3"] and shown["stride_on"].default == "first"
