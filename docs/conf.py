@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
+import typing
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.ext.napoleon import GoogleDocstring
+from sphinx.util.docutils import SphinxDirective
+
+from keras_resnet.choices.registry import Parameter, describe
 
 project = "keras-resnet-suite"
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_nb"]
@@ -27,7 +37,36 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"  # a test executes the notebook
 
 
-def adapt_docstring(app, what, name, obj, options, lines: list[str]) -> None:
+class Choices(SphinxDirective):
+    """`.. choices:: module.REGISTRY`: what may be chosen by name, with its parameters."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Describe each entry of the registry."""
+        module, _, name = self.arguments[0].rpartition(".")
+        registry = getattr(importlib.import_module(module), name)
+        entries = (self.entry(name, registry[name]) for name in registry)
+        return self.parse_text_to_nodes("\n\n".join(entries))
+
+    def entry(self, name: str, chosen: typing.Callable) -> str:
+        """Describe one entry by its docstring and the annotations of its parameters."""
+        said, source, reference = (inspect.getdoc(chosen) or "").partition("Source:")
+        parameters = [f"- `{key}`: {parameter_text(known)}" for key, known in describe(chosen).items()]
+        lines = as_text([*said.splitlines(), "", *parameters, "", *(source + reference).splitlines()])
+        text = str(GoogleDocstring("\n".join(lines), self.config))
+        return f".. describe:: {name}\n\n" + "\n".join(f"   {line}" for line in text.splitlines())
+
+
+def parameter_text(known: Parameter) -> str:
+    """Say what a parameter means, which values it takes, and its default."""
+    names = typing.get_args(known.kind) if typing.get_origin(known.kind) is typing.Literal else ()
+    kind = " or ".join(map(repr, names)) or getattr(known.kind, "__name__", str(known.kind))
+    values = f"{kind} {known.bounds}" if known.bounds else kind
+    return f"{known.doc}{'; ' if known.doc else ''}{values}; default {known.default!r}"
+
+
+def as_text(lines: list[str]) -> list[str]:
     """Write a docstring as reStructuredText: `Source: ...` as a section; asterisks and bars outside code as text."""
     adapted = []
     for line in lines:
@@ -35,7 +74,12 @@ def adapt_docstring(app, what, name, obj, options, lines: list[str]) -> None:
         for part in ("Source:", f"    {source[1]}") if source else (line,):
             code_ended = re.sub(r"(`[^`]+`)(?=\w)", r"\1\\ ", part)  # as in `Level`s
             adapted.append(re.sub(r"(`[^`]*`)|([*|])", lambda found: found[1] or "\\" + found[2], code_ended))
-    lines[:] = adapted
+    return adapted
+
+
+def adapt_docstring(app, what, name, obj, options, lines: list[str]) -> None:
+    """Write a docstring as reStructuredText, in place."""
+    lines[:] = as_text(lines)
 
 
 def shorten_signature(app, what, name, obj, options, signature: str | None, returns: str | None):
@@ -43,7 +87,8 @@ def shorten_signature(app, what, name, obj, options, signature: str | None, retu
     return (signature or "").replace("Ellipsis", "...") or signature, returns
 
 
-def setup(app) -> None:
+def setup(app: Sphinx) -> None:
     """Adapt signatures, and docstrings before napoleon reads them."""
+    app.add_directive("choices", Choices)
     app.connect("autodoc-process-signature", shorten_signature)
     app.connect("autodoc-process-docstring", adapt_docstring, priority=400)
