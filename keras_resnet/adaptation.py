@@ -10,9 +10,10 @@ import numpy as np
 
 from keras_resnet.build.head import FLOAT32_HEAD, TOP, check_classes, classifier, global_pool, has_top
 from keras_resnet.build.network import check_shape
+from keras_resnet.build.stages import END, STEM, stage_names
 from keras_resnet.layers.conventions import channels, spatial_axes
 from keras_resnet.messages import unknown
-from keras_resnet.model import ResidualNetwork, deep_recursion
+from keras_resnet.model import ResidualNetwork, carried, deep_recursion
 
 HEAD, BACKBONE = "head", "backbone"
 
@@ -48,7 +49,7 @@ def transfer(
             raise ValueError(f"{model.name!r} cannot take images of shape {shape}; give larger ones.") from error
     if classes is not None:
         outputs = _classified(model, outputs, check_classes(classes))
-    copy = ResidualNetwork(inputs, outputs, name=model.name, levels=levels)
+    copy = ResidualNetwork(inputs, outputs, name=model.name, **{**carried(model), "preprocessing": None})
     for weight, value in _inherited(model, copy, without=() if classes is None else (TOP,)):
         weight.assign(value)
     if (contract := getattr(model, "preprocessing", None)) is not None:
@@ -110,22 +111,23 @@ def _for_channels(kernel: np.ndarray, count: int) -> np.ndarray:
 
 
 def stages_of(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:
-    """Sort the layers of a network by the stage that they stand in.
-
-    Args:
-        model: keras.Model of this package.
-
-    Returns:
-        Dict in the order of the network: "conv1", the stem, "conv2" to the last stage with what ends it, and "head".
-    """
+    """Sort the layers with weights by stage: "conv1" for the stem, "conv2" to the last one with its end, "head"."""
+    names = _stage_names(model)
     stages: dict[str, list[keras.layers.Layer]] = {}
-    numbers = [match and int(match[1]) for match in (re.match(r"conv(\d+)_", layer.name) for layer in model.layers)]
-    last = max((number for number in numbers if number), default=1)
-    for layer, number in zip(model.layers, numbers):
+    for layer in model.layers:
         if layer.weights:
-            number = last if layer.name.startswith("post_") else number
-            stages.setdefault(f"conv{number}" if number else HEAD, []).append(layer)
+            prefix = layer.name.partition("_")[0]
+            stage = names[-1] if prefix == END else prefix
+            stages.setdefault(stage if stage in names else HEAD, []).append(layer)
     return stages
+
+
+def _stage_names(model: keras.Model) -> list[str]:
+    """Name stem and stages of a network, by its architecture, or else by what its layers are called."""
+    if (architecture := getattr(model, "architecture", None)) is not None:
+        return stage_names(architecture)
+    names = {match[1] for layer in model.layers if (match := re.match(r"(conv\d+)_", layer.name))}
+    return sorted(names, key=lambda name: int(name.removeprefix("conv"))) or [STEM]
 
 
 def freeze(model: keras.Model, stages: Sequence[str | int] = (BACKBONE,)) -> None:

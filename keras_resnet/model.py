@@ -20,14 +20,17 @@ from keras_resnet.layers.conventions import PACKAGE
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.signature import sign
 
+CARRIED = ("architecture", "levels", "preprocessing")  # what a network knows of itself
+
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ResidualNetwork(keras.Model):
     """A functional model whose graph may be thousands of layers deep, and that knows what it is.
 
-    It carries where its features lie (`levels`, a dict of names to `Level`) and what its weights expect of images
-    (`preprocessing`, a `Preprocessing` or None) into its `.keras` file, and the names of its layers into its weights
-    file.
+    It carries its choices (`architecture`, an `Architecture`), where its features lie (`levels`, a dict of names to
+    `Level`) and what its weights expect of images (`preprocessing`, a `Preprocessing`) into its `.keras` file, copies
+    and configuration. `architecture` is None for a network that a file of version 0.1.0 holds or that was not built by
+    this package, `preprocessing` for one whose weights say nothing of it.
 
     Keras walks the graph of a functional model recursively when it makes one, which also happens on loading
     and cloning, and meets Python's recursion limit near 1000 layers.
@@ -35,24 +38,42 @@ class ResidualNetwork(keras.Model):
     Args:
         *args: those of `keras.Model`. They are not spelled out because Keras 3.12 takes a subclass for a
             functional model only if its arguments look like those of its own, wrapped constructor.
-        **kwargs: those of `keras.Model`; and `levels` and `preprocessing`, as here or as in a configuration.
+        **kwargs: those of `keras.Model`; and `architecture`, `levels` and `preprocessing`, as here or as in a
+            configuration. Levels are by default those of the architecture.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
-        levels, preprocessing = kwargs.pop("levels", None), kwargs.pop("preprocessing", None)
+        known = {name: kwargs.pop(name) for name in CARRIED if name in kwargs} or _carried_by_outputs(*args, **kwargs)
         with deep_recursion():
             super().__init__(*args, **kwargs)
+        architecture, levels, preprocessing = (known.get(name) for name in CARRIED)
+        self.architecture = Architecture.from_dict(architecture) if isinstance(architecture, dict) else architecture
+        if levels is None and self.architecture is not None:
+            levels = levels_of(self.architecture)
         self.levels = {name: Level(*level) for name, level in (levels or {}).items()}
         self.preprocessing = Preprocessing(**preprocessing) if isinstance(preprocessing, dict) else preprocessing
 
     def get_config(self) -> dict[str, Any]:
         """Return the model's configuration."""
         config = super().get_config()
+        if self.architecture is not None:
+            config["architecture"] = self.architecture.to_dict()
         if self.levels:
             config["levels"] = {name: list(level) for name, level in self.levels.items()}
         if self.preprocessing is not None:
             config["preprocessing"] = self.preprocessing.to_dict()
         return config
+
+    def _run_through_graph(self, *args: Any, **kwargs: Any):
+        """Mark the outputs of a symbolic graph, of which `keras.models.clone_model` makes a model of this class.
+
+        The method is Keras's own. Where it is not used any more, a clone knows its weights and not its choices.
+        """
+        outputs = super()._run_through_graph(*args, **kwargs)
+        for tensor in keras.tree.flatten(outputs):
+            if keras.backend.is_keras_tensor(tensor):
+                tensor.carried = carried(self)
+        return outputs
 
     def train_step(self, *args: Any, **kwargs: Any):
         """Train on a batch as Keras does; while that is traced, Python looks for no garbage among all that it makes."""
@@ -100,28 +121,23 @@ def uncompiled(model: ResidualNetwork) -> ResidualNetwork:
 
     Keras writes these into every `.keras` file of a compiled model, with the optimizer's state, and whoever loads it
     needs their classes.
-
-    Args:
-        model: ResidualNetwork.
-
-    Returns:
-        ResidualNetwork that shares the layers, and what the other says of itself.
     """
-    network = ResidualNetwork(model.input, model.output, name=model.name, levels=model.levels)
-    network.preprocessing = model.preprocessing
-    return network
+    return ResidualNetwork(model.input, model.output, name=model.name, **carried(model))
+
+
+def carried(model: keras.Model) -> dict[str, Any]:
+    """Give what a model knows of itself, as arguments of a `ResidualNetwork` made of it."""
+    return {name: getattr(model, name, None) for name in CARRIED}
+
+
+def _carried_by_outputs(inputs: Any = None, outputs: Any = None, **_: Any) -> dict[str, Any]:
+    """Give what the model knew of itself whose graph has been run through to these outputs."""
+    return next((tensor.carried for tensor in keras.tree.flatten(outputs) if hasattr(tensor, "carried")), {})
 
 
 @contextlib.contextmanager
 def deep_recursion(limit: int = 100_000) -> Iterator[None]:
-    """Raise Python's recursion limit for a while.
-
-    Args:
-        limit: int, frames allowed meanwhile.
-
-    Yields:
-        None.
-    """
+    """Raise Python's recursion limit for a while, to so many frames."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, limit))
     try:
@@ -155,7 +171,7 @@ def build_network(
             classes=classes,
             classifier_activation=classifier_activation,
         )
-        return ResidualNetwork(inputs, outputs, name=name, levels=levels_of(architecture))
+        return ResidualNetwork(inputs, outputs, name=name, architecture=architecture)
 
 
 def as_architecture(network: Architecture | str) -> Architecture:

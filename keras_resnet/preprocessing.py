@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from keras_resnet.files import write_atomically
-from keras_resnet.messages import unknown
+from keras_resnet.messages import shortened, unknown
 
 MAX_SIDE = 2**14  # pixels, or channels, of the images that a contract may be for
 
@@ -48,8 +48,8 @@ class Preprocessing:
         sides = [*self.size] if isinstance(self.size, Sequence) else []
         if len(sides) != 2 or not all(_is_count(count) for count in (*sides, self.channels)):
             raise ValueError(
-                f"size must be two sides, and channels a number, of 1 to {MAX_SIDE}; received {_shown(self.size)} and "
-                f"{_shown(self.channels)}."
+                f"size must be two sides, and channels a number, of 1 to {MAX_SIDE}; received "
+                f"{shortened(self.size)} and {shortened(self.channels)}."
             )
         object.__setattr__(self, "size", tuple(self.size))
         shapes = (self.channels,), (*self.size, self.channels)
@@ -58,13 +58,13 @@ class Preprocessing:
             if values is None or values.shape not in shapes or (field == "std" and not (values > 0).all()):
                 raise ValueError(
                     f"{field} must be finite numbers of shape {shapes[0]} or {shapes[1]}, those of std above 0; "
-                    f"received {_shown(getattr(self, field))}."
+                    f"received {shortened(getattr(self, field))}."
                 )
             object.__setattr__(self, field, values)
         if not isinstance(self.crop, Real) or not 0 < self.crop <= 1:
-            raise ValueError(f"crop must be a share above 0 and at most 1; received {_shown(self.crop)}.")
+            raise ValueError(f"crop must be a share above 0 and at most 1; received {shortened(self.crop)}.")
         if self.order not in ("RGB", "BGR"):
-            raise ValueError(f"order must be 'RGB' or 'BGR'; received {_shown(self.order)}.")
+            raise ValueError(f"order must be 'RGB' or 'BGR'; received {shortened(self.order)}.")
 
     def __call__(self, images):
         """Prepare images of any one size for the network.
@@ -191,12 +191,6 @@ def _numbers(values: object) -> np.ndarray | None:
     except ValueError:  # lists of several lengths
         return None
     return array if array.dtype.kind in "uif" and np.isfinite(array).all() else None
-
-
-def _shown(value: object) -> str:
-    """Write a value of whatever length for a message."""
-    text = repr(value).replace("\n", " ")
-    return text if len(text) <= 80 else f"{text[:80]} ..."
 
 
 # The contracts of published weights, by the names that keras.applications gives its modes; pixels are 0 to 255.

@@ -8,7 +8,7 @@ import keras
 
 from keras_resnet.build.stages import Level
 from keras_resnet.messages import unknown
-from keras_resnet.model import ResidualNetwork
+from keras_resnet.model import ResidualNetwork, carried
 
 
 def features(model: keras.Model, levels: Sequence[str | int] = ("C2", "C3", "C4", "C5")) -> keras.Model:
@@ -34,10 +34,7 @@ def features(model: keras.Model, levels: Sequence[str | int] = ("C2", "C3", "C4"
     chosen = [_name_of(level, known) for level in levels]
     outputs = {name: model.get_layer(known[name].layer).output for name in chosen}
     kept = {name: known[name] for name in chosen}
-    preprocessing = model.preprocessing
-    return ResidualNetwork(
-        model.input, outputs, name=f"{model.name}_features", levels=kept, preprocessing=preprocessing
-    )
+    return ResidualNetwork(model.input, outputs, name=f"{model.name}_features", **{**carried(model), "levels": kept})
 
 
 def _name_of(level: str | int, known: dict[str, Level]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from keras_resnet.messages import unknown
+from keras_resnet.messages import shortened, unknown
 
+MOST = 64  # entries: no image has pixels for so many stages
 HARMLESS = object()  # the field leaves the function of trained weights as it is
 
 
@@ -26,7 +27,9 @@ class Counts(NamedTuple):
         counts = isinstance(values, tuple) and all(type(value) is int and value > 0 for value in values)
         if not counts or (self.one_for_each_stage and not values):
             number = "one for each stage" if self.one_for_each_stage else "or none"
-            raise ValueError(f"{name} must be a tuple of positive integers, {number}; received {values!r}.")
+            raise ValueError(f"{name} must be a tuple of positive integers, {number}; received {shortened(values)}.")
+        if len(values) > MOST:
+            raise ValueError(f"{name} must have at most {MOST} entries; received {len(values):,}.")
 
 
 class Names(NamedTuple):

@@ -14,8 +14,6 @@ from keras_resnet.architecture.marks import HARMLESS, Counts, Names, OneOf
 from keras_resnet.choices.registry import Range, check_number
 from keras_resnet.messages import unknown
 
-REQUIRED = dataclasses.MISSING  # the default of a field without one
-
 
 class Field(NamedTuple):
     """A row of the table: all that is known of one field.
@@ -23,7 +21,7 @@ class Field(NamedTuple):
     Args:
         name: str.
         kind: its type; that of a field whose values are names is a `Literal`.
-        default: its default, or `REQUIRED`.
+        default: its default, or `dataclasses.MISSING`.
         doc: str, what it means.
         marks: tuple of what else its annotation says, as in `Range` and `HARMLESS`.
     """
@@ -38,6 +36,11 @@ class Field(NamedTuple):
     def is_harmless(self) -> bool:
         """Whether the field leaves the function of trained weights as it is."""
         return HARMLESS in self.marks
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the field has no default."""
+        return self.default is dataclasses.MISSING
 
     @property
     def is_tuple(self) -> bool:
@@ -115,5 +118,5 @@ def argument_list(indent: str) -> str:
 
 
 def _argument(field: Field) -> str:
-    default = "" if field.default is REQUIRED else f" (default {field.default!r})"
+    default = "" if field.is_required else f" (default {field.default!r})"
     return f"{field.written_kind}{default}, {field.doc}"

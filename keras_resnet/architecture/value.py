@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from keras_resnet.architecture.fields import Fields
 from keras_resnet.architecture.rules import check_rules
-from keras_resnet.architecture.table import FIELDS, REQUIRED, TABLE, argument_list
+from keras_resnet.architecture.serialized import checked_fields, plain
+from keras_resnet.architecture.table import FIELDS, TABLE, argument_list
 from keras_resnet.messages import unknown
 
 
@@ -36,6 +38,29 @@ class Architecture(Fields):
             field.check(value)
         check_rules(self)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Write the architecture as plain values, of which `from_dict` makes it again.
+
+        Returns:
+            Dict that JSON can hold: of each field its value, of an activation that is no name its Keras configuration.
+        """
+        return plain(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Architecture:
+        """Read an architecture from plain values.
+
+        Args:
+            values: mapping of fields, as of `to_dict`; one that is missing has its default.
+
+        Returns:
+            Architecture.
+
+        Raises:
+            ValueError: a field does not exist or is missing, or a value is not allowed.
+        """
+        return cls(**checked_fields(values))
+
     def replace(self, **choices: Any) -> Architecture:
         """Make a copy with other choices.
 
@@ -59,5 +84,5 @@ Architecture.__doc__ = (Architecture.__doc__ or "").replace("{arguments}", argum
 # With plain types: what `Fields` says of them beside would fill a page.
 EMPTY = inspect.Parameter.empty
 Architecture.__signature__ = inspect.Signature(
-    [field.parameter(EMPTY if field.default is REQUIRED else field.default) for field in TABLE.values()]
+    [field.parameter(EMPTY if field.is_required else field.default) for field in TABLE.values()]
 )

@@ -10,6 +10,8 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.build.operations import operations
 from keras_resnet.build.unit import Unit, residual_unit
 
+STEM, END = "conv1", "post"  # what the names of the layers of the stem, and of what ends the last stage, begin with
+
 
 class Level(NamedTuple):
     """One scale of a network's features.
@@ -36,7 +38,7 @@ def build_stages(architecture: Architecture, x):
             activated = False
         if architecture.downsampling == "max_pool":
             x = keras.layers.MaxPooling2D(2, name=f"{unit.name.split('_')[0]}_pool")(x)
-    return operations(architecture, x, architecture.entry.prefix, "post")
+    return operations(architecture, x, architecture.entry.prefix, END)
 
 
 def units_of(architecture: Architecture) -> list[list[Unit]]:
@@ -67,6 +69,12 @@ def units_of(architecture: Architecture) -> list[list[Unit]]:
             stages[-1].append(unit)
             reached, dilation = (reached, dilation * stride) if dilates else (reached * stride, dilation)
     return stages
+
+
+def stage_names(architecture: Architecture) -> list[str]:
+    """Name stem and stages in their order, by what the names of their layers begin with."""
+    stem = [] if architecture.stem == "none" else [STEM]
+    return [*stem, *(stage[0].name.partition("_")[0] for stage in units_of(architecture))]
 
 
 def unit_stride(architecture: Architecture, stage: int, block: int) -> int:

@@ -174,7 +174,8 @@ def channels_taken(activation: Activation) -> int:
         name, parameters = parse_choice("activation", activation, LAYERS)
         return parameters.get("pieces") or _default_pieces(LAYERS[name])
     if isinstance(activation, Mapping):
-        return activation.get("config", {}).get("pieces", 1)
+        config = activation.get("config")  # a function's is its name
+        return config.get("pieces", 1) if isinstance(config, Mapping) else 1
     if isinstance(activation, type):
         return _default_pieces(activation)
     return getattr(activation, "pieces", 1)
@@ -202,10 +203,11 @@ def _function_of(name: str) -> Callable:
 
 
 def _deserialized(config: Mapping[str, Any]) -> Any:
+    """Make the prototype that a configuration describes, without the weights of the layer that it was taken from."""
     import keras
 
     try:
-        return keras.saving.deserialize_keras_object(dict(config))
+        return keras.saving.deserialize_keras_object({k: v for k, v in config.items() if k != "build_config"})
     except (TypeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"activation={dict(config)!r} is not a serialized Keras activation: {reason}") from error

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from keras_resnet.architecture import Architecture
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.files.budget import Budget
 from keras_resnet.weights.files.hdf5 import layers_of
@@ -46,7 +47,9 @@ def check_network(config: Config, budget: Budget) -> int:
         raise UnreadableError(found, "read its weights with network_of or load_weights_from")
     layers = layers_of(config.get("config"), budget)
     _check_contract(config["config"].get("preprocessing"))
-    _check_objects({key: value for key, value in config["config"].items() if key != "layers"}, budget)
+    _check_architecture(config["config"].get("architecture"), budget)
+    others = {key: value for key, value in config["config"].items() if key not in ("layers", "architecture")}
+    _check_objects(others, budget)
     shapes: dict[str, Shape] = {}
     weighted = 0
     for layer in layers:
@@ -75,21 +78,44 @@ def _check_contract(fields: Any) -> None:
         raise damaged(f"its config.json has no sound input contract: {error}") from error
 
 
+def _check_architecture(values: Any, budget: Budget) -> None:
+    """Refuse an architecture that is none, or whose activation is of a class that is not let through as a layer."""
+    if values is None:
+        return
+    activation = values.get("activation") if isinstance(values, dict) else None
+    if isinstance(activation, dict) and _kind(activation) is not None:
+        _check_objects({**values, "activation": {**activation, "class_name": None}}, budget)
+    else:
+        _check_objects({"architecture": values}, budget)
+    try:
+        architecture = Architecture.from_dict(values)
+    except (TypeError, ValueError) as error:
+        raise damaged(f"its config.json has no sound architecture: {error}") from error
+    budget.take(sum(architecture.blocks), "layers")
+
+
 def _name_and_kind(layer: Config) -> tuple[str, str]:
     """Give the name of a layer, and its class as `LAYERS` has it or as the user has registered it."""
-    name, kind, module = layer.get("name"), layer["class_name"], layer.get("module")
-    registered = layer.get("registered_name")
+    name, kind = layer.get("name"), _kind(layer)
     if not isinstance(name, str) or layer["config"].get("name") != name:
         raise damaged("its config.json has a layer without a name")
-    key = f"{module}>{kind}" if registered is None else str(registered)
-    if key in LAYERS and key.endswith(f">{kind}"):
-        return name, key
-    if isinstance(registered, str) and not registered.startswith(f"{PACKAGE}>") and _is_registered(registered):
-        return name, registered
+    if kind is not None:
+        return name, kind
+    found = f"has a layer {shortened(name, 60)!r} of a class {shortened(layer['class_name'], 60)!r}"
     raise UnreadableError(
-        f"has a layer {shortened(name, 60)!r} of a class {shortened(kind, 60)!r}, which no network of this package has",
+        f"{found}, which no network of this package has",
         "register the class if it is yours; or load the file with keras.saving.load_model if you trust its source",
     )
+
+
+def _kind(layer: Config) -> str | None:
+    """Name the class of a serialized layer as `LAYERS` or the user's registration has it; None for any other."""
+    kind, registered = layer.get("class_name"), layer.get("registered_name")
+    key = f"{layer.get('module')}>{kind}" if registered is None else str(registered)
+    if key in LAYERS and key.endswith(f">{kind}"):
+        return key
+    own = isinstance(registered, str) and not registered.startswith(f"{PACKAGE}>")
+    return registered if own and _is_registered(registered) else None
 
 
 def _is_registered(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal
 import h5py
 import keras
 
+# Keras finds the classes that a file names when they have been imported.
 import keras_resnet.layers
 import keras_resnet.model  # noqa: F401
 from keras_resnet.preprocessing import Preprocessing

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet import layers
+from keras_resnet import model as networks
 from keras_resnet.model import uncompiled
 from tests.keras_resnet.helpers import images, outputs, run_python, tiny
 from training import callbacks
@@ -125,7 +125,7 @@ def test_run_that_is_stopped_between_two_files_loses_no_row(tmp_path, monkeypatc
             raise KeyboardInterrupt
         write(path, *arguments)
 
-    for module in (callbacks, layers):
+    for module in (callbacks, networks):
         monkeypatch.setattr(module, "write_atomically", stop)
     with pytest.raises(KeyboardInterrupt):
         end_epoch(callback, 1, loss=2.0)
