@@ -1,14 +1,13 @@
 """Products of choices: combinations that hold every pair run in `make test`, all others in `make test-slow`."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
 
-def pairwise(*options: Iterable) -> list[tuple]:
-    """Choose combinations, few of them, in which any two values of different options stand together at least once."""
-    combinations = list(itertools.product(*options))
+def pairwise(combinations: list[tuple]) -> list[tuple]:
+    """Choose combinations, few of them, that hold every pair of values which stand together in any of them."""
     pairs = {combination: {*itertools.combinations(enumerate(combination), 2)} for combination in combinations}
     missing, chosen = set().union(*pairs.values()), []
     while missing:
@@ -17,11 +16,11 @@ def pairwise(*options: Iterable) -> list[tuple]:
     return chosen
 
 
-def products(*options: Iterable) -> list:
-    """List the parameters of a test over all combinations, marked slow but for those that cover every pair."""
-    options = [list(values) for values in options]
-    fast = set(pairwise(*options))
+def products(*options: Iterable, possible: Callable[..., bool] = lambda *_: True) -> list:
+    """List the parameters of a test over all possible combinations, slow but for those that hold every pair."""
+    combinations = [combination for combination in itertools.product(*options) if possible(*combination)]
+    fast = set(pairwise(combinations))
     return [
         pytest.param(*combination, marks=() if combination in fast else pytest.mark.slow)
-        for combination in itertools.product(*options)
+        for combination in combinations
     ]

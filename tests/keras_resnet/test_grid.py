@@ -1,12 +1,15 @@
 """The papers' whole grid: every shortcut, placement, unit and family against formulas of its own in NumPy."""
 
 import math
+from functools import partial
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.choices.activations import LAYERS
 from keras_resnet.choices.placements import PLACEMENTS
 from keras_resnet.choices.shortcuts import SHORTCUTS
 from tests.keras_resnet.helpers import build, images, outputs, relative_error, tiny
@@ -59,48 +62,78 @@ def after_addition(net, unit, x, placement):
     return net.act(f"{unit}_out", x) if placement == "original" else x
 
 
-def shortcut_a(net, unit, x, shape, stride, sides=1):
+class Site(NamedTuple):
+    """A unit as its shortcut sees it."""
+
+    name: str
+    stride: int
+    placement: str
+
+
+def shortcut_a(x, shape, stride, sides=1):
     x = x[:, ::stride, ::stride]
     missing = shape[-1] - x.shape[-1]
     front = missing // 2 if sides == 2 else 0
     return np.pad(x, ((0, 0), (0, 0), (0, 0), (front, missing - front)))
 
 
-def projection(net, unit, x, shape, stride, placement, norm=True):
+def projection(net, site, x, norm=True):
+    stride = site.stride
     if net.projection == "average_pool" and stride > 1:
         x, stride = average_pool(x), 1
-    x = net.conv(f"{unit}_0", x, stride)
-    return net.norm(f"{unit}_0", x) if norm and placement in NORMALISED else x
+    x = net.conv(f"{site.name}_0", x, stride)
+    return net.norm(f"{site.name}_0", x) if norm and site.placement in NORMALISED else x
 
 
 NORMALISED = ("original", "relu_before_addition", "relu_only_preactivation")
 
 
-def changed(net, unit, x, shape, stride, placement, change):
+def changed(net, site, x, shape, change="A"):
     """Bring x to the shape of the residual branch as option A or B does."""
     if change == "B" and shape[-1] != x.shape[-1]:
-        return projection(net, unit, x, shape, stride, placement)
-    return shortcut_a(net, unit, x, shape, stride)
+        return projection(net, site, x)
+    return shortcut_a(x, shape, site.stride)
 
 
-def joined(net, unit, x, residual, stride, placement, choice):
-    """Follow arXiv 1512.03385, section 3.3, and arXiv 1603.05027, Table 1, at inference."""
+def projected(net, site, x, residual, norm=True):
+    return projection(net, site, x, norm) + residual
+
+
+def scaled(net, site, x, residual, *, scale=0.5, residual_scale=0.5, change="A"):
+    return scale * changed(net, site, x, residual.shape, change) + residual_scale * residual
+
+
+def gate(net, site, x):
+    kernel, bias = net.weights[f"{site.name}_0_gate"]
+    return sigma(x[:, :: site.stride, :: site.stride] @ kernel[0, 0] + bias)
+
+
+def gated(net, site, x, residual, *, change="A", bias=None, exclusive=False):
+    g = gate(net, site, x)
+    return (1 - g) * changed(net, site, x, residual.shape, change) + (g * residual if exclusive else residual)
+
+
+# What each shortcut adds up: arXiv 1512.03385, section 3.3, and arXiv 1603.05027, Table 1, at inference.
+SUMS = {
+    "A": lambda net, site, x, residual, zeros="end": (
+        shortcut_a(x, residual.shape, site.stride, 2 if zeros == "both" else 1) + residual
+    ),
+    "B": lambda net, site, x, residual: changed(net, site, x, residual.shape, "B") + residual,
+    "C": projected,
+    "convolution": projected,
+    "none": lambda net, site, x, residual: residual,
+    "dropout": lambda net, site, x, residual, change="A", **_: changed(net, site, x, residual.shape, change) + residual,
+    "constant_scaling": scaled,
+    "exclusive_gating": partial(gated, exclusive=True),
+    "shortcut_only_gating": gated,
+}
+
+
+def joined(net, site, x, residual, choice):
     options = {"name": choice} if isinstance(choice, str) else dict(choice)
-    name, shape = options.pop("name"), residual.shape
-    if name == "none":
-        return residual
-    if name == "A":
-        return shortcut_a(net, unit, x, shape, stride, 2 if options else 1) + residual
-    if name in ("C", "convolution"):
-        return projection(net, unit, x, shape, stride, placement, options.get("norm", True)) + residual
-    h = changed(net, unit, x, shape, stride, placement, "B" if name == "B" else options.get("change", "A"))
-    if name in ("B", "dropout"):
-        return h + residual
-    if name == "constant_scaling":
-        return options.get("scale", 0.5) * h + options.get("residual_scale", 0.5) * residual
-    kernel, bias = net.weights[f"{unit}_0_gate"]
-    g = sigma(x[:, ::stride, ::stride] @ kernel[0, 0] + bias)
-    return (1 - g) * h + (g * residual if name == "exclusive_gating" else residual)
+    name = options.pop("name")
+    assert name in SUMS, f"give the shortcut {name!r} a row in SUMS of {__file__}"
+    return SUMS[name](net, site, x, residual, **options)
 
 
 def stem(net, x, kind):
@@ -120,7 +153,7 @@ def expected_logits(model, architecture, x, activation=None):
         entrance = before_unit(net, unit, x, index == 0, placement)
         residual = residual_branch(net, unit, entrance, CONVOLUTIONS[architecture.unit], stride, placement)
         carried = entrance if residual.shape[-1] != x.shape[-1] else x
-        x = joined(net, unit, carried, residual, stride, placement, architecture.shortcut)
+        x = joined(net, Site(unit, stride, placement), carried, residual, architecture.shortcut)
         x = after_addition(net, unit, x, placement)
     if placement == "full_preactivation":
         x = net.norm("post", x)
@@ -170,6 +203,12 @@ ACTIVATIONS = {
     "maxout": ("maxout", maxout(2)),
     "maxout, three pieces": ({"name": "maxout", "pieces": 3}, maxout(3)),
 }
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_activation_that_learns_has_a_formula(name):
+    named = {choice["name"] if isinstance(choice, dict) else choice for choice, _ in ACTIVATIONS.values()}
+    assert name in named, f"give the activation {name!r} a row in ACTIVATIONS of {__file__}"
 
 
 @pytest.mark.parametrize(

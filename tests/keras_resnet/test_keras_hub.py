@@ -1,5 +1,6 @@
 """Files of KerasHub give the function of KerasHub: against its networks in Keras layers, and against the library."""
 
+import functools
 import json
 import shutil
 
@@ -14,6 +15,7 @@ from keras_resnet.weights.loading import load_weights_from, network_of
 from tests.keras_resnet import hub_networks
 from tests.keras_resnet.helpers import images, outputs, randomise, relative_error
 from tests.keras_resnet.hub_networks import CONFIG, CONVERTER, DEEP, ResNetBackbone, ResNetImageClassifier
+from tests.pairs import products
 
 NETWORKS = {
     "basic": {},
@@ -35,6 +37,12 @@ def classifier(changes=None, **config):
     return randomise(ResNetImageClassifier(ResNetBackbone(**CONFIG | (changes or {})), 10, **config))
 
 
+@functools.lru_cache(maxsize=1)
+def classifier_of(name):
+    """Draw a network's classifier once; its tests follow one another."""
+    return classifier(NETWORKS[name])
+
+
 def saved(model, form, folder):
     """Write a classifier in one of the forms that users have."""
     if form == "archive":
@@ -50,17 +58,17 @@ def saved(model, form, folder):
     return folder / "preset"
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_form_of_file_computes_the_same(name, tmp_path):
-    theirs = classifier(NETWORKS[name])
-    for form in FORMS:
-        if form == "weights" and name in DESCRIBED:
-            continue
-        path = saved(theirs, form, tmp_path)
-        for side in (64, 65):
-            x = images(2, side, side, 3)
-            model = network_of(path, input_shape=(side, side, 3), classifier_activation=None)
-            assert relative_error(outputs(model, x), outputs(theirs, x)) < 1e-5, (form, side)
+def has_form(name, form, side):
+    return form != "weights" or name not in DESCRIBED
+
+
+@pytest.mark.parametrize(("name", "form", "side"), products(NETWORKS, FORMS, (64, 65), possible=has_form))
+def test_every_form_of_file_computes_the_same(name, form, side, tmp_path):
+    theirs = classifier_of(name)
+    x = images(2, side, side, 3)
+    path = saved(theirs, form, tmp_path)
+    model = network_of(path, input_shape=(side, side, 3), classifier_activation=None)
+    assert relative_error(outputs(model, x), outputs(theirs, x)) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["basic", "bottleneck, vd"])

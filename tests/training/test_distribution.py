@@ -122,6 +122,7 @@ def test_two_devices_evaluate_an_odd_number_of_examples_as_one_does(pair, count)
         assert report["odd"][str(count)][name] == pytest.approx(alone[name], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_several_steps_in_an_execution_train_the_same_on_two_devices(pair, tiny, tmp_path):
     two = RunFolder(tmp_path / "two")
     report = on_two(tiny(**SHORT, devices=TWO, steps_per_execution=2), two)
@@ -129,6 +130,7 @@ def test_several_steps_in_an_execution_train_the_same_on_two_devices(pair, tiny,
     np.testing.assert_allclose(losses(two), losses(pair[0]), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_devices_fine_tune_as_one_does(pair, tiny, tmp_path):
     start = {"weights": str(pair[0].path), "new_head": True, "head_epochs": 1, "freeze": ("conv1",), "stage_decay": 0.5}
     one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
@@ -137,6 +139,7 @@ def test_two_devices_fine_tune_as_one_does(pair, tiny, tmp_path):
     np.testing.assert_allclose(losses(two), losses(one), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_statistics_of_each_device_alone_train_otherwise(pair, tiny, tmp_path):
     # Shows that the comparisons above would notice a device that goes its own way.
     two = RunFolder(tmp_path / "two")
@@ -154,6 +157,7 @@ def three(tiny, tmp_path_factory):
     return whole, parts, json.loads(run_python("-c", THREE, path, whole.path, parts.path).stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_statistics_of_each_device_are_reported_as_they_are_saved(three):
     whole, _, report = three
     last, alone = whole.read_metrics()[-1], evaluate_run(whole, {"devices": ("CPU:0",)})
@@ -162,6 +166,7 @@ def test_statistics_of_each_device_are_reported_as_they_are_saved(three):
         assert report["results"][name] == pytest.approx(alone[name], rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 7, 364])
 def test_three_devices_evaluate_any_number_of_images_as_one_does(three, size):
     whole, _, report = three
@@ -171,6 +176,7 @@ def test_three_devices_evaluate_any_number_of_images_as_one_does(three, size):
         assert report["odd"][str(size)][name] == pytest.approx(alone[name], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_run_on_several_devices_goes_on_to_the_very_same_end(three):
     whole, parts, _ = three
     assert same_weights(whole, parts)

@@ -68,6 +68,7 @@ def test_rate_is_constant_while_only_the_head_learns_and_follows_its_schedule_af
     np.testing.assert_allclose(rates, [0.01, 0.005, 0], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_frozen_stages_keep_every_bit_and_a_stopped_run_goes_on_to_the_same_end(
     trained, image_dir, tmp_path, monkeypatch
 ):
