@@ -133,13 +133,15 @@ def choices_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def show_names(options: argparse.Namespace) -> None:
     """Print every network of the catalogue with its cost, its published error, and where weights are."""
-    line = "{:18}{:>13}{:>17}  {:20}{:10}{}".format
-    print(line("network", "parameters", "multiply-adds", "published error, %", "weights", "what it is"))
+    line = "{:18}{:>13}{:>17}  {:20}{:10}{}"
+    heading = ("network", "parameters", "multiply-adds", "published error, %", "weights", "what it is")
+    print(line.format(*heading))
     for name, network in CATALOGUE.items():
         parameters, multiply_adds, error = FIGURES[name]
         weights = "imagenet" if name in PUBLISHED else ""
         cost = f"{multiply_adds / 1e9:.3f} G" if network.family == "ImageNet" else f"{multiply_adds / 1e6:.2f} M"
-        print(line(name, f"{parameters:,}", cost, error, weights, describe(network)))
+        row = (name, f"{parameters:,}", cost, error, weights, describe(network))
+        print(line.format(*row))
 
 
 def show_description(options: argparse.Namespace) -> None:

@@ -51,9 +51,48 @@ class _Container(NamedTuple):
 
 
 CONTAINERS = (
-    _Container(b"\xff\xd8", 0, 2, slice(0, 2), slice(2, 4), False, 4, 2, False, b"\xff\xe1", True, b"\xff\xda"),
-    _Container(b"\x89PNG", 0, 8, slice(4, 8), slice(0, 4), False, 8, 12, False, b"eXIf", False, b"IDAT"),
-    _Container(b"WEBP", 8, 12, slice(0, 4), slice(4, 8), True, 8, 8, True, b"EXIF", False, b""),
+    _Container(
+        signature=b"\xff\xd8",
+        place=0,
+        first=2,
+        name=slice(0, 2),
+        size=slice(2, 4),
+        little=False,
+        header=4,
+        extra=2,
+        even=False,
+        exif=b"\xff\xe1",
+        marked=True,
+        last=b"\xff\xda",
+    ),
+    _Container(
+        signature=b"\x89PNG",
+        place=0,
+        first=8,
+        name=slice(4, 8),
+        size=slice(0, 4),
+        little=False,
+        header=8,
+        extra=12,
+        even=False,
+        exif=b"eXIf",
+        marked=False,
+        last=b"IDAT",
+    ),
+    _Container(
+        signature=b"WEBP",
+        place=8,
+        first=12,
+        name=slice(0, 4),
+        size=slice(4, 8),
+        little=True,
+        header=8,
+        extra=8,
+        even=True,
+        exif=b"EXIF",
+        marked=False,
+        last=b"",
+    ),
 )
 
 

@@ -47,11 +47,15 @@ class ResidualNetwork(keras.Model):
         with deep_recursion():
             super().__init__(*args, **kwargs)
         architecture, levels, preprocessing = (known.get(name) for name in CARRIED)
-        self.architecture = Architecture.from_dict(architecture) if isinstance(architecture, dict) else architecture
+        self.architecture: Architecture | None = (
+            Architecture.from_dict(architecture) if isinstance(architecture, dict) else architecture
+        )
         if levels is None and self.architecture is not None:
             levels = levels_of(self.architecture)
-        self.levels = {name: Level(*level) for name, level in (levels or {}).items()}
-        self.preprocessing = Preprocessing(**preprocessing) if isinstance(preprocessing, dict) else preprocessing
+        self.levels: dict[str, Level] = {name: Level(*level) for name, level in (levels or {}).items()}
+        self.preprocessing: Preprocessing | None = (
+            Preprocessing(**preprocessing) if isinstance(preprocessing, dict) else preprocessing
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the model's configuration."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_resnet.analysis.unit_graph import Cell, Node, UnitGraph
+from keras_resnet.analysis.graph import Cell, Node, UnitGraph
 from keras_resnet.analysis.unit_layout import CELL, CIRCLE, END, ROW, Box, Layout, Line, Point, layout
 from keras_resnet.files import write_atomically
 

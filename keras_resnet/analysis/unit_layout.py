@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from keras_resnet.analysis.unit_graph import Node, UnitGraph
+from keras_resnet.analysis.graph import Node, UnitGraph
 
 # Inches; y grows downwards.
 ROW = 0.35

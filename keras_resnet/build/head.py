@@ -7,7 +7,7 @@ from numbers import Integral
 import keras
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.build.operations import operations, penalty
+from keras_resnet.build.operations import normalize_and_activate, penalty
 from keras_resnet.layers.conventions import he_initializer, spatial_axes
 
 TOP = "predictions"  # the layer of the classifier
@@ -56,7 +56,7 @@ def hidden_layers(architecture: Architecture, x):
             kernel_regularizer=penalty(architecture),
             name=f"fc{index}",
         )(x)
-        x = operations(architecture, x, ("act",), f"fc{index}")
+        x = normalize_and_activate(architecture, x, ("act",), f"fc{index}")
         if architecture.classifier_dropout:
             x = keras.layers.Dropout(architecture.classifier_dropout, name=f"fc{index}_dropout")(x)
     return x

@@ -16,7 +16,7 @@ def penalty(architecture: Architecture) -> keras.regularizers.Regularizer | None
     return keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
 
 
-def operations(architecture: Architecture, x, words: tuple[str, ...], name: str, gamma: str = "ones"):
+def normalize_and_activate(architecture: Architecture, x, words: tuple[str, ...], name: str, gamma: str = "ones"):
     """Apply normalizations and activations in the order of the words "norm" and "act".
 
     An activation's name ends in `_relu` whatever the function, so that names stay those of keras.applications; `gamma`

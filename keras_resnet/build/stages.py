@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.build.operations import operations
+from keras_resnet.build.operations import normalize_and_activate
 from keras_resnet.build.unit import Unit, residual_unit
 
 STEM, END = "conv1", "post"  # what the names of the layers of the stem, and of what ends the last stage, begin with
@@ -38,7 +38,7 @@ def build_stages(architecture: Architecture, x):
             activated = False
         if architecture.downsampling == "max_pool":
             x = keras.layers.MaxPooling2D(2, name=f"{unit.name.split('_')[0]}_pool")(x)
-    return operations(architecture, x, architecture.entry.prefix, END)
+    return normalize_and_activate(architecture, x, architecture.entry.prefix, END)
 
 
 def units_of(architecture: Architecture) -> list[list[Unit]]:

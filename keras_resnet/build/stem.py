@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.build.operations import convolution, operations
+from keras_resnet.build.operations import convolution, normalize_and_activate
 from keras_resnet.choices.stems import STEMS
 from keras_resnet.layers.padding import MaxPoolPadding2D
 
@@ -22,7 +22,7 @@ def build_stem(architecture: Architecture, x):
         filters = int(architecture.stem_filters * multiple) * architecture.pieces
         x = convolution(architecture, x, filters, kernel, name, site="stem", stride=row.stride if index == 0 else 1)
         if architecture.stem_activation or not last:
-            x = operations(architecture, x, ("norm", "act"), name)
+            x = normalize_and_activate(architecture, x, ("norm", "act"), name)
     return max_pool(architecture, x) if row.pool else x
 
 

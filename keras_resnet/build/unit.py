@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.build.operations import convolution, operations, penalty
+from keras_resnet.build.operations import convolution, normalize_and_activate, penalty
 from keras_resnet.choices.activations import activation_factory
 from keras_resnet.choices.shortcuts import SHORTCUTS, parse_shortcut
 from keras_resnet.choices.units import UNITS
@@ -73,7 +73,7 @@ class Unit:
         name = f"{self.name}_0"
         x = convolution(self.architecture, x, self.filters_out, 1, name, site="shortcut", stride=stride)
         suffix = tuple(word for word in self.architecture.entry.suffix if word == "norm")
-        return operations(self.architecture, x, suffix if norm else (), name)
+        return normalize_and_activate(self.architecture, x, suffix if norm else (), name)
 
 
 def residual_unit(unit: Unit, x, activated: bool):
@@ -84,7 +84,7 @@ def residual_unit(unit: Unit, x, activated: bool):
     Source: arXiv 1512.03385, equations 1 and 2; arXiv 1603.05027, equations 1 and 2, Figure 4, appendix.
     """
     architecture, placement = unit.architecture, unit.architecture.entry
-    residual = x if activated else operations(architecture, x, placement.prefix, f"{unit.name}_preact")
+    residual = x if activated else normalize_and_activate(architecture, x, placement.prefix, f"{unit.name}_preact")
     entrance = residual if unit.changes_channels_of(x) else x
     residual = regularized_branch(unit, residual_branch(unit, residual))
     name, parameters = parse_shortcut(architecture.shortcut)
@@ -118,7 +118,7 @@ def residual_branch(unit: Unit, x):
             dilation=unit.dilation * (2 if unit.dilates and index > strided else 1) if kernel > 1 else 1,
         )
         gamma = "zeros" if last and architecture.zero_init_residual else "ones"
-        x = operations(architecture, x, placement.suffix if last else placement.between, name, gamma)
+        x = normalize_and_activate(architecture, x, placement.suffix if last else placement.between, name, gamma)
     return x
 
 
@@ -163,5 +163,5 @@ def join(unit: Unit, branches: list):
         x = branches[0] if after else keras.layers.Identity(name=name)(branches[0])
     if not after:
         return x
-    x = operations(unit.architecture, x, after[:-1], f"{unit.name}_add")
+    x = normalize_and_activate(unit.architecture, x, after[:-1], f"{unit.name}_add")
     return activation_factory(unit.architecture.activation)(name=f"{unit.name}_out")(x)

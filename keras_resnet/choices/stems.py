@@ -27,10 +27,13 @@ class Stem(NamedTuple):
     family: str
 
 
+# Images and data sets of the papers.
+IMAGENET = {"image_size": 224, "classes": 1000, "family": "ImageNet"}
+CIFAR = {"image_size": 32, "classes": 10, "family": "CIFAR"}
 # arXiv 1512.03385, Table 1 and section 4.2; "deep": arXiv 1812.01187, Figure 2(b), "ResNet-C"; "none": arXiv 1409.1556.
 STEMS: dict[str, Stem] = {
-    "imagenet": Stem((7,), (1,), 2, True, 224, 1000, "ImageNet"),
-    "deep": Stem((3, 3, 3), (0.5, 0.5, 1), 2, True, 224, 1000, "ImageNet"),
-    "cifar": Stem((3,), (1,), 1, False, 32, 10, "CIFAR"),
-    "none": Stem((), (), 1, False, 224, 1000, "ImageNet"),
+    "imagenet": Stem(kernels=(7,), filters=(1,), stride=2, pool=True, **IMAGENET),
+    "deep": Stem(kernels=(3, 3, 3), filters=(0.5, 0.5, 1), stride=2, pool=True, **IMAGENET),
+    "cifar": Stem(kernels=(3,), filters=(1,), stride=1, pool=False, **CIFAR),
+    "none": Stem(kernels=(), filters=(), stride=1, pool=False, **IMAGENET),
 }

@@ -260,7 +260,7 @@ def _same(config: Config, shape: Shape, axis: int, budget: Budget) -> tuple[Shap
     return shape, 0
 
 
-def _keras(rule: Rule, *kinds: str) -> dict[str, Rule]:
+def _keras(rule: Rule, kinds: tuple[str, ...]) -> dict[str, Rule]:
     return {f"keras.layers>{kind}": rule for kind in kinds}
 
 
@@ -268,15 +268,15 @@ def _keras(rule: Rule, *kinds: str) -> dict[str, Rule]:
 # class: what each gives out and how many weights it has, of its configuration, the shape and the channels' axis.
 LAYERS: dict[str, Rule] = {
     INPUT: _same,
-    **_keras(_convolution, "Conv2D"),
-    **_keras(_dense, "Dense"),
-    **_keras(_weights_for_each(lambda config: 4), "BatchNormalization"),
-    **_keras(_slopes, "PReLU"),
-    **_keras(_pool, "MaxPooling2D", "AveragePooling2D"),
-    **_keras(_mean, "GlobalAveragePooling2D", "GlobalMaxPooling2D"),
-    **_keras(_padded, "ZeroPadding2D"),
-    **_keras(_same, "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax"),
-    **_keras(_same, "Add", "Multiply", "Dropout", "SpatialDropout2D", "Identity", "Rescaling"),
+    **_keras(_convolution, ("Conv2D",)),
+    **_keras(_dense, ("Dense",)),
+    **_keras(_weights_for_each(lambda config: 4), ("BatchNormalization",)),
+    **_keras(_slopes, ("PReLU",)),
+    **_keras(_pool, ("MaxPooling2D", "AveragePooling2D")),
+    **_keras(_mean, ("GlobalAveragePooling2D", "GlobalMaxPooling2D")),
+    **_keras(_padded, ("ZeroPadding2D",)),
+    **_keras(_same, ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")),
+    **_keras(_same, ("Add", "Multiply", "Dropout", "SpatialDropout2D", "Identity", "Rescaling")),
     f"{PACKAGE}>BatchNormalization": _weights_for_each(lambda config: 4),
     f"{PACKAGE}>ZeroPadChannels": _more_channels,
     f"{PACKAGE}>MaxPoolPadding2D": _padded,

@@ -42,7 +42,7 @@ PUBLISHED: dict[str, Published] = {
 }
 
 
-def published(network: str) -> Published:
+def published_weights(network: str) -> Published:
     """Look up the published weights of a network."""
     for name, row in PUBLISHED.items():
         if name.lower() == network.lower():
@@ -54,7 +54,7 @@ def published_architecture(network: str, choices: Mapping[str, Any]) -> Architec
     """Describe the network that published weights are of."""
     if not isinstance(network, str):
         raise ValueError(f"weights='imagenet' are of networks by name, as in 'ResNet50'; received {network!r}.")
-    trained = get_architecture(network).replace(**published(network).choices)
+    trained = get_architecture(network).replace(**published_weights(network).choices)
     chosen = trained.replace(**choices)
     for field in choices:
         if not TABLE[field].is_harmless and getattr(chosen, field) != getattr(trained, field):
@@ -67,7 +67,7 @@ def published_architecture(network: str, choices: Mapping[str, Any]) -> Architec
 
 def download(network: str, include_top: bool) -> str:
     """Fetch the file of a network's published weights, or find it where an earlier call left it."""
-    row = published(network)
+    row = published_weights(network)
     file = f"{network.lower()}_weights_tf_dim_ordering_tf_kernels{'' if include_top else '_notop'}.h5"
     digest = row.with_top if include_top else row.without_top
     return fetch(ADDRESS + file, digest, "weights")

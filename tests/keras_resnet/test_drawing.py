@@ -13,7 +13,7 @@ from PIL import Image
 import keras_resnet
 from keras_resnet.__main__ import main
 from keras_resnet.analysis import draw_units, graph_between, unit_graph
-from keras_resnet.analysis.unit_graph import Cell, UnitGraph, cells
+from keras_resnet.analysis.graph import Cell, UnitGraph, cells
 from keras_resnet.analysis.unit_layout import conflicts, layout, rows, sizes
 from keras_resnet.choices.placements import PLACEMENTS
 from keras_resnet.choices.shortcuts import SHORTCUTS
