@@ -24,7 +24,7 @@ def transfer(
     """Copy a trained network for other images, other classes or both; all its weights that still have a place come too.
 
     For another number of channels the first kernel is summed over its inputs (for one channel: the copy gives for a
-    grey image what the network gives for the same image as RGB), or repeated and scaled to the same sum (for more).
+    gray image what the network gives for the same image as RGB), or repeated and scaled to the same sum (for more).
 
     Args:
         model: keras.Model of this package, with its classifier or without.
@@ -133,7 +133,7 @@ def _stage_names(model: keras.Model) -> list[str]:
 def freeze(model: keras.Model, stages: Sequence[str | int] = (BACKBONE,)) -> None:
     """Freeze stages of a network; all the others learn. Compile the model after it.
 
-    The weights of a frozen stage stay as they are, and its normalisations work as at inference: their moving statistics
+    The weights of a frozen stage stay as they are, and its normalizations work as at inference: their moving statistics
     stay too.
 
     Args:

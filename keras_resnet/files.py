@@ -18,15 +18,8 @@ _unfinished: set[Path] = set()
 def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], size: int = 0) -> None:
     """Write a file, or a folder that is not there yet, beside its place and move it there when it is whole.
 
-    A link is followed, so that it still points to what was written.
-
-    Args:
-        path: file or folder to make.
-        write: function that writes a file or a folder at the path it is given.
-        size: int, bytes for which there must be room before it begins.
-
-    Raises:
-        OSError: there is no space or no permission, or something else than a file stands there; nothing has changed.
+    A link is followed, so that it still points to what was written. `size` is the number of bytes for which there must
+    be room before `write` begins. Where anything fails, an OSError says why, and what was there before is unchanged.
     """
     place = Path(os.path.realpath(path))
     part = place.with_name(f"{PART}{uuid.uuid4().hex[:8]}-{place.name}")
@@ -53,11 +46,7 @@ def remove_unfinished() -> None:
 
 
 def remove_part(part: Path) -> None:
-    """Remove what was not moved to its place, as far as it can be removed.
-
-    Args:
-        part: file or folder, or a path at which there is none.
-    """
+    """Remove a file or folder that was not moved to its place, as far as it can be removed."""
     with contextlib.suppress(OSError):
         if part.is_dir():
             shutil.rmtree(part)

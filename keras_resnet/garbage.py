@@ -9,11 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Pause Python's garbage collector, which goes through all of a large graph again and again as it grows.
-
-    Yields:
-        None.
-    """
+    """Pause Python's garbage collector, which goes through all of a large graph again and again as it grows."""
     before = gc.isenabled()
     gc.disable()
     try:

@@ -37,14 +37,7 @@ def decode_predictions(predictions, top: int = 5) -> list[list[tuple[str, str, f
 
 
 def class_names() -> list[tuple[str, str]]:
-    """Fetch the names of the classes, or find them where an earlier call left them.
-
-    Returns:
-        List of 1000 pairs of WordNet id and name.
-
-    Raises:
-        ValueError: they can neither be found nor fetched.
-    """
+    """Fetch the 1000 pairs of WordNet id and name, or find them where an earlier call left them."""
     path = fetch(ADDRESS, MD5, "class names")
     with open(path, encoding="utf-8") as index:
         classes = json.load(index)

@@ -97,17 +97,10 @@ CONTAINERS = (
 
 
 def decode_image(encoded, channels: int):
-    """Decode an image and turn it upright, as its EXIF says; of several frames the first.
+    """Decode a file of one of `FORMATS` as uint8 (height, width, channels), upright as its EXIF says.
 
-    Args:
-        encoded: string scalar tensor, a file of one of `FORMATS`.
-        channels: int, 1 or 3; grey is repeated, colours are weighed, transparency is left out.
-
-    Returns:
-        uint8 tensor (height, width, channels).
-
-    Raises:
-        tf.errors.InvalidArgumentError: it is no image, or a damaged one.
+    Of several frames it is the first. Of 1 or 3 channels gray is repeated and colors are weighed; transparency is left
+    out. What is no image, or a damaged one, raises `tf.errors.InvalidArgumentError`.
     """
     import tensorflow as tf
 
@@ -118,13 +111,7 @@ def decode_image(encoded, channels: int):
 
 
 def exif_orientation(encoded):
-    """Read how an image is to be turned, from the EXIF of a JPEG, PNG or WebP file.
-
-    Args:
-        encoded: string scalar tensor, any bytes.
-
-    Returns:
-        int32 scalar tensor, 1 to 8 as EXIF counts; 1, which is upright, where the file says nothing or nothing valid.
+    """Read how to turn an image, 1 to 8 as EXIF counts, from any bytes; 1, upright, where they say nothing valid.
 
     Source: JEITA CP-3451 (Exif 2.3), 4.5.4 and 4.6.4; PNG, third edition, 11.3.4.5; WebP container specification.
     """
@@ -145,17 +132,17 @@ def _as_stored(encoded, channels: int):
         image = tf.io.decode_image(encoded, channels=count, expand_animations=False)
         return tf.ensure_shape(image, (None, None, count))
 
-    def colours():
+    def colors():
         is_bmp = tf.strings.substr(encoded, 0, 2) == b"BM"
         return tf.cond(is_bmp, lambda: _decode_bmp(encoded, decode), lambda: decode(3))
 
     if channels == 3:
-        return colours()
-    # The decoders of the other formats, and that of JPEG for images of four inks, do not give grey.
+        return colors()
+    # The decoders of the other formats, and that of JPEG for images of four inks, do not give gray.
     is_jpeg, is_png = (tf.strings.substr(encoded, 0, 2) == signature for signature in (b"\xff\xd8", b"\x89P"))
     has_inks = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[2] == 4, lambda: False)
-    gives_grey = is_png | (is_jpeg & ~has_inks)
-    return tf.cond(gives_grey, lambda: decode(1), lambda: tf.image.rgb_to_grayscale(colours()))
+    gives_gray = is_png | (is_jpeg & ~has_inks)
+    return tf.cond(gives_gray, lambda: decode(1), lambda: tf.image.rgb_to_grayscale(colors()))
 
 
 def _decode_bmp(encoded, decode):
@@ -167,8 +154,8 @@ def _decode_bmp(encoded, decode):
 
     def by_palette():
         palette = tf.strings.substr(encoded, 14 + _number(head[14:18], True), 4 * 256)
-        colours = tf.reshape(tf.io.decode_raw(palette, tf.uint8, fixed_length=4 * 256), (256, 4))[:, 2::-1]
-        return tf.gather(colours, tf.cast(tf.io.decode_bmp(encoded, channels=0)[..., 0], tf.int32))
+        colors = tf.reshape(tf.io.decode_raw(palette, tf.uint8, fixed_length=4 * 256), (256, 4))[:, 2::-1]
+        return tf.gather(colors, tf.cast(tf.io.decode_bmp(encoded, channels=0)[..., 0], tf.int32))
 
     # 0 is none, 3 the order of the channels alone; the rest is run lengths, which would be read as pixels.
     tf.debugging.Assert((compression == 0) | (compression == 3), ["a compressed BMP"])
@@ -189,14 +176,7 @@ def _upright(image, orientation):
 
 
 def _exif_content(data):
-    """Walk from segment to segment to the one that holds EXIF.
-
-    Args:
-        data: uint8 tensor, a file and zeros.
-
-    Returns:
-        uint8 tensor, the content of the segment without its mark; empty where there is none.
-    """
+    """Walk, in a file with zeros behind, to the segment of EXIF; give its content without its mark, or nothing."""
     import tensorflow as tf
 
     signatures = np.zeros((len(CONTAINERS), PADDING), "uint8")

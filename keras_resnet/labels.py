@@ -7,14 +7,7 @@ from pathlib import Path
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Refuse names of classes that lines of text cannot hold.
-
-    Args:
-        labels: sequence of str.
-
-    Raises:
-        ValueError: a name breaks its line, or cannot be written in UTF-8.
-    """
+    """Refuse names of classes that break their line or cannot be written in UTF-8."""
     for label in labels:
         if "\n" in label or "\r" in label:
             raise ValueError(f"The class name {label!r} has a line break in it; rename the class (or its folder).")
@@ -23,15 +16,7 @@ def check_labels(labels: Sequence[str]) -> None:
 
 
 def write_labels(path: Path, labels: Sequence[str]) -> None:
-    """Write the names of classes, one a line.
-
-    Args:
-        path: Path of the file.
-        labels: sequence of str, in the order of the network's outputs.
-
-    Raises:
-        ValueError: as of `check_labels`.
-    """
+    """Write the names of classes, one a line, in the order of the network's outputs."""
     check_labels(labels)
     path.write_bytes("".join(f"{label}\n" for label in labels).encode())
 
@@ -39,15 +24,7 @@ def write_labels(path: Path, labels: Sequence[str]) -> None:
 def read_labels(path: Path) -> list[str]:
     """Read what `write_labels` wrote.
 
-    Args:
-        path: Path of the file.
-
-    Returns:
-        List of str. Nothing but a newline ends a name: U+2028 and its like, which `splitlines` also takes for ends of
-        lines, may stand within one.
-
-    Raises:
-        ValueError: the file cannot be read.
+    Nothing but a newline ends a name: U+2028 and its like, which `splitlines` takes for ends of lines, may be in one.
     """
     try:
         return path.read_bytes().decode().removesuffix("\n").split("\n")

@@ -7,16 +7,7 @@ from collections.abc import Iterable
 
 
 def unknown(kind: str, received: object, allowed: Iterable[str]) -> str:
-    """Say that a name is unknown, suggest the nearest, and list what is allowed.
-
-    Args:
-        kind: str, what the name stands for, as in "network" or "shortcut".
-        received: the value that the user gave.
-        allowed: the names that exist.
-
-    Returns:
-        str, one line.
-    """
+    """Say that a name, of a kind such as "network", is unknown; suggest the nearest, and list what is allowed."""
     names = list(allowed)
     lowered = {name.lower(): name for name in names}
     near = difflib.get_close_matches(str(received).lower(), lowered, n=1, cutoff=0.6)

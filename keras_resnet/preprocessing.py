@@ -22,11 +22,11 @@ MAX_SIDE = 2**14  # pixels, or channels, of the images that a contract may be fo
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """The input contract of a trained network: size, channels, and the standardisation of pixel values.
+    """The input contract of a trained network: size, channels, and the standardization of pixel values.
 
     Args:
         size: tuple (height, width) of the network's input, in pixels.
-        channels: int, 3 for RGB or 1 for grey.
+        channels: int, 3 for RGB or 1 for gray.
         mean: float array, of shape (channels,) or (height, width, channels), on the scale 0 to 255.
         std: float array of shape (channels,), on the same scale.
         crop: float in (0, 1], share of the shorter side that the central crop keeps before resizing.
@@ -75,7 +75,7 @@ class Preprocessing:
         Returns:
             float32 tensor (batch, *size, channels).
         """
-        return self.standardise(self.resize(images))
+        return self.standardize(self.resize(images))
 
     def resize(self, images):
         """Cut the central crop of the network's aspect and resize it, antialiased.
@@ -100,7 +100,7 @@ class Preprocessing:
         top, left = (shape[1] - rows) // 2, (shape[2] - columns) // 2
         return images[:, top : top + rows, left : left + columns, :]
 
-    def standardise(self, images):
+    def standardize(self, images):
         """Put the channels in order, subtract the mean and divide by the standard deviation.
 
         Args:
@@ -220,17 +220,7 @@ def preprocess(images, model_or_contract):
 
 
 def contract_of(model_or_contract) -> Preprocessing:
-    """Find an input contract.
-
-    Args:
-        model_or_contract: keras.Model that carries one, a `Preprocessing`, or a name in `CONTRACTS`.
-
-    Returns:
-        Preprocessing.
-
-    Raises:
-        ValueError: the model carries none, or the name is unknown.
-    """
+    """Give the contract that a model carries, a `Preprocessing` itself, or the one of a name in `CONTRACTS`."""
     if isinstance(model_or_contract, Preprocessing):
         return model_or_contract
     if isinstance(model_or_contract, str):

@@ -78,7 +78,7 @@ def _pixel_moments(source: Source, blank: Preprocessing) -> tuple[np.ndarray, np
 
 
 def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data.Dataset:
-    """Read a split as images of the network's size, not yet standardised.
+    """Read a split as images of the network's size, not yet standardized.
 
     Args:
         source: Source.
@@ -122,10 +122,10 @@ def test_batches(source: Source, split: str, preprocessing: Preprocessing, batch
         weight = (count + missing) / count
         examples = examples.map(lambda image, label: (image, label, weight))
         examples = examples.concatenate(tf.data.Dataset.from_tensors(blank).repeat(missing))
-    standardise = preprocessing.standardise
+    standardize = preprocessing.standardize
     return (
         examples.batch(max(batch // replicas, 1) * replicas)
-        .map(lambda images, *others: (standardise(images), *others), tf.data.AUTOTUNE)
+        .map(lambda images, *others: (standardize(images), *others), tf.data.AUTOTUNE)
         .prefetch(2)
     )
 
@@ -238,10 +238,10 @@ def _sampler(config: RunConfig, preprocessing: Preprocessing) -> Callable:
 
 
 def _augmenter(config: RunConfig, preprocessing: Preprocessing) -> Callable:
-    """Make the function that standardises and augments a batch."""
+    """Make the function that standardizes and augments a batch."""
 
     def augment(images, draws, mirrored):
-        images = preprocessing.standardise(images)
+        images = preprocessing.standardize(images)
         if config.pad_crop:
             images = augmentation.pad_and_crop(images, draws, config.pad_crop, config.border)
         return images if config.flip == "none" else augmentation.flip(images, mirrored)

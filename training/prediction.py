@@ -60,7 +60,7 @@ def _predict(
             images = list(pool.map(read, batch))
             readable = [image for image in images if not isinstance(image, str)]
             if readable:
-                rows = iter(model.predict_on_batch(preprocessing.standardise(tf.stack(readable))))
+                rows = iter(model.predict_on_batch(preprocessing.standardize(tf.stack(readable))))
             for path, image in zip(batch, images):
                 if isinstance(image, str):
                     yield {"image": str(path), "error": image}

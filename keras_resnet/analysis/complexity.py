@@ -17,7 +17,7 @@ def count_parameters(model: keras.Model) -> int:
         model: keras.Model, built.
 
     Returns:
-        int; the moving statistics of batch normalisation are not among them.
+        int; the moving statistics of batch normalization are not among them.
     """
     return sum(math.prod(weight.shape) for weight in model.weights if weight.name not in STATE)
 
@@ -29,7 +29,7 @@ def count_multiply_adds(model: keras.Model) -> int:
         model: keras.Model on the functional API, with a fixed image size.
 
     Returns:
-        int; additions of biases, normalisations and activations are not counted, as in the papers.
+        int; additions of biases, normalizations and activations are not counted, as in the papers.
 
     Raises:
         ValueError: the image size is not fixed.

@@ -13,7 +13,7 @@ from keras_resnet.analysis.graph import Cell, Node, UnitGraph
 from keras_resnet.analysis.unit_layout import CELL, CIRCLE, END, ROW, Box, Layout, Line, Point, layout
 from keras_resnet.files import write_atomically
 
-# Fill and frame of a box by what stands in it: tints that stay apart under the common kinds of colour blindness.
+# Fill and frame of a box by what stands in it: tints that stay apart under the common kinds of color blindness.
 COLOURS: dict[str, tuple[str, str]] = {
     "convolution": ("#cfe2f3", "#3d6f9e"),
     "norm": ("#fbf0c4", "#a98a1d"),
@@ -118,15 +118,7 @@ def _check_format(path: str | os.PathLike) -> None:
 
 
 def text_width(text: str, weight: str = "normal") -> float:
-    """Measure a text as it is drawn.
-
-    Args:
-        text: str, one line.
-        weight: "normal" or "bold".
-
-    Returns:
-        float, inches.
-    """
+    """Measure a line of text as it is drawn, "normal" or "bold", in inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 

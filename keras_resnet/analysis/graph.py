@@ -11,7 +11,7 @@ from keras_resnet.messages import unknown
 
 
 class Cell(NamedTuple):
-    """One thing that a layer does, as it is written in a box; `kind` decides its colour."""
+    """One thing that a layer does, as it is written in a box; `kind` decides its color."""
 
     text: str
     kind: str
@@ -105,14 +105,7 @@ def _shape(layer) -> str:
 
 
 def cells(layer: keras.layers.Layer) -> tuple[Cell, ...]:
-    """Write what a layer does, from its own configuration.
-
-    Args:
-        layer: keras.layers.Layer; one that `LABELS` lacks is written as its class.
-
-    Returns:
-        Tuple of Cells, the second one for the activation inside the layer, where it has one.
-    """
+    """Write what a layer does, from its own configuration; the activation inside a layer has a cell of its own."""
     kind, label = LABELS.get(type(layer).__name__, (None, None))
     if kind is None:
         # The layers of this package that end in `_relu` are activations, whatever their class.

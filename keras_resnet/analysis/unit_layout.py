@@ -65,15 +65,7 @@ class Column(NamedTuple):
 
 
 def layout(graph: UnitGraph, box_width: float) -> Layout:
-    """Place the layers of a unit: the longest branch on the right, the others beside it, in order of time downwards.
-
-    Args:
-        graph: UnitGraph.
-        box_width: float, inches, of every box.
-
-    Returns:
-        Layout.
-    """
+    """Place the layers of a unit: the longest branch on the right, the others beside it, in order of time downwards."""
     heights = {name: row * ROW for name, row in rows(graph).items()}
     columns = branches(graph)
 
@@ -87,12 +79,7 @@ def layout(graph: UnitGraph, box_width: float) -> Layout:
 def rows(graph: UnitGraph) -> dict[str, int]:
     """Give each layer its row: midway between the earliest that its inputs allow and the latest that its users do.
 
-    Args:
-        graph: UnitGraph.
-
-    Returns:
-        Dict of layer name -> int. It grows along every edge by at least the size of the layer above: both bounds
-        do, hence so does their mean.
+    It grows along every edge by at least the size of the layer above: both bounds do, hence so does their mean.
     """
     size, earliest, latest = sizes(graph), {}, {}
     for node in graph.nodes:
@@ -106,14 +93,9 @@ def rows(graph: UnitGraph) -> dict[str, int]:
 
 
 def sizes(graph: UnitGraph) -> dict[str, int]:
-    """Give the room that each layer takes in its column.
+    """Give the rows that each layer takes: one a cell, and one for the fork below where several layers use the output.
 
-    Args:
-        graph: UnitGraph.
-
-    Returns:
-        Dict of layer name -> int, in rows: one for each cell, and one for the fork below where several layers use
-        the output; two for a tensor that enters the unit.
+    A tensor that enters the unit takes two.
     """
     users = [source for source, _ in graph.edges]
     forks = {node.name: users.count(node.name) > 1 and node.cells[0].kind != "tensor" for node in graph.nodes}
@@ -124,13 +106,8 @@ def branches(graph: UnitGraph) -> list[Column]:
     """Cut the graph into chains, always the longest that is left, and columns for the edges that no chain can carry.
 
     Length is counted in layers, then in rows, so that the residual branch outlasts a gate of as many rows. An edge
-    runs in the column of its target where that begins a chain, else in that of its source where that ends one.
-
-    Args:
-        graph: UnitGraph.
-
-    Returns:
-        List of Columns, the longest chain first: that from the unit's input to its output.
+    runs in the column of its target where that begins a chain, else in that of its source where that ends one. The
+    longest chain, that from the unit's input to its output, comes first.
     """
     size, free, columns = sizes(graph), [node.name for node in graph.nodes], []
 
@@ -212,14 +189,7 @@ def _cost(drawn: Layout) -> tuple[int, int, float]:
 
 
 def conflicts(drawn: Layout) -> int:
-    """Count where a line runs through a box or another line, or along a line that it has no end in common with.
-
-    Args:
-        drawn: Layout.
-
-    Returns:
-        int.
-    """
+    """Count where a line runs through a box or another line, or along a line that it has no end in common with."""
     strokes = [(edge, *stroke) for edge, line in drawn.lines.items() for stroke in pairwise(line)]
     level = [(edge, min(a[0], b[0]), max(a[0], b[0]), a[1]) for edge, a, b in strokes if a[1] == b[1]]
     upright = [(edge, a[0], a[1], b[1]) for edge, a, b in strokes if a[0] == b[0]]

@@ -138,7 +138,7 @@ def vgg(depth: int, **choices) -> Architecture:
 
     Args:
         depth: int, 16 or 19.
-        **choices: fields of `Architecture`; normalization="batch" for batch normalisation.
+        **choices: fields of `Architecture`; normalization="batch" for batch normalization.
 
     Returns:
         Architecture.

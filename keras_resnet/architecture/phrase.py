@@ -22,7 +22,7 @@ def describe(architecture: Fields) -> str:
         ),
         (architecture.groups == 1 and architecture.width_per_group != 64, "wide"),
         (architecture.squeeze_excitation, "squeeze-and-excitation"),
-        (architecture.hidden and architecture.normalization != "none", "batch normalisation"),
+        (architecture.hidden and architecture.normalization != "none", "batch normalization"),
     ]
     shown = ", ".join(trait.replace("_", " ") for holds, trait in traits if holds)
     suffix = f" ({shown})" if shown else ""

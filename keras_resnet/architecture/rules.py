@@ -80,7 +80,7 @@ def _zero_scale_can_grow(architecture: Fields) -> Complaints:
     if architecture.entry.suffix != ("norm",) or architecture.normalization == "none":
         fitting = ", ".join(repr(name) for name, row in PLACEMENTS.items() if row.suffix == ("norm",))
         yield (
-            "zero_init_residual=True needs residual branches that end in a normalisation, or nothing behind the zeros "
+            "zero_init_residual=True needs residual branches that end in a normalization, or nothing behind the zeros "
             f"would ever learn: placement {fitting}; received {architecture.placement!r} with normalization="
             f"{architecture.normalization!r}."
         )

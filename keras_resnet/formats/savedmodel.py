@@ -72,6 +72,6 @@ def _signatures(model: keras.Model, preprocessing: Preprocessing) -> dict:
             return preprocessing.resize(decode_image(one, preprocessing.channels)[tf.newaxis])[0]
 
         shape = tf.TensorSpec((*preprocessing.size, preprocessing.channels), tf.float32)
-        return outputs(preprocessing.standardise(tf.map_fn(prepare, encoded, fn_output_signature=shape)))
+        return outputs(preprocessing.standardize(tf.map_fn(prepare, encoded, fn_output_signature=shape)))
 
     return {"serving_default": serving_default, "serve_bytes": serve_bytes}

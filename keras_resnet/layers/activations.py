@@ -1,4 +1,4 @@
-"""The serialisable layers of activations that learn, or that change the number of channels."""
+"""The serializable layers of activations that learn, or that change the number of channels."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class PiecewiseLinear(ChannelwiseActivation):
     """ReLU plus hinges, max(0, x) + sum of a_s * max(0, b_s - x), whose a_s and b_s are learned for each channel.
 
     The slopes a_s start at 0, so that the function starts as ReLU; the hinges b_s start evenly between -1 and 1,
-    where normalised values lie.
+    where normalized values lie.
 
     Args:
         hinges: int, terms of the sum.

@@ -26,7 +26,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        """Normalise `inputs`, of shape (batch, height, width, channels) where the fused kernel serves."""
+        """Normalize `inputs`, of shape (batch, height, width, channels) where the fused kernel serves."""
         if training and self.trainable and mask is None and self._is_fusible(inputs):
             return self._fused_training_step(inputs)
         return super().call(inputs, training=training, mask=mask)

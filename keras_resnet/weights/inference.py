@@ -101,7 +101,7 @@ def _squeeze(shapes: Shapes) -> dict[str, int]:
 
 
 def _biased(shapes: Shapes) -> tuple[str, ...]:
-    """Name the convolutions whose bias no normalisation directly behind could absorb."""
+    """Name the convolutions whose bias no normalization directly behind could absorb."""
     sites = {
         "stem": ("conv1_conv", "conv1_bn"),
         "shortcut": ("conv2_block1_0_conv", "conv2_block1_0_bn"),

@@ -33,7 +33,7 @@ def _fold_biases(model: keras.Model, tensors: Arrays) -> dict[str, np.ndarray]:
             followers = [node.operation for node in layer._outbound_nodes]
             if len(followers) != 1 or not isinstance(followers[0], BatchNormalization):
                 raise ValueError(
-                    f"the file has a bias in {layer.name}, and no normalisation behind it could absorb it; build the "
+                    f"the file has a bias in {layer.name}, and no normalization behind it could absorb it; build the "
                     f"network with that bias, as in biased=('{_site(layer.name)}',)."
                 )
             mean = f"{followers[0].name}/moving_mean"

@@ -54,7 +54,7 @@ def test_every_field_is_checked_and_documented(field):
         ({"squeeze_excitation": 4}, r"squeeze_excitation=4 must divide the 6 channels of a stage of width 6"),
         (
             {"zero_init_residual": True, "placement": FULL_PREACTIVATION},
-            r"needs residual branches that end in a normalisation.*placement 'original', 'relu_only_preactivation'; re",
+            r"needs residual branches that end in a normalization.*placement 'original', 'relu_only_preactivation'; re",
         ),
         ({"zero_init_residual": True, "placement": "relu_before_addition"}, r"received 'relu_before_addition' with"),
         ({"zero_init_residual": True, "normalization": "none"}, r"received 'original' with normalization='none'"),

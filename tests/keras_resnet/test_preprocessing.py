@@ -27,19 +27,19 @@ def as_numpy(tensor) -> np.ndarray:
     return keras.ops.convert_to_numpy(tensor)
 
 
-def test_standardise_by_hand():
+def test_standardize_by_hand():
     images = np.array([[[[100, 110, 120], [150, 50, 190]]]], "uint8")
-    np.testing.assert_allclose(contract((1, 2)).standardise(images), [[[[0, 0, 0], [1, -1, 1]]]], atol=1e-6)
+    np.testing.assert_allclose(contract((1, 2)).standardize(images), [[[[0, 0, 0], [1, -1, 1]]]], atol=1e-6)
 
 
-def test_standardise_subtracts_a_mean_image():
+def test_standardize_subtracts_a_mean_image():
     images, mean = pixels(2, 4, 4, 1), np.random.default_rng(1).uniform(0, 255, (4, 4, 1))
-    prepared = Preprocessing((4, 4), 1, mean, np.array([255.0])).standardise(images)
+    prepared = Preprocessing((4, 4), 1, mean, np.array([255.0])).standardize(images)
     np.testing.assert_allclose(prepared, (images - mean) / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_images_of_the_right_size_are_only_standardised(dtype):
+def test_images_of_the_right_size_are_only_standardized(dtype):
     images = pixels(2, 4, 4, 3).astype(dtype)
     prepared = as_numpy(contract()(images))
     assert prepared.dtype == "float32"
@@ -125,7 +125,7 @@ def test_contract_as_a_layer_computes_the_same_and_is_saved(tmp_path):
 
 def test_channels_are_turned_for_networks_that_want_bgr():
     pixels = np.array([[[[10.0, 20.0, 30.0]]]])
-    actual = keras.ops.convert_to_numpy(CONTRACTS["caffe"].standardise(pixels))
+    actual = keras.ops.convert_to_numpy(CONTRACTS["caffe"].standardize(pixels))
     np.testing.assert_allclose(actual[0, 0, 0], [30 - 103.939, 20 - 116.779, 10 - 123.68], rtol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Batches: how pixels are standardised, in which order examples come, augmented how, shared out how."""
+"""Batches: how pixels are standardized, in which order examples come, augmented how, shared out how."""
 
 import shutil
 
@@ -253,7 +253,7 @@ def test_training_set_that_lacks_examples_is_refused(digits, tiny, plain, monkey
 # Image folders.
 
 
-def test_image_folder_is_resized_and_standardised(image_dir):
+def test_image_folder_is_resized_and_standardized(image_dir):
     shutil.rmtree(image_dir / "val")
     pixels = write_image(image_dir / "val" / "dog" / "one.png", (20, 10), seed=3)
     write_image(image_dir / "val" / "cat" / "none.png", (8, 8))
