@@ -13,23 +13,22 @@ import argparse
 import contextlib
 import dataclasses
 import gc
-import importlib
 import itertools
 import json
 import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from machine import describe_machine, load
 
 if TYPE_CHECKING:
     import keras
 
 POLICIES = ("float32", "mixed_bfloat16")
-CPU_INFO = Path("/proc/cpuinfo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,14 +127,7 @@ CASES: dict[str, Case] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: list of str; default those of the process.
-
-    Returns:
-        int, the exit status.
-    """
+    """Run the command line."""
     options = parse(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Run as a script from anywhere, installed or not: the checkout that holds this file is the one measured.
@@ -191,15 +183,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def measure(case: Case, options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Time the contenders of a case in interleaved rounds.
-
-    Args:
-        case: Case.
-        options: the command line's.
-
-    Returns:
-        Dict of the seconds a step took in each round, and dict of the last round's loss, both by contender.
-    """
+    """Time the contenders of a case in interleaved rounds."""
     import keras
 
     steppers = {}
@@ -235,15 +219,7 @@ def dtype_policy(name: str) -> Iterator[None]:
 
 
 def prepare(model: keras.Model, case: Case) -> Callable[[int], float]:
-    """Compile a model and give it one fixed random batch, on the device.
-
-    Args:
-        model: keras.Model.
-        case: Case.
-
-    Returns:
-        Function `(steps) -> float` that trains for so many steps, waits for them and gives a loss.
-    """
+    """Compile a model and give it one fixed random batch, on the device."""
     import keras
     import numpy as np
 
@@ -274,16 +250,7 @@ def prepare(model: keras.Model, case: Case) -> Callable[[int], float]:
 
 
 def compare(case: Case, seconds: dict[str, list[float]], policies: list[str]) -> list[Ratio]:
-    """Divide the peer's time by ours, round by round.
-
-    Args:
-        case: Case.
-        seconds: dict of the seconds a step took in each round, by contender.
-        policies: list of str, the dtype policies that were measured.
-
-    Returns:
-        List of Ratios: at each policy, then the peer's float32 by our mixed_bfloat16.
-    """
+    """Divide the peer's time by ours, round by round."""
     pairs = [(policy, policy) for policy in policies]
     if set(policies) == set(POLICIES):
         pairs.append(POLICIES)
@@ -296,15 +263,7 @@ def compare(case: Case, seconds: dict[str, list[float]], policies: list[str]) ->
 
 
 def time_table(seconds: dict[str, list[float]], losses: dict[str, float]) -> list[str]:
-    """Lay out the time of a step of each contender.
-
-    Args:
-        seconds: dict of the seconds a step took in each round, by contender.
-        losses: dict of the last round's loss, by contender.
-
-    Returns:
-        List of lines.
-    """
+    """Lay out the time of a step of each contender."""
     lines = [f"  {'ms a step':36}{'median':>9}{'min':>9}{'max':>9}{'loss':>9}"]
     for label, values in seconds.items():
         numbers = (1e3 * f(values) for f in (statistics.median, min, max))
@@ -313,15 +272,7 @@ def time_table(seconds: dict[str, list[float]], losses: dict[str, float]) -> lis
 
 
 def ratio_table(ratios: list[Ratio], machine: dict[str, str]) -> list[str]:
-    """Lay out the ratios, each with the pair it compares and the target it has.
-
-    Args:
-        ratios: list of Ratios.
-        machine: dict of `describe_machine`.
-
-    Returns:
-        List of lines.
-    """
+    """Lay out the ratios, each with the pair it compares and the target it has."""
     lines = [f"  {'times faster (paired by round)':68}{'median':>9}{'min':>9}{'max':>9}  target"]
     for ratio in ratios:
         numbers = "".join(f"{f(ratio.values):9.2f}" for f in (statistics.median, min, max))
@@ -338,63 +289,6 @@ def verdict(ratio: Ratio, machine: dict[str, str]) -> str:
     reached = sum(value >= ratio.target for value in ratio.values)
     word = "reached" if statistics.median(ratio.values) >= ratio.target else "missed"
     return f">= {ratio.target}: {word} ({reached} of {len(ratio.values)} rounds)"
-
-
-def describe_machine() -> dict[str, str]:
-    """Name what a timing depends on: processor, threads, versions, load.
-
-    Returns:
-        Dict of str, by heading.
-    """
-    before = load()
-    import keras
-
-    backend = keras.backend.backend()
-    version = importlib.import_module(backend).__version__
-    info = processor()
-    instructions = sorted({"avx512_bf16", "amx_bf16"} & set(info.get("flags", "").split()))
-    cores = f"{info['cores']} cores, " if "cores" in info else ""
-    return {
-        "processor": f"{info.get('model name') or platform.processor() or platform.machine()}",
-        "threads": f"{cores}{os.cpu_count()} logical, {usable()} usable by this process; {thread_settings(backend)}",
-        "bfloat16": ", ".join(instructions) or "no avx512_bf16 nor amx_bf16 in /proc/cpuinfo",
-        "devices": ", ".join(keras.distribution.list_devices()) if backend != "torch" else "as torch chooses",
-        "versions": f"Keras {keras.__version__}, {backend} {version}, Python {platform.python_version()}",
-        "load": f"{before} (1, 5 and 15 minutes, before the start)",
-    }
-
-
-def processor() -> dict[str, str]:
-    """Read the first processor's fields of /proc/cpuinfo, and count the cores; empty where there is no such file."""
-    if not CPU_INFO.exists():
-        return {}
-    blocks = [
-        {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in block.splitlines())}
-        for block in CPU_INFO.read_text().strip().split("\n\n")
-    ]
-    cores = {(block.get("physical id"), block.get("core id", block.get("processor"))) for block in blocks}
-    return {**blocks[0], "cores": str(len(cores))}
-
-
-def usable() -> int:
-    """Count the processors that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def thread_settings(backend: str) -> str:
-    """Tell what limits the threads of the backend."""
-    settings: dict[str, Any] = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "unset")}
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        settings["intra_op"] = tf.config.threading.get_intra_op_parallelism_threads() or "auto"
-        settings["inter_op"] = tf.config.threading.get_inter_op_parallelism_threads() or "auto"
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
-
-
-def load() -> str:
-    """Give the load averages of the last 1, 5 and 15 minutes."""
-    return " ".join(f"{value:.2f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
 
 
 if __name__ == "__main__":
