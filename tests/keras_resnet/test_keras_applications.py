@@ -40,6 +40,12 @@ def keras_network(name):
     return randomise(build_network(weights=None, input_shape=SHAPE, classes=7, classifier_activation=None))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def release_networks():
+    yield
+    keras_network.cache_clear()
+
+
 def error_without(name, choice):
     """Leave one choice at the papers' value; tell how far the logits move, on all weights that both networks have."""
     choices = {field: value for field, value in CHOICES[name].items() if field != choice}

@@ -71,7 +71,8 @@ def silence(model):
 
 
 def test_orders_cover_all_placements_and_units():
-    assert {*ORDERS} == {(placement, unit) for placement in PLACEMENTS for unit in UNITS}
+    missing = {(placement, unit) for placement in PLACEMENTS for unit in UNITS} - {*ORDERS}
+    assert not missing, f"give {missing} rows in ORDERS of {__file__}"
 
 
 @pytest.mark.parametrize(("placement", "unit"), ORDERS)

@@ -13,6 +13,7 @@ from keras_resnet.__main__ import main
 from keras_resnet.weights import loading
 from keras_resnet.weights.checkpoint import read_checkpoint
 from keras_resnet.weights.loading import load_weights_from, network_of
+from keras_resnet.weights.published import PUBLISHED
 from tests.keras_resnet import torch_networks, torch_writer
 from tests.keras_resnet.helpers import copy_weights, images, outputs, randomise, relative_error, tiny
 from tests.shared import shared_file
@@ -131,19 +132,11 @@ def test_public_cifar_networks_give_their_reference_logits(depth, suffix):
 
 # keras.applications.
 
-APPLICATIONS = {
-    "ResNet50": keras.applications.ResNet50,
-    "ResNet101": keras.applications.ResNet101,
-    "ResNet152": keras.applications.ResNet152,
-    "ResNet50V2": keras.applications.ResNet50V2,
-    "ResNet101V2": keras.applications.ResNet101V2,
-    "ResNet152V2": keras.applications.ResNet152V2,
-}
-DEEP = [name for name in APPLICATIONS if "50" not in name]
+APPLICATIONS = {name: getattr(keras.applications, name) for name in PUBLISHED}
 
 
 def patiently(names):
-    return [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in names]
+    return [pytest.param(name, marks=() if "50" in name else pytest.mark.slow) for name in names]
 
 
 @pytest.mark.parametrize("include_top", [True, False])
