@@ -1,10 +1,21 @@
-"""A small network and its file, which the tests of hostile files share."""
+"""What the tests of files share: a small network and the parts of its file, both formats of torch.save."""
 
 import zipfile
 
 import pytest
 
 import keras_resnet
+from tests.keras_resnet.torch_writer import WRITERS
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights.bin"
+
+
+@pytest.fixture(params=WRITERS)
+def form(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")

@@ -157,3 +157,18 @@ def preprocessor(converter):
 
 def write(path, thing):
     path.write_text(json.dumps(thing))
+
+
+def saved(model, form, folder):
+    """Write a classifier in one of the forms that users have."""
+    if form == "archive":
+        model.save(folder / "model.keras")
+        return folder / "model.keras"
+    if form == "weights":
+        model.save_weights(folder / "any.weights.h5")
+        return folder / "any.weights.h5"
+    if form == "nameless archive":
+        save_nameless_archive(folder / "old.keras", model)
+        return folder / "old.keras"
+    save_preset(folder / "preset", model, names=form == "preset")
+    return folder / "preset"

@@ -21,12 +21,6 @@ from tests.keras_resnet import safetensors_writer, torch_writer
 from tests.keras_resnet.hostile import MORE, refusal, write_network
 from tests.keras_resnet.hub_networks import CONFIG
 
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "weights.bin"
-
-
 # Files of KerasHub.
 
 

@@ -17,21 +17,7 @@ from keras_resnet.weights.files.readers import read_tensors
 from keras_resnet.weights.loading import network_of
 from tests.keras_resnet import torch_writer
 from tests.keras_resnet.hostile import MORE, refusal, write_archive
-from tests.keras_resnet.torch_writer import Storage, Tensor, tensor
-
-PROGRAMS = {"torch": torch_writer.save_program, "legacy torch": torch_writer.save_legacy_program}
-WRITERS = {"torch": torch_writer.save, "legacy torch": torch_writer.save_legacy}
-
-
-@pytest.fixture(params=PROGRAMS)
-def form(request):
-    return request.param
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "weights.bin"
-
+from tests.keras_resnet.torch_writer import PROGRAMS, WRITERS, Storage, Tensor, tensor
 
 # What lies beyond the values of a storage.
 

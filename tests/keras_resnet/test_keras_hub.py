@@ -14,7 +14,7 @@ from keras_resnet.weights.checkpoint import read_checkpoint
 from keras_resnet.weights.loading import load_weights_from, network_of
 from tests.keras_resnet import hub_networks
 from tests.keras_resnet.helpers import images, outputs, randomise, relative_error
-from tests.keras_resnet.hub_networks import CONFIG, CONVERTER, DEEP, ResNetBackbone, ResNetImageClassifier
+from tests.keras_resnet.hub_networks import CONFIG, CONVERTER, DEEP, ResNetBackbone, ResNetImageClassifier, saved
 from tests.pairs import products
 
 NETWORKS = {
@@ -41,21 +41,6 @@ def classifier(changes=None, **config):
 def classifier_of(name):
     """Draw a network's classifier once; its tests follow one another."""
     return classifier(NETWORKS[name])
-
-
-def saved(model, form, folder):
-    """Write a classifier in one of the forms that users have."""
-    if form == "archive":
-        model.save(folder / "model.keras")
-        return folder / "model.keras"
-    if form == "weights":
-        model.save_weights(folder / "any.weights.h5")
-        return folder / "any.weights.h5"
-    if form == "nameless archive":
-        hub_networks.save_nameless_archive(folder / "old.keras", model)
-        return folder / "old.keras"
-    hub_networks.save_preset(folder / "preset", model, names=form == "preset")
-    return folder / "preset"
 
 
 def has_form(name, form, side):
@@ -106,6 +91,15 @@ def test_grey_images_and_a_network_by_name(tmp_path):
     model = network_of(path, "ResNet18", input_shape=(64, 64, 1), classifier_activation=None)
     x = images(2, 64, 64, 1)
     assert relative_error(outputs(model, x), outputs(theirs, x)) < 1e-5
+
+
+def described(changes, form, folder):
+    """Write a preset whose configuration is not that of its network."""
+    path = saved(classifier(), form, folder)
+    task = json.loads((path / "task.json").read_text())
+    task["config"]["backbone"]["config"].update(changes)
+    hub_networks.write(path / "task.json", task)
+    return path
 
 
 # What is said beside the weights.
@@ -243,19 +237,13 @@ def test_files_without_names_need_their_configuration(tmp_path):
     ],
 )
 def test_files_without_names_of_another_network_are_refused(changes, sentence, tmp_path):
-    path = saved(classifier(), "nameless preset", tmp_path)
-    task = json.loads((path / "task.json").read_text())
-    task["config"]["backbone"]["config"].update(changes)
-    hub_networks.write(path / "task.json", task)
+    path = described(changes, "nameless preset", tmp_path)
     with pytest.raises(ValueError, match=sentence):
         network_of(path)
 
 
 def test_configuration_of_another_network_is_refused_with_names_too(tmp_path):
-    path = saved(classifier(), "preset", tmp_path)
-    task = json.loads((path / "task.json").read_text())
-    task["config"]["backbone"]["config"]["stackwise_num_blocks"] = [2, 2]
-    hub_networks.write(path / "task.json", task)
+    path = described({"stackwise_num_blocks": [2, 2]}, "preset", tmp_path)
     with pytest.raises(ValueError, match=r"the file lacks conv2_block2_1_bn/beta"):
         network_of(path)
 
@@ -278,10 +266,7 @@ def test_configuration_that_is_damaged_is_refused(tmp_path):
     ],
 )
 def test_configuration_that_makes_no_sense_is_refused(changes, sentence, tmp_path):
-    path = saved(classifier(), "preset", tmp_path)
-    task = json.loads((path / "task.json").read_text())
-    task["config"]["backbone"]["config"].update(changes)
-    hub_networks.write(path / "task.json", task)
+    path = described(changes, "preset", tmp_path)
     with pytest.raises(ValueError, match=sentence):
         network_of(path)
 

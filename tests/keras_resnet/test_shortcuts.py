@@ -156,3 +156,56 @@ def test_unknown_choice_is_refused_in_words(choice, sentence):
 def test_unknown_place_of_zeros_is_refused_in_words():
     with pytest.raises(ValueError, match=r"Unknown value of zeros 'middle'\. Allowed: end, both"):
         keras_resnet.ResNet(tiny(shortcut={"name": "A", "zeros": "middle"}))
+
+
+def test_gates_begin_at_the_bias_asked_for():
+    model = keras_resnet.ResNet("ResNet8", shortcut={"name": "exclusive_gating", "bias": -3.5})
+    gates = [layer for layer in model.layers if layer.name.endswith("_0_gate")]
+    assert len(gates) == 3
+    assert all(np.all(gate.get_weights()[1] == -3.5) for gate in gates)
+
+
+def test_dropout_drops_the_asked_share_of_the_shortcut_while_training():
+    keras.utils.set_random_seed(0)
+    model = keras_resnet.ResNet("ResNet8", shortcut={"name": "dropout", "rate": 0.25})
+    layer = model.get_layer("conv2_block1_0_dropout")
+    dropped = keras.ops.convert_to_numpy(layer(np.ones((8, 16, 16, 16), "float32"), training=True))
+    assert set(np.unique(dropped)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert abs(np.mean(dropped == 0) - 0.25) < 0.01
+
+
+# arXiv 1603.05027, Table 1, on ResNet-110: the parameters of every variant, counted from its formula.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shortcut", "parameters"),
+    [
+        ("convolution", 1_826_202),
+        ({"name": "convolution", "norm": False}, 1_822_170),
+        ("exclusive_gating", 1_824_186),
+        ("shortcut_only_gating", 1_824_186),
+        ("constant_scaling", 1_727_962),
+        ("dropout", 1_727_962),
+    ],
+    ids=str,
+)
+def test_variants_of_resnet_110_have_their_parameters(shortcut, parameters):
+    model = keras_resnet.ResNet110(shortcut=shortcut)
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == parameters
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "sentence"),
+    [
+        ({"name": "dropout", "rate": 1.0}, r"rate must be a number from 0 to below 1; received 1\.0"),
+        ({"name": "dropout", "rate": "half"}, r"rate must be a number from 0 to below 1; received 'half'"),
+        ({"name": "exclusive_gating", "bias": None}, r"bias must be a number from -1000 to below 1000; received None"),
+        ({"name": "convolution", "norm": 1}, r"norm must be true or false; received 1"),
+        ({"name": "constant_scaling", "change": "C"}, r"Unknown value of change 'C'\. Allowed: A, B"),
+        ({"name": "dropout", "keep": 0.5}, r"Unknown parameter of shortcut 'dropout': 'keep'"),
+        ("exclusive_gate", r"Unknown shortcut 'exclusive_gate'\. Did you mean 'exclusive_gating'\?"),
+    ],
+    ids=str,
+)
+def test_impossible_parameters_are_refused_when_the_architecture_is_made(shortcut, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        tiny(shortcut=shortcut)

@@ -2,20 +2,16 @@
 
 from functools import partial
 
-import h5py
 import keras
 import numpy as np
 import pytest
-from keras.src.legacy.saving import legacy_h5_format
 
 import keras_resnet
 from keras_resnet.__main__ import main
-from keras_resnet.weights import loading
 from keras_resnet.weights.checkpoint import read_checkpoint
 from keras_resnet.weights.loading import load_weights_from, network_of
-from keras_resnet.weights.published import PUBLISHED
 from tests.keras_resnet import torch_networks, torch_writer
-from tests.keras_resnet.helpers import copy_weights, images, outputs, randomise, relative_error, tiny
+from tests.keras_resnet.helpers import copy_weights, images, outputs, relative_error
 from tests.shared import shared_file
 
 BASIC, BOTTLENECK = ((2, 2, 2, 2), 1), ((1, 2, 1, 2), 4)
@@ -128,42 +124,6 @@ def test_public_cifar_networks_give_their_reference_logits(depth, suffix):
     model = network_of(path, classifier_activation=None)
     logits = model.predict(keras_resnet.preprocess(reference["images"], model), batch_size=32, verbose=0)
     np.testing.assert_allclose(logits, reference[f"logits_resnet{depth}"], rtol=0, atol=1e-4)
-
-
-# keras.applications.
-
-APPLICATIONS = {name: getattr(keras.applications, name) for name in PUBLISHED}
-
-
-def patiently(names):
-    return [pytest.param(name, marks=() if "50" in name else pytest.mark.slow) for name in names]
-
-
-@pytest.mark.parametrize("include_top", [True, False])
-@pytest.mark.parametrize("name", patiently(APPLICATIONS))
-def test_published_file_gives_the_outputs_of_keras_applications(name, include_top, tmp_path, monkeypatch):
-    theirs = randomise(
-        APPLICATIONS[name](weights=None, include_top=include_top, pooling="avg", classifier_activation=None)
-    )
-    path = tmp_path / "weights.h5"
-    with h5py.File(path, "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
-    monkeypatch.setattr(loading, "download", lambda network, top: path)
-    sides = (224,) if include_top else (64, 65)
-    for side in sides:
-        arguments = {"include_top": include_top, "input_shape": (side, side, 3), "pooling": "avg"}
-        if not include_top:
-            theirs = same_at(APPLICATIONS[name], theirs, side)
-        ours = keras_resnet.ResNet(name, weights="imagenet", classifier_activation=None, **arguments)
-        x = images(1, side, side, 3)
-        assert relative_error(outputs(ours, x), outputs(theirs, x)) < 1e-5
-
-
-def same_at(application, model, side):
-    """Build a network of keras.applications for another size, with the same weights."""
-    other = application(weights=None, include_top=False, pooling="avg", input_shape=(side, side, 3))
-    other.set_weights(model.get_weights())
-    return other
 
 
 def test_contracts_travel_with_the_weights(tmp_path):
@@ -309,40 +269,6 @@ def test_biases_are_folded_where_a_normalisation_follows(tmp_path):
     expected = torch_networks.run_cifar(state, x.transpose(0, 3, 1, 2).astype("float64"))
     assert relative_error(outputs(model, x), expected) < 1e-5
     assert not model.get_layer("conv2_block1_1_conv").use_bias
-
-
-# Published weights.
-
-
-@pytest.mark.parametrize(
-    ("name", "choices", "sentence"),
-    [
-        ("ResNet18", {}, r"Unknown network with weights='imagenet': 'ResNet18'\. Did you mean 'ResNet1"),
-        (
-            "ResNet50",
-            {"stride_on": "3x3"},
-            r"published weights of ResNet50 are of stride_on='first', and would",
-        ),
-        ("ResNet50V2", {"stem_activation": True}, r"are of stem_activation=False"),
-        (tiny(), {}, r"weights='imagenet' are of networks by name"),
-    ],
-    ids=str,
-)
-def test_published_weights_of_another_network_are_refused(name, choices, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        keras_resnet.ResNet(name, weights="imagenet", **choices)
-
-
-def test_file_that_can_not_be_fetched_is_named_with_its_address_and_place(monkeypatch):
-    def offline(*args, **kwargs):
-        raise OSError("no network")
-
-    monkeypatch.setattr(keras.utils, "get_file", offline)
-    name = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    with pytest.raises(
-        ValueError, match=rf"{name} could not be fetched \(no network\)\. Download https.*{name} elsewh"
-    ):
-        keras_resnet.ResNet50(weights="imagenet", include_top=False)
 
 
 # The command line.

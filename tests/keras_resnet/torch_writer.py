@@ -145,3 +145,7 @@ def save_legacy_program(path, program, storages=(), protocol=2):
         values = storages[key].values
         parts += [len(values).to_bytes(8, "little"), values.tobytes()]
     path.write_bytes(b"".join(parts))
+
+
+WRITERS = {"torch": save, "legacy torch": save_legacy}
+PROGRAMS = {"torch": save_program, "legacy torch": save_legacy_program}

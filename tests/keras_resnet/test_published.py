@@ -1,0 +1,75 @@
+"""The weights that keras.applications publishes: they give its outputs, and what they are not of is refused."""
+
+import h5py
+import keras
+import pytest
+from keras.src.legacy.saving import legacy_h5_format
+
+import keras_resnet
+from keras_resnet.weights import loading
+from keras_resnet.weights.published import PUBLISHED
+from tests.keras_resnet.helpers import images, outputs, randomise, relative_error, tiny
+
+APPLICATIONS = {name: getattr(keras.applications, name) for name in PUBLISHED}
+
+
+def patiently(names):
+    return [pytest.param(name, marks=() if "50" in name else pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("include_top", [True, False])
+@pytest.mark.parametrize("name", patiently(APPLICATIONS))
+def test_published_file_gives_the_outputs_of_keras_applications(name, include_top, tmp_path, monkeypatch):
+    theirs = randomise(
+        APPLICATIONS[name](weights=None, include_top=include_top, pooling="avg", classifier_activation=None)
+    )
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
+    monkeypatch.setattr(loading, "download", lambda network, top: path)
+    sides = (224,) if include_top else (64, 65)
+    for side in sides:
+        arguments = {"include_top": include_top, "input_shape": (side, side, 3), "pooling": "avg"}
+        if not include_top:
+            theirs = same_at(APPLICATIONS[name], theirs, side)
+        ours = keras_resnet.ResNet(name, weights="imagenet", classifier_activation=None, **arguments)
+        x = images(1, side, side, 3)
+        assert relative_error(outputs(ours, x), outputs(theirs, x)) < 1e-5
+
+
+def same_at(application, model, side):
+    """Build a network of keras.applications for another size, with the same weights."""
+    other = application(weights=None, include_top=False, pooling="avg", input_shape=(side, side, 3))
+    other.set_weights(model.get_weights())
+    return other
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "sentence"),
+    [
+        ("ResNet18", {}, r"Unknown network with weights='imagenet': 'ResNet18'\. Did you mean 'ResNet1"),
+        (
+            "ResNet50",
+            {"stride_on": "3x3"},
+            r"published weights of ResNet50 are of stride_on='first', and would",
+        ),
+        ("ResNet50V2", {"stem_activation": True}, r"are of stem_activation=False"),
+        (tiny(), {}, r"weights='imagenet' are of networks by name"),
+    ],
+    ids=str,
+)
+def test_published_weights_of_another_network_are_refused(name, choices, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        keras_resnet.ResNet(name, weights="imagenet", **choices)
+
+
+def test_file_that_can_not_be_fetched_is_named_with_its_address_and_place(monkeypatch):
+    def offline(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.utils, "get_file", offline)
+    name = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    with pytest.raises(
+        ValueError, match=rf"{name} could not be fetched \(no network\)\. Download https.*{name} elsewh"
+    ):
+        keras_resnet.ResNet50(weights="imagenet", include_top=False)
