@@ -1,8 +1,9 @@
 """The signature of a weights file: which network its weights are of.
 
 Keras numbers the layers in a weights file by class and stores no names, so the file of one network loads into another
-of the same shapes without a word and computes another function. So our files carry the names of the layers that make
-the function, in an attribute that Keras itself does not read.
+of the same shapes without a word and computes another function. So the files of this package carry the Architecture,
+and the names of the layers that make the function, in attributes that Keras itself does not read. Those of version
+0.1.0 carry the names alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable
 import h5py
 import keras
 
-ATTRIBUTE = "keras_resnet_layers"
+NAMES, ARCHITECTURE = "keras_resnet_layers", "keras_resnet_architecture"
 # What tells a network apart: its weighted layers, and what adds, multiplies and scales their outputs.
 WEIGHTED = ("Conv2D", "BatchNormalization", "Dense", "PReLU", "TrainableSwish", "PiecewiseLinear", "Rational")
 KINDS = (*WEIGHTED, "Maxout", "Add", "Multiply", "Rescaling")
@@ -31,6 +32,8 @@ def names_of(model: keras.Model) -> list[str]:
 
 
 def sign(path: str | os.PathLike, model: keras.Model) -> None:
-    """Write the names of a model's layers into its weights file, an HDF5 file that Keras wrote."""
+    """Write which network a weights file is of, an HDF5 file that Keras wrote."""
     with h5py.File(path, "a") as file:
-        file.attrs[ATTRIBUTE] = json.dumps(names_of(model))
+        file.attrs[NAMES] = json.dumps(names_of(model))
+        if model.architecture is not None:
+            file.attrs[ARCHITECTURE] = json.dumps(model.architecture.to_dict())

@@ -9,14 +9,14 @@ import keras
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.architecture.catalogue import get_architecture
-from keras_resnet.build.head import has_top
 from keras_resnet.model import build_network
 from keras_resnet.weights.checkpoint import Checkpoint, read_checkpoint
+from keras_resnet.weights.comparison import SILENT, differences
+from keras_resnet.weights.legacy import choices_of_layers
 from keras_resnet.weights.matching import match_weights
 from keras_resnet.weights.names import check_architecture, check_model
 from keras_resnet.weights.own import load_network, load_weights, read_contract, written_here
 from keras_resnet.weights.published import download
-from keras_resnet.weights.structure import differences
 
 
 def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | None = None) -> None:
@@ -103,8 +103,8 @@ def _own_network(
     path = os.fspath(path)
     if written == "weights":
         raise ValueError(
-            f"{path!r} holds the weights of a network of this package, and not what it computes with them. Build the "
-            "network and give it the file, as in ResNet20(weights=...)."
+            f"{path!r} holds the weights of a network of this package alone. Build the network and give it the file, "
+            "as in ResNet20(weights=...)."
         )
     if others or isinstance(network, Architecture):
         raise ValueError(
@@ -134,14 +134,10 @@ def load_checkpoint(model: keras.Model, checkpoint: Checkpoint) -> None:
 
 
 def check_function(model: keras.Model, checkpoint: Checkpoint) -> None:
-    """Refuse a network whose layers compute something else than those that the weights are of."""
-    expected = build_network(
-        checkpoint.architecture(),
-        include_top=has_top(model),
-        input_shape=model.input_shape[1:],
-        classes=checkpoint.classes,
-    )
-    if found := differences(model, expected):
+    """Refuse a network of the same names and shapes that computes something else than the weights were trained for."""
+    there = checkpoint.architecture()
+    here = getattr(model, "architecture", None) or there.replace(**choices_of_layers(model))
+    if found := differences(here, there, SILENT):
         raise ValueError(
             f"the weights would compute something else: {'; '.join(found[:3])}. Build the network of the file with "
             "network_of(path)."

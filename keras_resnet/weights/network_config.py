@@ -47,7 +47,8 @@ def check_network(config: Config, budget: Budget) -> int:
         raise UnreadableError(found, "read its weights with network_of or load_weights_from")
     layers = layers_of(config.get("config"), budget)
     _check_contract(config["config"].get("preprocessing"))
-    _check_architecture(config["config"].get("architecture"), budget)
+    if (architecture := config["config"].get("architecture")) is not None:
+        sound_architecture(architecture, budget)
     others = {key: value for key, value in config["config"].items() if key not in ("layers", "architecture")}
     _check_objects(others, budget)
     shapes: dict[str, Shape] = {}
@@ -68,20 +69,8 @@ def check_network(config: Config, budget: Budget) -> int:
     return weighted
 
 
-def _check_contract(fields: Any) -> None:
-    """Refuse an input contract that is none, or is for images of any size."""
-    if fields is None:
-        return
-    try:
-        Preprocessing(**fields)
-    except (TypeError, ValueError) as error:
-        raise damaged(f"its config.json has no sound input contract: {error}") from error
-
-
-def _check_architecture(values: Any, budget: Budget) -> None:
-    """Refuse an architecture that is none, or whose activation is of a class that is not let through as a layer."""
-    if values is None:
-        return
+def sound_architecture(values: Any, budget: Budget) -> Architecture:
+    """Make the Architecture that a file describes, if its activation is of a class that is accepted as a layer."""
     activation = values.get("activation") if isinstance(values, dict) else None
     if isinstance(activation, dict) and _kind(activation) is not None:
         _check_objects({**values, "activation": {**activation, "class_name": None}}, budget)
@@ -90,8 +79,19 @@ def _check_architecture(values: Any, budget: Budget) -> None:
     try:
         architecture = Architecture.from_dict(values)
     except (TypeError, ValueError) as error:
-        raise damaged(f"its config.json has no sound architecture: {error}") from error
+        raise damaged(f"it has no sound architecture: {error}") from error
     budget.take(sum(architecture.blocks), "layers")
+    return architecture
+
+
+def _check_contract(fields: Any) -> None:
+    """Refuse an input contract that is none, or is for images of any size."""
+    if fields is None:
+        return
+    try:
+        Preprocessing(**fields)
+    except (TypeError, ValueError) as error:
+        raise damaged(f"its config.json has no sound input contract: {error}") from error
 
 
 def _name_and_kind(layer: Config) -> tuple[str, str]:
@@ -260,23 +260,22 @@ def _same(config: Config, shape: Shape, axis: int, budget: Budget) -> tuple[Shap
     return shape, 0
 
 
-def _keras(rule: Rule, kinds: tuple[str, ...]) -> dict[str, Rule]:
-    return {f"keras.layers>{kind}": rule for kind in kinds}
-
-
 # The layers that a network of this package may have, activations of the user's choice among them, by the name of their
 # class: what each gives out and how many weights it has, of its configuration, the shape and the channels' axis.
 LAYERS: dict[str, Rule] = {
     INPUT: _same,
-    **_keras(_convolution, ("Conv2D",)),
-    **_keras(_dense, ("Dense",)),
-    **_keras(_weights_for_each(lambda config: 4), ("BatchNormalization",)),
-    **_keras(_slopes, ("PReLU",)),
-    **_keras(_pool, ("MaxPooling2D", "AveragePooling2D")),
-    **_keras(_mean, ("GlobalAveragePooling2D", "GlobalMaxPooling2D")),
-    **_keras(_padded, ("ZeroPadding2D",)),
-    **_keras(_same, ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")),
-    **_keras(_same, ("Add", "Multiply", "Dropout", "SpatialDropout2D", "Identity", "Rescaling")),
+    "keras.layers>Conv2D": _convolution,
+    "keras.layers>Dense": _dense,
+    "keras.layers>BatchNormalization": _weights_for_each(lambda config: 4),
+    "keras.layers>PReLU": _slopes,
+    "keras.layers>MaxPooling2D": _pool,
+    "keras.layers>AveragePooling2D": _pool,
+    "keras.layers>GlobalAveragePooling2D": _mean,
+    "keras.layers>GlobalMaxPooling2D": _mean,
+    "keras.layers>ZeroPadding2D": _padded,
+    **{f"keras.layers>{kind}": _same for kind in ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")},
+    **{f"keras.layers>{kind}": _same for kind in ("Add", "Multiply", "Rescaling", "Identity")},
+    **{f"keras.layers>{kind}": _same for kind in ("Dropout", "SpatialDropout2D")},
     f"{PACKAGE}>BatchNormalization": _weights_for_each(lambda config: 4),
     f"{PACKAGE}>ZeroPadChannels": _more_channels,
     f"{PACKAGE}>MaxPoolPadding2D": _padded,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import h5py
 import keras
@@ -16,26 +17,37 @@ import keras
 # Keras finds the classes that a file names when they have been imported.
 import keras_resnet.layers
 import keras_resnet.model  # noqa: F401
+from keras_resnet.architecture import Architecture
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.signature import ATTRIBUTE, layer_names, names_of
+from keras_resnet.signature import ARCHITECTURE, NAMES, layer_names, names_of
+from keras_resnet.weights.comparison import differences
 from keras_resnet.weights.files.archives import Archive, is_archive, open_archive
 from keras_resnet.weights.files.budget import Budget
 from keras_resnet.weights.files.hdf5 import CONFIG_MEMBER, WEIGHTS_MEMBER, layers_of, opened_tree, text_of
 from keras_resnet.weights.files.json_text import parse, parse_object
 from keras_resnet.weights.files.raw import UnreadableError, damaged, opened, shortened
-from keras_resnet.weights.network_config import check_network, is_network
+from keras_resnet.weights.network_config import check_network, is_network, sound_architecture
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 
 
-def read_names(path: str | os.PathLike) -> list[str] | None:
-    """Read the names of the layers that a file is of."""
+class Signature(NamedTuple):
+    """Which network a file is of, as far as it says: the names of its layers, and its serialized Architecture."""
+
+    names: list[str] | None = None
+    architecture: Any = None
+
+
+def read_signature(path: str | os.PathLike) -> Signature:
+    """Read which network a `.keras` or HDF5 file is of."""
     with _reading(path) as (file, budget):
-        if is_archive(file):
-            with open_archive(file, budget) as archive:
-                layers = layers_of(_config(archive).get("config"), budget)
-            return layer_names((layer["class_name"], layer["config"].get("name", "")) for layer in layers)
-        return _signature(file)
+        if not is_archive(file):
+            return _signature(file)
+        with open_archive(file, budget) as archive:
+            config = _config(archive).get("config")
+        layers = layers_of(config, budget)
+        names = layer_names((layer["class_name"], layer["config"].get("name", "")) for layer in layers)
+        return Signature(names, config.get("architecture") if isinstance(config, dict) else None)
 
 
 def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | None:
@@ -46,7 +58,7 @@ def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | Non
                 whole = {CONFIG_MEMBER, WEIGHTS_MEMBER} <= set(archive.names)
                 return "network" if whole and is_network(_config(archive)) else None
         hdf5 = file.read(len(HDF5)) == HDF5
-        return "weights" if hdf5 and _signature(file) is not None else None
+        return "weights" if hdf5 and _signature(file).names is not None else None
 
 
 def read_contract(path: str | os.PathLike) -> Preprocessing | None:
@@ -93,9 +105,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     path = os.fspath(path)
     with opened(path, "give the path of a weights file, or None") as file:
         try:
-            names, expected = read_names(path), names_of(model)
-            if names is not None and names != expected:
-                raise ValueError(_difference(names, expected))
+            _check_signature(model, read_signature(path), Budget(os.path.getsize(path)))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of what does not fit, which the error says too
                 _load_checked(model, path, file)
@@ -139,15 +149,33 @@ def _config(archive: Archive) -> dict[str, Any]:
     return parse_object(archive.read(CONFIG_MEMBER), CONFIG_MEMBER)
 
 
-def _signature(file: BinaryIO) -> list[str] | None:
-    """Read the names in the attribute of an HDF5 file; None where it has none."""
+def _signature(file: BinaryIO) -> Signature:
+    """Read the signature in the attributes of an HDF5 file, which has none if another program wrote it."""
     with h5py.File(file, "r") as root:
-        if ATTRIBUTE not in root.attrs:
-            return None
-        names = parse("".join(text_of(root, ATTRIBUTE)), f"attribute {ATTRIBUTE}")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise damaged(f"its attribute {ATTRIBUTE!r} is not a list of names")
-        return names
+        names, architecture = (_attribute(root, name) for name in (NAMES, ARCHITECTURE))
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise damaged(f"its attribute {NAMES!r} is not a list of names")
+    return Signature(names, architecture)
+
+
+def _attribute(root: h5py.File, name: str) -> Any:
+    return parse("".join(text_of(root, name)), f"attribute {name}") if name in root.attrs else None
+
+
+def _check_signature(model: keras.Model, signature: Signature, budget: Budget) -> None:
+    """Refuse the file of another network: of one that computes something else, or has other layers."""
+    architecture = getattr(model, "architecture", None)
+    if signature.architecture is not None and architecture is not None:
+        _check_architecture(architecture, signature.architecture, budget)
+    if signature.names is not None and signature.names != names_of(model):
+        raise ValueError(_difference(signature.names, names_of(model)))
+
+
+def _check_architecture(here: Architecture, fields: Any, budget: Budget) -> None:
+    if fields == json.loads(json.dumps(here.to_dict())):
+        return  # whatever its activation is, also a function that only the user's program knows
+    if found := differences(here, sound_architecture(fields, budget)):
+        raise ValueError(f"the file is of another network: {'; '.join(found[:3])}.")
 
 
 def _difference(names: list[str], expected: list[str]) -> str:

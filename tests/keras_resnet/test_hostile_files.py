@@ -15,7 +15,7 @@ import keras_resnet
 from keras_resnet.weights.files import budget
 from keras_resnet.weights.files.readers import read_tensors
 from keras_resnet.weights.loading import load_weights_from, network_of
-from keras_resnet.weights.own import load_network, load_weights, read_names, written_here
+from keras_resnet.weights.own import load_network, load_weights, read_signature, written_here
 from keras_resnet.weights.sources.keras_hub import Description
 from tests.keras_resnet import safetensors_writer, torch_writer
 from tests.keras_resnet.hostile import MORE, refusal, write_network
@@ -66,7 +66,7 @@ READERS = {
     "network_of": network_of,
     "load_network": load_network,
     "written_here": written_here,
-    "read_names": read_names,
+    "read_signature": read_signature,
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 import keras_resnet
 from keras_resnet.choices.shortcuts import SHORTCUTS
 from keras_resnet.weights.loading import network_of
-from keras_resnet.weights.own import load_network, load_weights, read_names, written_here
+from keras_resnet.weights.own import load_network, load_weights, read_signature, written_here
 from tests.keras_resnet.hostile import MORE, refusal, write_archive, write_network
 
 
@@ -158,7 +158,7 @@ def test_configurations_that_are_none_are_refused_by_every_reader(tmp_path, mode
     write_archive(path, {**parts, "config.json": NO_CONFIGURATIONS[name]}.items())
     for read in (load_network, lambda path: load_weights(model, path)):
         assert "config" in refusal(path, read)
-    for read in (written_here, read_names, network_of):
+    for read in (written_here, read_signature, network_of):
         try:
             read(path)
         except ValueError as error:
@@ -296,5 +296,5 @@ def test_signatures_that_are_none_are_refused(tmp_path, model, name):
     model.save_weights(path)
     with h5py.File(path, "a") as file:
         file.attrs["keras_resnet_layers"] = SIGNATURES[name]
-    for read in (written_here, read_names, lambda path: load_weights(model, path)):
+    for read in (written_here, read_signature, lambda path: load_weights(model, path)):
         assert "attribute" in refusal(path, read)

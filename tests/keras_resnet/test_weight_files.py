@@ -1,11 +1,17 @@
 """A weights file loads into its own network and into no other."""
 
+import json
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.weights.own import names_of, read_names
+from keras_resnet.signature import names_of
+from keras_resnet.weights.names import check_model
+from keras_resnet.weights.own import read_signature
 from tests.keras_resnet.helpers import images, outputs, randomise
 
 SHAPE = (16, 16, 3)
@@ -23,10 +29,27 @@ def saved(request, tmp_path):
     return model, path
 
 
-def test_a_file_knows_the_layers_it_is_of(saved):
+def without_architecture(path):
+    """Leave the names of its layers alone in a file, as version 0.1.0 wrote it."""
+    if path.name.endswith(".h5"):
+        with h5py.File(path, "a") as file:
+            del file.attrs["keras_resnet_architecture"]
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    del config["config"]["architecture"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**members, "config.json": json.dumps(config)}.items():
+            archive.writestr(name, content)
+
+
+def test_a_file_knows_the_network_it_is_of(saved):
     model, path = saved
-    assert read_names(str(path)) == names_of(model)
-    assert {"conv1_conv", "conv2_block1_add", "predictions"} <= set(names_of(model))
+    signature = read_signature(str(path))
+    assert signature.names == names_of(model)
+    assert {"conv1_conv", "conv2_block1_add", "predictions"} <= set(signature.names)
+    assert keras_resnet.Architecture.from_dict(signature.architecture) == model.architecture
 
 
 def test_its_own_network_takes_the_weights(saved):
@@ -36,24 +59,60 @@ def test_its_own_network_takes_the_weights(saved):
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
 
 
-@pytest.mark.parametrize(
-    ("other", "sentence"),
-    [
-        ({"name": "ResNet8V2"}, "has no layer"),
-        ({"name": "Plain8"}, "has a layer 'conv2_block1_add'"),
-        ({"name": "ResNet14"}, "has no layer 'conv2_block2_1_bn'"),
-        ({"shortcut": "B"}, "has no layer 'conv3_block1_0_bn'"),
-        ({"shortcut": "C"}, "has no layer 'conv2_block1_0_bn'"),
-        ({"shortcut": "constant_scaling"}, "has no layer 'conv2_block1_0_scale'"),
-        ({"activation": "rational"}, "has no layer 'conv1_relu'"),
-        ({"activation": "maxout"}, "has no layer 'conv1_relu'"),
-        ({"squeeze_excitation": 4}, "has no layer 'conv2_block1_se_excite'"),
-    ],
-    ids=str,
-)
-def test_another_network_of_fitting_shapes_is_refused(saved, other, sentence):
-    with pytest.raises(ValueError, match=f"does not hold the weights of .*{sentence}"):
+# Networks whose files must not load, with what is said of a file that carries its Architecture, and of one of 0.1.0.
+OTHERS = [
+    ({"name": "ResNet8V2"}, "placement is 'full_preactivation' here and 'original' there", "has no layer"),
+    ({"name": "Plain8"}, "shortcut is 'none' here and 'A' there", "has a layer 'conv2_block1_add'"),
+    ({"name": "ResNet14"}, r"blocks is \(2, 2, 2\) here and \(1, 1, 1\) there", "has no layer 'conv2_block2_1_bn'"),
+    ({"shortcut": "B"}, "shortcut is 'B' here", "has no layer 'conv3_block1_0_bn'"),
+    ({"shortcut": "C"}, "shortcut is 'C' here", "has no layer 'conv2_block1_0_bn'"),
+    ({"shortcut": "constant_scaling"}, "shortcut is 'cons", "has no layer 'conv2_block1_0_scale'"),
+    ({"activation": "rational"}, "activation is 'rational' here and 'relu' there", "has no layer 'conv1_relu'"),
+    ({"activation": "maxout"}, "activation is 'maxout' here", "has no layer 'conv1_relu'"),
+    ({"squeeze_excitation": 4}, "squeeze_excitation is 4 here", "has no layer 'conv2_block1_se_excite'"),
+]
+
+
+@pytest.mark.parametrize(("other", "sentence", "old_sentence"), OTHERS, ids=str)
+def test_another_network_of_fitting_shapes_is_refused(saved, other, sentence, old_sentence):
+    with pytest.raises(ValueError, match=f"does not hold the weights of .* is of another network: .*{sentence}"):
         build(**other, weights=saved[1])
+    without_architecture(saved[1])
+    with pytest.raises(ValueError, match=f"does not hold the weights of .*{old_sentence}"):
+        build(**other, weights=saved[1])
+
+
+@pytest.mark.parametrize("choices", [{"activation": "gelu"}, {"padding": "same"}, {"norm_epsilon": 1e-3}], ids=str)
+def test_a_network_of_the_same_layers_that_computes_something_else_is_refused(saved, choices):
+    (field,) = choices
+    with pytest.raises(ValueError, match=f"does not hold the weights of .*: {field} is "):
+        build(**choices, weights=saved[1])
+
+
+HARMLESS = {"dropout": 0.1, "l2": 1e-4, "norm_momentum": 0.5, "synchronized": True}
+
+
+def test_a_network_that_only_trains_otherwise_takes_the_weights(saved):
+    model, path = saved
+    x = images(2, *SHAPE)
+    other = build(**HARMLESS, stochastic_depth=0.5, classifier_dropout=0.1, weights=path)
+    np.testing.assert_allclose(outputs(other, x), outputs(model, x), atol=1e-5)
+
+
+@keras.saving.register_keras_serializable("test_weight_files", "halved")
+def halved(x):
+    return x / 2
+
+
+@pytest.mark.parametrize("activation", [halved, keras.layers.LeakyReLU(0.3), keras.layers.PReLU, {"name": "prelu"}])
+def test_activations_of_every_kind_are_told_apart(tmp_path, activation):
+    model = randomise(build(activation=activation))
+    model.save_weights(tmp_path / "x.weights.h5")
+    x = images(2, *SHAPE)
+    same = build(activation=activation, weights=tmp_path / "x.weights.h5")
+    np.testing.assert_array_equal(outputs(same, x), outputs(model, x))
+    with pytest.raises(ValueError, match="activation is 'relu' here"):
+        build(weights=tmp_path / "x.weights.h5")
 
 
 def test_another_number_of_classes_is_refused(saved):
@@ -64,7 +123,7 @@ def test_another_number_of_classes_is_refused(saved):
 def test_a_file_that_keras_alone_wrote_still_loads(tmp_path):
     model = build()
     keras.Model(model.input, model.output).save_weights(tmp_path / "plain.weights.h5")
-    assert read_names(str(tmp_path / "plain.weights.h5")) is None
+    assert read_signature(str(tmp_path / "plain.weights.h5")) == (None, None)
     loaded = build(weights=tmp_path / "plain.weights.h5")
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
 
@@ -93,7 +152,7 @@ def test_network_of_refuses_to_make_another_of_a_network_of_this_package(tmp_pat
 
 def test_network_of_does_not_guess_what_weights_of_this_package_are_of(tmp_path):
     build(activation="gelu").save_weights(tmp_path / "x.weights.h5")
-    with pytest.raises(ValueError, match=r"holds the weights of a network of this package, and not what it computes"):
+    with pytest.raises(ValueError, match=r"holds the weights of a network of this package alone\. Build the network"):
         keras_resnet.network_of(tmp_path / "x.weights.h5")
 
 
@@ -115,3 +174,13 @@ def test_weights_are_saved_in_parts_where_that_is_asked_for(tmp_path):
     other.load_weights(tmp_path / "x.weights.json")
     for left, right in zip(other.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("name", ["ResNet18D", "ResNeXt29_8x64d", "VGG16BN", "Plain20", "Highway20", "ResNet20V2"])
+def test_a_network_of_this_package_is_known_by_its_name(name):
+    model = keras_resnet.ResNet(name, include_top=False, input_shape=(32, 32, 3))
+    old = keras_resnet.ResidualNetwork(model.input, model.output, name=model.name)  # as from a file of version 0.1.0
+    for network in (model, old):
+        check_model(network, name, "network.keras")
+        with pytest.raises(ValueError, match=f"'{name.lower()}', not ResNet34: they differ in .* convolutions, as"):
+            check_model(network, "ResNet34", "network.keras")
