@@ -21,9 +21,9 @@ def __dir__() -> list[str]:
 
 
 if startup.is_command():
-    startup.begin_command()  # it imports Keras when it needs it, and not for --help
+    startup.begin_command()  # a command imports Keras when it needs it, which --help does not
 else:
     startup.import_keras()
-    # Whoever has imported this package can load its `.keras` files: this registers the layers and the model.
+    # Importing the package registers the layers and the model, so that its `.keras` files can be loaded.
     importlib.import_module(f"{__name__}.layers")
     importlib.import_module(f"{__name__}.model")

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return STATUS
-    except BrokenPipeError:  # nobody reads any more, as behind `| head -3`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `| head -3`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
     except Exception as error:

@@ -111,7 +111,7 @@ def decode_image(encoded, channels: int):
 
 
 def exif_orientation(encoded):
-    """Read how to turn an image, 1 to 8 as EXIF counts, from any bytes; 1, upright, where they say nothing valid.
+    """Read how to turn an image, 1 to 8 as EXIF counts, from any bytes; 1, upright, if they do not say.
 
     Source: JEITA CP-3451 (Exif 2.3), 4.5.4 and 4.6.4; PNG, third edition, 11.3.4.5; WebP container specification.
     """

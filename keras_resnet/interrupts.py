@@ -21,7 +21,7 @@ def end_on_interrupt() -> None:
     Python raises KeyboardInterrupt wherever the program happens to be. A finalizer drops it: above all
     `AtomicFunction.__del__` of TensorFlow, which often runs when a long call into C++ has ended, as between building a
     network and its first step. Where it passes through C++ it becomes another error, another exit status, or a crash;
-    where it comes through it waits for TensorFlow to be torn down. Nothing of this is needed: files are written whole,
+    where it comes through it waits for TensorFlow to be torn down. None of this is needed: files are written whole,
     and what is unfinished is removed here.
     """
     signal.signal(signal.SIGINT, _end)

@@ -30,7 +30,7 @@ class ResidualNetwork(keras.Model):
     It carries its choices (`architecture`, an `Architecture`), where its features lie (`levels`, a dict of names to
     `Level`) and what its weights expect of images (`preprocessing`, a `Preprocessing`) into its `.keras` file, copies
     and configuration. `architecture` is None for a network that a file of version 0.1.0 holds or that was not built by
-    this package, `preprocessing` for one whose weights say nothing of it.
+    this package, `preprocessing` while its weights have no known input contract.
 
     Keras walks the graph of a functional model recursively when it makes one, which also happens on loading
     and cloning, and meets Python's recursion limit near 1000 layers.
@@ -69,7 +69,7 @@ class ResidualNetwork(keras.Model):
         return config
 
     def _run_through_graph(self, *args: Any, **kwargs: Any):
-        """Mark the outputs of a symbolic graph, of which `keras.models.clone_model` makes a model of this class.
+        """Mark the outputs of a symbolic graph, from which `keras.models.clone_model` makes a model of this class.
 
         The method is Keras's own. Where it is not used any more, a clone knows its weights and not its choices.
         """
@@ -80,7 +80,7 @@ class ResidualNetwork(keras.Model):
         return outputs
 
     def train_step(self, *args: Any, **kwargs: Any):
-        """Train on a batch as Keras does; while that is traced, Python looks for no garbage among all that it makes."""
+        """Train on a batch as Keras does, without Python's garbage collector while the step is traced."""
         with uncollected():
             return super().train_step(*args, **kwargs)
 
@@ -115,7 +115,7 @@ class ResidualNetwork(keras.Model):
 
 
 def size_of_weights_file(model: keras.Model) -> int:
-    """Say how many bytes a weights file may take, for on a full disk the HDF5 library ends the whole process."""
+    """Give an upper bound of a weights file's bytes; on a full disk the HDF5 library would end the whole process."""
     variables = [*model.variables, *(model.optimizer.variables if getattr(model, "optimizer", None) else ())]
     return sum(4 * math.prod(variable.shape) + 4096 for variable in variables)
 
@@ -123,8 +123,8 @@ def size_of_weights_file(model: keras.Model) -> int:
 def uncompiled(model: ResidualNetwork) -> ResidualNetwork:
     """Give a network over the same layers without optimizer, loss and metrics.
 
-    Keras writes these into every `.keras` file of a compiled model, with the optimizer's state, and whoever loads it
-    needs their classes.
+    Keras writes these into every `.keras` file of a compiled model, with the optimizer's state, and to load the file
+    their classes are needed.
     """
     return ResidualNetwork(model.input, model.output, name=model.name, **carried(model))
 

@@ -120,7 +120,7 @@ class Preprocessing:
             channels: int; one has the average mean and deviation of all, more than there are repeat them.
 
         Returns:
-            Preprocessing. A mean of each pixel becomes one of each channel, for it belongs to its size.
+            Preprocessing. A mean of each pixel becomes one of each channel, because it fits one size only.
         """
         mean, std, order = self.mean, self.std, self.order
         if mean.ndim == 3 and (tuple(size) != self.size or channels != self.channels):
@@ -132,7 +132,7 @@ class Preprocessing:
         return dataclasses.replace(self, size=size, channels=channels, mean=mean, std=std, order=order)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the contract as plain values, of which `Preprocessing(**fields)` makes it again.
+        """Give the contract as plain values, which `Preprocessing(**fields)` reads.
 
         Returns:
             Dict that JSON can hold.

@@ -24,7 +24,7 @@ from keras_resnet.interrupts import end_on_interrupt
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # "1" keeps back information, "2" warnings too, "3" errors too
 VERBOSE = "--verbose"
 DEBUG = "KERAS_RESNET_DEBUG"  # set to see tracebacks
-CLOSED = 141  # the status with which shells report a command whose output nobody reads any more
+CLOSED = 141  # the status with which shells report a command whose output is no longer read
 # The commands that are installed, by the packages that `python -m` runs.
 COMMANDS = {"keras_resnet": "keras-resnet", "training": "keras-resnet-train", "tuning": "keras-resnet-tune"}
 

@@ -202,7 +202,7 @@ CATALOGUE: dict[str, Architecture] = {
     **{f"Highway{depth}": highway(depth) for depth in (20, 32)},
 }
 
-# The families of which every valid depth has a name.
+# Families whose networks have a name at every valid depth.
 FAMILIES: dict[str, Callable[..., Architecture]] = {
     "resnet": cifar,
     "plain": functools.partial(cifar, shortcut="none"),

@@ -23,7 +23,7 @@ class Counts(NamedTuple):
     one_for_each_stage: bool
 
     def check(self, name: str, values: object) -> None:
-        """Refuse what is no such tuple."""
+        """Refuse any other value."""
         counts = isinstance(values, tuple) and all(type(value) is int and value > 0 for value in values)
         if not counts or (self.one_for_each_stage and not values):
             number = "one for each stage" if self.one_for_each_stage else "or none"
@@ -39,7 +39,7 @@ class Names(NamedTuple):
     allowed: tuple[str, ...]
 
     def check(self, name: str, values: object) -> None:
-        """Refuse what is no such tuple."""
+        """Refuse any other value."""
         if not isinstance(values, tuple):
             raise ValueError(f"{name} must be a tuple; received {values!r}.")
         for value in values:

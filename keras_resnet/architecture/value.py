@@ -39,7 +39,7 @@ class Architecture(Fields):
         check_rules(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Write the architecture as plain values, of which `from_dict` makes it again.
+        """Write the architecture as plain values, which `from_dict` reads.
 
         Returns:
             Dict that JSON can hold: of each field its value, of an activation that is no name its Keras configuration.

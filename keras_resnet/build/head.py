@@ -44,7 +44,7 @@ def classifier(x, classes: int, activation: str | None, penalty: keras.regulariz
 
 
 def hidden_layers(architecture: Architecture, x):
-    """Lay out the fully connected layers before the classifier, as convolutions of which the first spans the map.
+    """Lay out the fully connected layers before the classifier, as convolutions; the first one spans the map.
 
     Source: arXiv 1409.1556, Table 1, "FC-4096", and section 3.2, which makes the same convolutions of them.
     """

@@ -62,7 +62,7 @@ def _default_shape(architecture: Architecture, include_top: bool) -> Shape:
 
 
 def check_shape(shape: Shape, stride: int) -> None:
-    """Refuse a shape of images that is none, or of which the stride of the whole network leaves no pixel."""
+    """Refuse a shape that is not that of an image, or is too small for the stride of the network."""
     layout = "(height, width, channels)" if channel_axis() == 3 else "(channels, height, width)"
     if len(shape) != 3:
         raise ValueError(f"input_shape must be {layout}; received {shape}.")

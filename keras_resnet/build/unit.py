@@ -1,4 +1,4 @@
-"""The residual unit: one function lays out its convolutions and its order of operations, both of which are data."""
+"""The residual unit: one function lays out its convolutions and operations, which are given as data."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def activation_factory(activation: Activation) -> Callable[..., keras.layers.Lay
 
 
 def check_activation(activation: Activation) -> None:
-    """Refuse what is no activation; a name that is known here is checked without Keras."""
+    """Refuse anything but an activation; names that are known here are checked without importing Keras."""
     if _is_named(activation):
         parse_choice("activation", activation, LAYERS)
     elif not (isinstance(activation, str) and activation in KERAS_FUNCTIONS):

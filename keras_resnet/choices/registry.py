@@ -123,7 +123,7 @@ def check_value(parameter: str, value: Any, annotation: Any) -> None:
 
 
 def check_number(parameter: str, value: Any, kind: type, bounds: Range) -> None:
-    """Refuse what is no number of a kind, `int` or `float`, within bounds."""
+    """Refuse anything but a number of a kind, `int` or `float`, within bounds."""
     allowed, noun = ((int,), "an integer") if kind is int else ((int, float), "a number")
     if isinstance(value, bool) or not isinstance(value, allowed) or value not in bounds:
         raise ValueError(f"{parameter} must be {noun} {bounds}; received {value!r}.")

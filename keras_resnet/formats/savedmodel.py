@@ -33,7 +33,7 @@ def export_savedmodel(
     Raises:
         ValueError: the backend is not TensorFlow, the folder exists, the model has another number of classes, or it
             does not carry what it expects of images, or a label is no line of text.
-        OSError: the folder cannot be written; nothing of it stays.
+        OSError: the folder cannot be written; no part of it is left behind.
     """
     preprocessing = preprocessing or contract_of(model)
     if len(labels) != model.output_shape[-1]:
