@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from keras_resnet.architecture.marks import HARMLESS, Counts, Names, OneOf
-from keras_resnet.choices.activations import Activation, channels_taken, check_activation
+from keras_resnet.architecture.marks import HARMLESS, Counts, Names, OneOf, Registered
+from keras_resnet.choices.activations import LAYERS, Activation, channels_taken, check_activation
 from keras_resnet.choices.placements import PLACEMENTS, Placement
 from keras_resnet.choices.registry import Range
-from keras_resnet.choices.shortcuts import parse_shortcut
+from keras_resnet.choices.shortcuts import SHORTCUTS, parse_shortcut
 from keras_resnet.choices.stems import STEMS
 from keras_resnet.choices.units import UNITS
 
@@ -49,13 +49,17 @@ class Fields:
         "original"
     )
     shortcut: Annotated[
-        str | Mapping[str, Any], parse_shortcut, "a name, or a mapping of `name` and that variant's parameters"
+        str | Mapping[str, Any],
+        parse_shortcut,
+        Registered(SHORTCUTS),
+        "a name, or a mapping of `name` and that variant's parameters",
     ] = "B"
     activation: Annotated[
         Activation,
         check_activation,
-        "a name, a mapping of `name` and parameters, a function, a Layer class, a Layer as prototype, or a serialized "
-        "Keras config",
+        Registered(LAYERS),
+        "a name, of a function of Keras too; a mapping of `name` and parameters; a function, a Layer class, a Layer as "
+        "prototype, or a serialized Keras config",
     ] = "relu"
     groups: Annotated[
         int, COUNT, 'groups of channels that the 3x3 convolutions of bottlenecks treat apart ("cardinality")'

@@ -17,6 +17,12 @@ class OneOf(NamedTuple):
     table: Mapping[str, Any]
 
 
+class Registered(NamedTuple):
+    """The value may be a name in a registry; the documentation lists them."""
+
+    registry: Mapping[str, Any]
+
+
 class Counts(NamedTuple):
     """The value is a tuple of positive integers: one for each stage, or any number of them."""
 

@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from keras_resnet.architecture.fields import Fields
-from keras_resnet.architecture.marks import HARMLESS, Counts, Names, OneOf
+from keras_resnet.architecture.marks import HARMLESS, Counts, Names, OneOf, Registered
 from keras_resnet.choices.registry import Range, check_number
 from keras_resnet.messages import unknown
 
@@ -79,6 +79,9 @@ def _row(name: str, annotation: Any, default: Any) -> Field:
     table = next((mark.table for mark in marks if isinstance(mark, OneOf)), None)
     (doc,) = (mark for mark in marks if isinstance(mark, str))
     others = tuple(mark for mark in marks if mark is not doc)
+    for mark in others:
+        if isinstance(mark, Registered):
+            doc += f"; names are {', '.join(mark.registry)}"
     return Field(name, kind if table is None else Literal[tuple(table)], default, doc, others)
 
 

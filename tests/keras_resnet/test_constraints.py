@@ -4,6 +4,8 @@ import pytest
 
 from keras_resnet import Architecture
 from keras_resnet.architecture.table import TABLE
+from keras_resnet.choices.activations import LAYERS
+from keras_resnet.choices.shortcuts import SHORTCUTS
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, tiny
 
 BOTTLENECK = {"unit": "bottleneck"}
@@ -16,6 +18,11 @@ def test_every_field_is_checked_and_documented(field):
     assert TABLE[field].doc and f"        {field}: {TABLE[field].written_kind}" in Architecture.__doc__.replace(
         "\n            ", " "
     )
+
+
+@pytest.mark.parametrize(("field", "registry"), [("shortcut", SHORTCUTS), ("activation", LAYERS)])
+def test_names_in_a_registry_are_documented(field, registry):
+    assert TABLE[field].doc.endswith(f"; names are {', '.join(registry)}")
 
 
 @pytest.mark.parametrize(
