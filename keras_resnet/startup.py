@@ -34,8 +34,14 @@ BEFORE_LOGGING = "WARNING: All log messages before absl::InitializeLog() is call
 def is_command() -> bool:
     """Tell whether this process runs a command line of ours, which Python knows before it runs a `__main__`."""
     program = sys.argv[0] if getattr(sys, "argv", None) else ""
-    by_module = any(flag == "-m" and name in COMMANDS for flag, name in itertools.pairwise(sys.orig_argv))
-    return (program == "-m" and by_module) or Path(program).name in COMMANDS.values()
+    module = next((name for flag, name in itertools.pairwise(sys.orig_argv) if flag == "-m"), None)
+    return (program == "-m" and _is_ours(module)) or Path(program).name in COMMANDS.values()
+
+
+def _is_ours(module: str | None) -> bool:
+    """Tell whether a module is a package of this project: users may have a package called `training` too."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return module in COMMANDS and file is not None and Path(file).parents[1] == Path(__file__).parents[1]
 
 
 def called(package: str) -> str:

@@ -3,6 +3,8 @@
 import ast
 import inspect
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,17 @@ def test_no_module_imports_tensorflow_or_the_packages_above(source):
 def test_the_check_of_imports_sees_an_import_in_a_branch_and_not_in_a_function():
     tree = ast.parse("try:\n    import tensorflow as tf\nexcept ImportError:\n    pass\ndef f():\n    import jax\n")
     assert module_level_imports(tree) == {"tensorflow"}
+
+
+def test_package_of_the_users_own_called_training_is_no_command(tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "__init__.py").write_text("import keras_resnet\n", encoding="utf-8")
+    code = "import signal, sys; print('keras' in sys.modules, signal.getsignal(signal.SIGINT).__name__)\n"
+    (tmp_path / "training" / "__main__.py").write_text(code, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "training"]
+    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert process.stdout == "True default_int_handler\n"
 
 
 def test_all_lists_the_public_names_and_each_exists():
