@@ -1,11 +1,11 @@
-"""A file that other code wrote, brought to the names of this package: what it holds, and of which network."""
+"""A file that other code wrote, under the names of this package: what it holds, and of which network."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -55,10 +55,6 @@ class Checkpoint(NamedTuple):
         architecture = described or infer_architecture(self.tensors, self.source, self.projection)
         check_extent(architecture, self.tensors, classes=self.classes)
         return architecture
-
-    def naming_faults(self, does: str) -> AbstractContextManager[None]:
-        """Say in one sentence, which names the file, what is wrong with it."""
-        return naming_faults(self.path, does)
 
     def contract_for(self, model: keras.Model) -> Preprocessing:
         """Give what the weights expect of images, at the size that a model takes, where that is fixed."""

@@ -1,8 +1,8 @@
-"""Whether a file holds about as much as the network that its names, shapes or configuration ask for.
+"""Whether a file holds about as many values as the network that its names, shapes or configuration ask for.
 
-They may ask for any number of units and filters, and to build a network takes time and memory before its weights are
-looked for. What is counted here is less than the network needs, so that files of which a little is missing are still
-told what it is.
+They may ask for any number of units and filters, and building a network takes time and memory before its weights are
+looked for. What is counted here is less than the network needs, so that a file that lacks a few tensors still gets the
+message that names them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.choices.units import UNITS
 from keras_resnet.weights.naming import Arrays
 
-# The network that is asked for may need so many times the values of the file.
+# The network may need so many times the values of the file.
 _SLACK = 2
 _ADVICE = "get it from another source"
 
 
 def check_ranks(tensors: Arrays) -> None:
-    """Check that the weights of a network have the number of axes that they have everywhere."""
+    """Check that every weight has the number of axes that such a weight has in any network."""
     for name, array in tensors.items():
         layer, _, weight = name.rpartition("/")
         if weight == "kernel":
@@ -27,11 +27,11 @@ def check_ranks(tensors: Arrays) -> None:
         else:
             axes = (1,) if weight in ("bias", "gamma", "beta", "moving_mean", "moving_variance") else range(1, 5)
         if array.ndim not in axes or 0 in array.shape:
-            raise ValueError(f"a tensor {name} of shape {array.shape}, which that of no network has; {_ADVICE}.")
+            raise ValueError(f"a tensor {name} of shape {array.shape}, which no network has; {_ADVICE}.")
 
 
 def check_extent(architecture: Architecture, tensors: Arrays, channels: int = 1, classes: int | None = None) -> None:
-    """Check that a network is not far larger than the file that it is to be built for."""
+    """Check that a network is not far larger than the file whose weights it would take."""
     units, values = sum(architecture.blocks), sum(array.size for array in tensors.values())
     if units > len(tensors):
         raise ValueError(f"names or a configuration of {units:,} units, and {len(tensors):,} tensors; {_ADVICE}.")

@@ -67,7 +67,7 @@ def _shortcut(shapes: Shapes, blocks: tuple[int, ...]) -> str:
         *_, inputs, filters = shapes[name]
         if inputs == filters:
             raise ValueError(
-                f"it has {name}, a projection where the width stays, and no shortcut of ours has it there."
+                f"it has {name}, a projection where the width stays, which no shortcut here has in one unit alone."
             )
     return "B" if projections else "A"
 
@@ -79,11 +79,11 @@ def _stem(shapes: Shapes, widths: tuple[int, ...]) -> dict[str, Any]:
     filters = [kernel[-1] for kernel in kernels]
     stem = "deep" if deep else {7: "imagenet", 3: "cifar"}.get(kernels[0][0])
     if stem is None:
-        raise ValueError(f"its first convolution is {kernels[0][0]}x{kernels[0][1]}, and no stem of ours has such.")
+        raise ValueError(f"its first convolution is {kernels[0][0]}x{kernels[0][1]}; stems here begin with 7x7 or 3x3.")
     if deep and filters != [filters[2] // 2, filters[2] // 2, filters[2]]:
         raise ValueError(
-            f"the convolutions of its stem have {filters[0]}, {filters[1]} and {filters[2]} filters, and in a stem of "
-            "ours the first two have half as many as the third."
+            f"the convolutions of its stem have {filters[0]}, {filters[1]} and {filters[2]} filters; the first two "
+            "must have half as many as the third."
         )
     return {"stem": stem, **({} if filters[-1] == widths[0] else {"stem_width": filters[-1]})}
 

@@ -10,7 +10,7 @@ import keras
 from keras_resnet.architecture import Architecture
 from keras_resnet.architecture.catalogue import get_architecture
 from keras_resnet.model import build_network
-from keras_resnet.weights.checkpoint import Checkpoint, read_checkpoint
+from keras_resnet.weights.checkpoint import Checkpoint, naming_faults, read_checkpoint
 from keras_resnet.weights.comparison import SILENT, differences
 from keras_resnet.weights.legacy import choices_of_layers
 from keras_resnet.weights.matching import match_weights
@@ -22,10 +22,10 @@ from keras_resnet.weights.published import download
 def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | None = None) -> None:
     """Load a checkpoint that other code wrote into a network of the same architecture, and its input contract.
 
-    Read are the files of PyTorch (without PyTorch, and without running code from them), safetensors, NumPy's `.npz`
-    and HDF5; known the names of torchvision, timm, pytorch_resnet_cifar10, keras.applications and KerasHub. What
-    KerasHub writes beside its weights is read too: the configuration in a `.keras` archive, or in a preset's folder,
-    of which `path` may be the whole, `task.weights.h5` or `model.weights.h5`, the backbone alone.
+    Formats: PyTorch (read without PyTorch, and without running code from the file), safetensors, NumPy's `.npz` and
+    HDF5. Naming schemes: torchvision, timm, pytorch_resnet_cifar10, keras.applications and KerasHub. What KerasHub
+    writes beside its weights is read too: the configuration in a `.keras` archive, or in the folder of a preset;
+    `path` may be that folder, its `task.weights.h5`, or its `model.weights.h5` for the backbone alone.
 
     Args:
         model: keras.Model of this package. Without a classifier, that of the file is left out.
@@ -51,16 +51,16 @@ def network_of(
 ) -> keras.Model:
     """Build the network of a checkpoint that other code wrote, and load it; or load a `.keras` file of this package.
 
-    Names and shapes of the tensors decide the network as far as they can, and `network` must agree with them. For the
-    rest the conventions of the code that names tensors so are taken. A file of another network with the same names and
-    shapes loads without a word and computes something else; give its `network` where there is one here. Such are:
+    Names and shapes of the tensors decide the network as far as they can, and `network` must agree with them. The rest
+    follows the conventions of the naming scheme. A file of another network with the same names and shapes loads
+    without an error and computes something else; pass its `network` if it can be built here. Such files are:
 
-    - anti-aliased networks (timm's resnetaa, resnetblur, seresnetaa and others), of which there are none here;
-    - networks with another activation than ReLU, or strides, dilation or epsilon of their own;
-    - a stem of one 3x3 convolution that strides, which is taken for that of CIFAR;
+    - anti-aliased networks (timm's resnetaa, resnetblur, seresnetaa and others), which cannot be built here;
+    - networks with another activation than ReLU, or with unusual strides, dilation or epsilon;
+    - those whose stem is one 3x3 convolution that strides: it is taken for the stem of CIFAR networks;
     - where the naming does not tell whether projections pool (timm's resnetv2, KerasHub's weights without their
-      configuration, keras.applications' naming): they are taken to pool behind a stem of three convolutions only, as
-      in the published networks.
+      configuration, keras.applications): only those behind a stem of three convolutions are taken to pool, as in the
+      published networks.
 
     Args:
         path: file to read, as for `load_weights_from`.
@@ -80,7 +80,7 @@ def network_of(
     checkpoint = read_checkpoint(path, key)
     architecture, named = network, {}
     if network is None or isinstance(network, str):
-        with checkpoint.naming_faults("is of no network that can be built here:"):
+        with naming_faults(checkpoint.path, "is of no network that can be built here:"):
             architecture = checkpoint.architecture()
     if isinstance(network, str):
         check_architecture(architecture, network, checkpoint.path)
@@ -124,7 +124,7 @@ def load_published(model: keras.Model, network: str, include_top: bool) -> None:
 
 def load_checkpoint(model: keras.Model, checkpoint: Checkpoint) -> None:
     """Load a checkpoint into a network, and its input contract; where it does not fit, the model is left as it was."""
-    with checkpoint.naming_faults(f"does not fit {model.name!r}:"):
+    with naming_faults(checkpoint.path, f"does not fit {model.name!r}:"):
         pairs = match_weights(model, checkpoint.tensors)
         check_function(model, checkpoint)
         contract = checkpoint.contract_for(model)

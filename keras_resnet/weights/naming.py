@@ -18,7 +18,7 @@ Arrays = Mapping[str, np.ndarray]
 
 # What wrappers of a model, for training or compiling, put before the name of every tensor.
 PREFIXES = ("module.", "model.", "backbone.", "encoder.", "resnet.", "_orig_mod.")
-# What torch's averages of a model, of which torchvision's `model_ema` is one, count beside its tensors.
+# A counter beside the tensors in torch's averages of a model, such as torchvision's `model_ema`.
 COUNT = "n_averaged"
 # Names of the tensors of a layer in PyTorch: of a normalization, and of all other layers.
 TORCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
@@ -109,7 +109,7 @@ def projection_of(source: Source, arrays: Arrays) -> str | None:
 
 def translate(source: Source, arrays: Arrays) -> dict[str, np.ndarray]:
     """Give the tensors of a file the names and the order of axes that they have here."""
-    ours, strangers = {}, []
+    ours, unknown = {}, []
     for name, array in arrays.items():
         layer, _, part = name.rpartition(source.separator)
         if part == DROPPED:
@@ -117,13 +117,13 @@ def translate(source: Source, arrays: Arrays) -> dict[str, np.ndarray]:
         place = _place(source, layer, array)
         known = _part(source, place, part)
         if place is None or known is None:
-            strangers.append(name)
+            unknown.append(name)
             continue
         if place == "predictions" and array.ndim == 4:  # a classifier as a 1x1 convolution
             array = array[:, :, 0, 0]
         ours[f"{place}/{known}"] = _transposed(array) if source.framework == "torch" and known == "kernel" else array
-    if strangers:
-        raise ValueError(f"tensors for which a network of {source.title} has no place here: {', '.join(strangers)}.")
+    if unknown:
+        raise ValueError(f"tensors for which a network of {source.title} has no place here: {', '.join(unknown)}.")
     return _with_deep_stem(source, ours)
 
 

@@ -1,8 +1,8 @@
 """The configuration in a `.keras` file of this package, checked before Keras builds anything of it.
 
 Keras makes whatever a configuration names, and allocates its weights, before it looks at the weights in the file. So
-the layers are counted here, only those of which networks of this package consist are accepted, and the shapes of their
-outputs and weights are worked out from the configuration alone. Classes that the user has registered are trusted.
+the layers are counted here, only those that networks of this package have are accepted, and the shapes of their outputs
+and weights are worked out from the configuration alone. Classes that the user has registered are trusted.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def sound_architecture(values: Any, budget: Budget) -> Architecture:
 
 
 def _check_contract(fields: Any) -> None:
-    """Refuse an input contract that is none, or is for images of any size."""
+    """Refuse an input contract that makes no sense, or is for images without a limit to their size."""
     if fields is None:
         return
     try:

@@ -51,7 +51,7 @@ def read_signature(path: str | os.PathLike) -> Signature:
 
 
 def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | None:
-    """Tell what of this package a file holds."""
+    """Tell whether a file holds a network of this package, or the weights of one."""
     with _reading(path) as (file, budget):
         if is_archive(file):
             with open_archive(file, budget) as archive:
@@ -73,7 +73,7 @@ def load_network(path: str | os.PathLike) -> keras.Model:
 
     Nothing in it is run, and what it may ask for is bounded before Keras builds anything: the layers that the
     configuration names, the weights that they would have, and what the archive unpacks to; see `files.budget`. Only
-    layers of which networks of this package consist are made, and classes and functions that the user has registered.
+    the layers that networks of this package have are made, and classes and functions that the user has registered.
     """
     with _reading(path) as (file, budget):
         if not is_archive(file):
@@ -92,7 +92,7 @@ def load_network(path: str | os.PathLike) -> keras.Model:
 
 
 def _built(config: dict[str, Any]) -> keras.Model:
-    """Let Keras build a network that has been checked; of its errors, which tell all of the file, say the reason."""
+    """Let Keras build a network that has been checked; of its errors, which print the whole file, keep the reason."""
     try:
         return keras.saving.deserialize_keras_object({**config, "compile_config": None}, safe_mode=True)
     except Exception as error:
@@ -116,7 +116,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
 
 def _load_checked(model: keras.Model, path: str, file: BinaryIO) -> None:
-    """Let Keras load weights of which all may be read."""
+    """Let Keras load a file after checking that all of it may be read."""
     budget = Budget(os.path.getsize(path))
     if not is_archive(file):
         with opened_tree(path, budget):
@@ -134,7 +134,7 @@ def _load_checked(model: keras.Model, path: str, file: BinaryIO) -> None:
 
 @contextmanager
 def _reading(path: str | os.PathLike) -> Iterator[tuple[BinaryIO, Budget]]:
-    """Open a file, and say in one sentence, which names it, whatever goes wrong with its content."""
+    """Open a file; an error about its content becomes one sentence that names the file."""
     path = os.fspath(path)
     with opened(path) as file:
         try:

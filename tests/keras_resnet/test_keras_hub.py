@@ -204,7 +204,10 @@ def test_heads_of_another_kind_are_refused(config, sentence, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"input_conv_kernel_sizes": [3]}, "its stem is a 3x3 convolution of stride 2, and no stem of ours is"),
+        (
+            {"input_conv_kernel_sizes": [3]},
+            "its stem is a 3x3 convolution of stride 2, which no network here begins with",
+        ),
         ({"block_type": "basic_block_vd", **DEEP}, "conv2_block1_0_conv/kernel, a projection where the width stays"),
     ],
 )

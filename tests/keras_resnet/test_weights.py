@@ -237,7 +237,7 @@ def test_file_of_a_part_of_a_network_is_refused(tmp_path):
 
 def test_stem_of_growing_width_is_refused(tmp_path):
     state = torch_networks.resnet(*BASIC, stem=(24, 32, 64), pooled=True)
-    with pytest.raises(ValueError, match=r"its stem have 24, 32 and 64 filters, and in a stem of ours the first two"):
+    with pytest.raises(ValueError, match=r"its stem have 24, 32 and 64 filters; the first two must have half"):
         network_of(saved(state, tmp_path))
 
 

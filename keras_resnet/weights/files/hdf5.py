@@ -98,7 +98,7 @@ def _check_array(data: h5py.Dataset, name: str, budget: Budget) -> None:
 
 
 def _check_filters(data: h5py.Dataset, name: str, most: int) -> None:
-    """Check that no chunk unpacks to more than its values take, for HDF5 unpacks whatever is there."""
+    """Check that no chunk unpacks to more than its values take, for HDF5 itself unpacks all of it."""
     pipeline = data.id.get_create_plist()
     filters = [pipeline.get_filter(place)[0] for place in range(pipeline.get_nfilters())]
     if filters != [kind for kind in _FILTERS if kind in filters]:
@@ -171,7 +171,7 @@ def _by_group(config: Any, budget: Budget) -> dict[str, dict[str, Any]]:
 
 
 def layers_of(config: Any, budget: Budget) -> list[dict[str, Any]]:
-    """Give the layers in the configuration of a model, each of which has a class and a configuration of its own."""
+    """Give the layers in the configuration of a model, after checking that each has a class and a configuration."""
     layers = config.get("layers", []) if isinstance(config, dict) else config or []
     budget.take(len(layers) if isinstance(layers, list) else 0, "layers")
     sound = isinstance(layers, list) and all(

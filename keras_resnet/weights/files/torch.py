@@ -121,7 +121,7 @@ def _find_storages(stream: mmap.mmap, keys: Any, storages: dict[str, Storage]) -
 
 @contextlib.contextmanager
 def _whole_models_told_apart(find: Callable[[bytes, int], int]):
-    """Say of a pickled module that it is one, instead of which of its classes came first."""
+    """Tell a whole pickled module apart in the message, which would else name the first of its classes."""
     try:
         yield
     except ForbiddenError as error:

@@ -112,7 +112,7 @@ def _size(shape: Any = ()) -> tuple[Any, ...]:
 
 
 def _filled_later(kind: Callable[[], Any]) -> Callable[..., Any]:
-    """Stand for a container that a pickle makes empty, whatever its arguments, and fills by instructions of its own."""
+    """Stand for a container that a pickle makes empty and fills afterwards; its arguments are ignored."""
     return lambda *arguments: kind()
 
 
