@@ -226,14 +226,7 @@ def _columns() -> dict[str, np.ndarray]:
 
 
 def _tiff_orientation(tiff):
-    """Read the orientation in the first directory of a TIFF, which is what EXIF consists of.
-
-    Args:
-        tiff: uint8 tensor, any bytes.
-
-    Returns:
-        int32 scalar tensor as of `exif_orientation`.
-    """
+    """Read the orientation in the first directory of a TIFF, which is what EXIF consists of, from any bytes."""
     import tensorflow as tf
 
     length = tf.size(tiff, tf.int64)

@@ -79,15 +79,7 @@ def _bias_of_variance(inputs):
 
 @functools.cache
 def shared_constant(value: float, dtype: str = "float32"):
-    """Give a scalar that a TensorFlow graph holds once, however many layers use it.
-
-    Args:
-        value: float.
-        dtype: str or tf.DType.
-
-    Returns:
-        tf.Tensor, made outside of any graph.
-    """
+    """Give a scalar, made outside of any graph, that a TensorFlow graph holds once, however many layers use it."""
     import tensorflow as tf
 
     with tf.init_scope():
