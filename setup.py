@@ -32,7 +32,7 @@ setup(
     package_data={
         "keras_resnet": ["py.typed", "*.pyi"],
         "training": ["py.typed", "recipes/*.yaml"],
-        "tuning": ["py.typed", "space.yaml"],
+        "tuning": ["py.typed", "space.yaml", "report/templates/*.j2"],
     },
     entry_points={
         "console_scripts": [
@@ -58,7 +58,9 @@ setup(
             "tyro>=0.9",
         ],
         "tune": [
+            "jinja2>=3.1",
             "keras-tuner[bayesian]>=1.4.8",
+            "markdown-it-py>=3",
             "scipy>=1.11",
         ],
         # The API reference and guide as HTML, and the tutorial notebook.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from tyro.conf import Positional, arg
@@ -19,9 +19,11 @@ from training.__main__ import DEFAULT_RECIPE
 from training.command_line import option, run
 from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
 from tuning.space.reading import RESERVED, default_space
-from tuning.study import Study, make_study
+from tuning.study import Settings, Study, make_study, over_recipe
 
 PROGRAM = called("tuning")
+# Fields that cannot be searched, and are those of all trials.
+KEPT = ("data_dir", "download", "devices", "train_split")
 DEFAULT_SEARCH = "activation,shortcut,placement,optimizer"
 
 DESCRIPTION = f"""Search which choices learn best, and leave a study folder that explains itself.
@@ -36,6 +38,7 @@ class SearchOptions:
     """What a search takes from the command line."""
 
     fields: Annotated[RunConfig, arg(name="")]
+    settings: Annotated[Settings, arg(name="")]
     recipe: str = DEFAULT_RECIPE
     """Complete set of fields that all trials start from."""
     config: Path | None = None
@@ -43,24 +46,6 @@ class SearchOptions:
     search: str | None = None
     """Fields to search, joined by commas, in the ranges that come with the package; default of no --config:
     activation,shortcut,placement,optimizer."""
-    tuner: Literal["random", "grid", "bayesian", "hyperband"] = "random"
-    """How trials are proposed."""
-    objective: Literal["accuracy", "loss"] = "accuracy"
-    """What decides, on the validation split."""
-    trials: int | None = None
-    """Trials at most."""
-    total_epochs: int | None = None
-    """Epochs of all trials together, after which none begins."""
-    hours: float | None = None
-    """Hours of the search, after which no trial begins."""
-    repeats: int = 1
-    """Runs of each trial, with seeds of their own."""
-    finalists: int = 3
-    """Best trials that are trained on the whole training set and tested."""
-    stop: Literal["none", "median"] = "none"
-    """End a trial early where it is worse than the median of those before at the same epoch."""
-    grace: int = 5
-    """Epochs before which no trial is ended early."""
     study_dir: Path | None = None
     """Folder of the study, to make or to go on with; default studies/RECIPE-TIME."""
     workers: int = 1
@@ -96,11 +81,7 @@ class WorkOptions:
 
 
 def run_search(arguments: list[str]) -> None:
-    """Search.
-
-    Args:
-        arguments: list of str, the command line.
-    """
+    """Search."""
     options = tyro.cli(
         SearchOptions, prog=PROGRAM, description=DESCRIPTION, args=arguments, default=starting_options(arguments)
     )
@@ -130,75 +111,39 @@ def how_to_go_on(folder: Path) -> str:
 
 
 def starting_options(arguments: list[str]) -> SearchOptions:
-    """Find recipe, study file and length among the arguments, for they decide all other defaults.
-
-    Args:
-        arguments: list of str.
-
-    Returns:
-        SearchOptions.
-
-    Raises:
-        ValueError: recipe, file or one of their settings is wrong.
-    """
+    """Find recipe, study file and length among the arguments, for they decide all other defaults."""
     recipe, config = option(arguments, "--recipe"), option(arguments, "--config")
-    settings = read_fields(Path(config)) if config else {}
-    recipe = recipe or settings.get("recipe") or (None if config else DEFAULT_RECIPE)
-    fields = load_recipe(recipe) if recipe else {}
-    given = settings.get("fields") or {}
-    for length, other in (("epochs", "iterations"), ("iterations", "epochs")):
-        if given.get(length) is not None:
-            fields.pop(other, None)
-    fields |= given
-    for length, other in (("--epochs", "iterations"), ("--iterations", "epochs")):
-        if (value := option(arguments, length)) is not None and value.isdigit():
-            fields = {**fields, other: None, length.removeprefix("--"): int(value)}
-    own = {"seed": settings.get("seed", 0), "validation": settings.get("validation", 0.1)}
+    described = read_fields(Path(config)) if config else {}
+    recipe = recipe or described.get("recipe") or (None if config else DEFAULT_RECIPE)
+    fields = over_recipe(load_recipe(recipe) if recipe else {}, described.get("fields") or {})
+    for length in ("epochs", "iterations"):
+        if (value := option(arguments, f"--{length}")) is not None and value.isdigit():
+            fields = over_recipe(fields, {length: int(value)})
+    own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
     start = make_config({**fields, **own}, config or f"recipe {recipe!r}")
-    shared = {name: settings[name] for name in STUDY_OPTIONS if name in settings}
-    return SearchOptions(start, recipe or "study", Path(config) if config else None, **shared)
-
-
-# The settings of a study that are options of their own; the rest are fields of its runs.
-STUDY_OPTIONS = ("tuner", "objective", "trials", "total_epochs", "hours", "repeats", "finalists", "stop", "grace")
+    settings = Settings(**{name: described[name] for name in Settings.model_fields if name in described})
+    return SearchOptions(start, settings, recipe or "study", Path(config) if config else None)
 
 
 def study_of(options: SearchOptions) -> Study:
-    """Make the study that the command line describes.
-
-    Args:
-        options: SearchOptions.
-
-    Returns:
-        Study.
-
-    Raises:
-        ValueError: a setting is not allowed.
-    """
-    settings = read_fields(options.config) if options.config else {}
-    space = settings.get("space") or {}
+    """Make the study that the command line describes."""
+    described = read_fields(options.config) if options.config else {}
+    described.pop("recipe", None)
+    space = described.get("space") or {}
     if options.search is not None or not options.config:
         named = DEFAULT_SEARCH if options.search is None else options.search
         space = default_space([name.strip() for name in named.split(",") if name.strip()])
-    dumped = options.fields.model_dump(mode="json")
-    kept = ("data_dir", "download", "devices", "train_split")
     fields = {
         name: value
-        for name, value in dumped.items()
-        if name not in space and (name not in RESERVED or name in kept) and value is not None
+        for name, value in options.fields.model_dump(mode="json").items()
+        if name not in space and (name not in RESERVED or name in KEPT) and value is not None
     }
-    own = {"seed": options.fields.seed, "validation": options.fields.validation}
-    settings = {**settings, **own, **{name: getattr(options, name) for name in STUDY_OPTIONS}}
-    settings.pop("recipe", None)
-    return make_study({**settings, "fields": fields, "space": space}, str(options.config or "options"))
+    own = {"seed": options.fields.seed, "validation": options.fields.validation, "fields": fields, "space": space}
+    return make_study({**described, **options.settings.model_dump(), **own}, str(options.config or "options"))
 
 
 def report(arguments: list[str]) -> None:
-    """Write the report of a study, complete or not.
-
-    Args:
-        arguments: list of str, the command line.
-    """
+    """Write the report of a study, complete or not."""
     options = tyro.cli(ReportOptions, prog=f"{PROGRAM} report", description=report.__doc__, args=arguments)
     start_keras()
     from tuning.report.leaderboard import leaderboard_text
@@ -211,11 +156,7 @@ def report(arguments: list[str]) -> None:
 
 
 def work(arguments: list[str]) -> None:
-    """Run trials for the chief of a study on another machine.
-
-    Args:
-        arguments: list of str, the command line.
-    """
+    """Run trials for the chief of a study on another machine."""
     options = tyro.cli(WorkOptions, prog=f"{PROGRAM} work", description=work.__doc__, args=arguments)
     from tuning.engine.jobs import Share, processes
     from tuning.study import read_study
@@ -226,21 +167,14 @@ def work(arguments: list[str]) -> None:
     from tuning.engine.workers import planned_epochs
     from tuning.engine.workers import work as work_for
 
-    work_for(study, options.study, planned_epochs(study), options.chief, options.name, Share())
+    work_for(options.study, planned_epochs(study), options.chief, options.name, Share())
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "work": work}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; whatever goes wrong ends in one sentence.
-
-    Args:
-        arguments: list of str; default those of the process.
-
-    Returns:
-        int, the exit status.
-    """
+    """Run the command line; whatever goes wrong ends in one sentence."""
     return run(COMMANDS, run_search, arguments, "train,tune")
 
 

@@ -10,79 +10,60 @@ from typing import Any
 
 import numpy as np
 
+from keras_resnet.files import write_atomically
 from tuning.study import Study, read_study
 
 TRIALS, FINALS = "trials", "finals"
 TRIAL_FILE, OUTCOME_FILE = "trial.json", "outcome.json"
-# How a run ended: to its end; early, for it was hopeless; with an error of its own; its process was killed; with an
-# error that is not its own, such as a full disk.
+# How a run ended: at its end; early, because it was hopeless; with an error of its own; its process was killed; with
+# an error from outside, such as a full disk.
 COMPLETED, STOPPED, FAILED, KILLED, FAULT = "completed", "stopped", "failed", "killed", "fault"
+RUNNING = "running"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run of a trial, or of a finalist, ended.
-
-    Args:
-        status: str, COMPLETED, STOPPED, FAILED, KILLED or FAULT.
-        score: float, the objective: on the validation split, of a finalist on the test set. None without one.
-        results: dict as of `training.evaluation.evaluate`; empty without them.
-        epochs: int, passes over the training set that were made.
-        seconds: float.
-        parameters: int, of the network; 0 where it was not built.
-        multiply_adds: int, for one image; 0 where it was not built.
-        reason: str, why it failed; empty otherwise.
-    """
+    """How one run of a trial, or of a finalist, ended."""
 
     status: str
-    score: float | None = None
-    results: Mapping[str, Any] | None = None
-    epochs: int = 0
+    score: float | None = None  # the objective: on the validation split, of a finalist on the test set
+    results: Mapping[str, Any] | None = None  # as of `training.evaluation.evaluate`
+    epochs: int = 0  # passes over the training set that were made
     seconds: float = 0.0
-    parameters: int = 0
-    multiply_adds: int = 0
-    reason: str = ""
+    parameters: int = 0  # of the network; 0 where it was not built, as below
+    multiply_adds: int = 0  # for one image
+    reason: str = ""  # why it failed or was stopped
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a trial or of a finalist.
-
-    Args:
-        folder: Path of its run folder.
-        seed: int.
-        outcome: Outcome; None while it runs.
-        history: list of dicts, a row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate.
-    """
+    """One run of a trial or of a finalist; its outcome is None while it runs."""
 
     folder: Path
     seed: int
     outcome: Outcome | None
-    history: list[dict[str, float]]
+    history: list[dict[str, float]]  # a row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A point of the space, and the runs that were made of it.
-
-    Args:
-        id: str.
-        values: dict of names of dimensions ("activation", "shortcut/exclusive_gating/bias") to labels and numbers.
-        fields: dict of fields of RunConfig that it sets.
-        epochs: int, passes over the training set that its runs were to make.
-        runs: tuple of Runs, one a seed.
-    """
+    """A point of the space, and the runs that were made of it, one a seed."""
 
     id: str
-    values: dict[str, Any]
-    fields: dict[str, Any]
-    epochs: int
+    values: dict[str, Any]  # names of dimensions ("activation", "shortcut/exclusive_gating/bias") to labels and numbers
+    fields: dict[str, Any]  # fields of RunConfig that the point sets
+    epochs: int  # passes over the training set that its runs were to make
     runs: tuple[Run, ...]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """The outcomes of the runs that have ended."""
+        return [run.outcome for run in self.runs if run.outcome]
 
     @property
     def scores(self) -> list[float]:
         """The objective of each run that has one."""
-        return [run.outcome.score for run in self.runs if run.outcome and run.outcome.score is not None]
+        return [outcome.score for outcome in self.outcomes if outcome.score is not None]
 
     @property
     def score(self) -> float | None:
@@ -91,49 +72,54 @@ class TrialResult:
 
     @property
     def spread(self) -> float | None:
-        """The standard deviation of the objective over the runs; None of fewer than two."""
-        return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else None
+        """The standard deviation of the objective over the runs; None with fewer than two."""
+        return deviation(self.scores)
 
     @property
     def status(self) -> str:
-        """How the trial ended: as the worst of its runs; "running" before."""
-        found = [run.outcome.status if run.outcome else "running" for run in self.runs] or ["running"]
-        return next(status for status in (FAULT, FAILED, KILLED, "running", STOPPED, COMPLETED) if status in found)
+        """How the trial ended: as the worst of its runs."""
+        found = [run.outcome.status if run.outcome else RUNNING for run in self.runs] or [RUNNING]
+        return next(status for status in (FAULT, FAILED, KILLED, RUNNING, STOPPED, COMPLETED) if status in found)
 
     @property
     def reason(self) -> str:
-        """Why it failed; empty otherwise."""
-        return next((run.outcome.reason for run in self.runs if run.outcome and run.outcome.reason), "")
+        """Why it failed or was stopped; empty otherwise."""
+        return next((outcome.reason for outcome in self.outcomes if outcome.reason), "")
+
+    @property
+    def epochs_made(self) -> int:
+        """The epochs that its longest run made."""
+        return max((outcome.epochs for outcome in self.outcomes), default=0)
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """Parameters and multiply-adds of the network, mean seconds of a run; 0 where unknown."""
+        sizes = {
+            name: max((getattr(outcome, name) for outcome in self.outcomes), default=0)
+            for name in ("parameters", "multiply_adds")
+        }
+        return {**sizes, "seconds": float(np.mean([outcome.seconds for outcome in self.outcomes] or [0.0]))}
+
+
+def deviation(numbers: list[float]) -> float | None:
+    """Give the sample standard deviation; None of fewer than two numbers."""
+    return float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
 
 
 @dataclass(frozen=True)
 class StudyResults:
-    """All trials of a study.
-
-    Args:
-        folder: Path.
-        study: Study.
-        trials: tuple of TrialResults by id: the runs on the training set without its validation split.
-        finals: tuple of TrialResults: the best points again, on the whole training set, scored on the test set.
-    """
+    """All trials of a study."""
 
     folder: Path
     study: Study
-    trials: tuple[TrialResult, ...]
-    finals: tuple[TrialResult, ...]
+    trials: tuple[TrialResult, ...]  # by id: the runs on the training set without its validation split
+    finals: tuple[TrialResult, ...]  # the best points again, on the whole training set, scored on the test set
 
-    def ranked(self, trials: tuple[TrialResult, ...] | None = None) -> list[TrialResult]:
-        """Sort the trials that have a score, the best first; of Hyperband those that were given more epochs.
-
-        Args:
-            trials: tuple of TrialResults; default all of the search.
-
-        Returns:
-            List of TrialResults.
-        """
+    def ranked(self) -> list[TrialResult]:
+        """Sort the trials that have a score, the best first; with Hyperband, those given more epochs come first."""
         sign = -1 if self.study.direction == "max" else 1
         halving = self.study.tuner == "hyperband"
-        scored = [trial for trial in (self.trials if trials is None else trials) if trial.score is not None]
+        scored = [trial for trial in self.trials if trial.score is not None]
         return sorted(scored, key=lambda t: (-t.epochs if halving else 0, t.status == STOPPED, sign * t.score, t.id))
 
 
@@ -147,44 +133,44 @@ def read_results(folder: Path) -> StudyResults:
         StudyResults.
 
     Raises:
-        ValueError: the folder is not one of a study.
+        ValueError: the folder does not hold a study.
     """
     study = read_study(folder)
-    return StudyResults(folder, study, *(_read_trials(folder / part) for part in (TRIALS, FINALS)))
-
-
-def _read_trials(folder: Path) -> tuple[TrialResult, ...]:
-    return tuple(read_trial(file.parent) for file in sorted(folder.glob(f"*/{TRIAL_FILE}")))
+    files = [sorted((folder / part).glob(f"*/{TRIAL_FILE}")) for part in (TRIALS, FINALS)]
+    return StudyResults(folder, study, *(tuple(read_trial(file.parent) for file in part) for part in files))
 
 
 def read_trial(folder: Path) -> TrialResult:
-    """Read a trial and its runs.
-
-    Args:
-        folder: Path of the trial.
-
-    Returns:
-        TrialResult.
-    """
+    """Read a trial and its runs."""
     facts = json.loads((folder / TRIAL_FILE).read_text(encoding="utf-8"))
     runs = tuple(_read_run(folder / f"seed-{seed}", seed) for seed in facts["seeds"])
     return TrialResult(folder.name, facts["values"], facts["fields"], facts["epochs"], runs)
 
 
+def write_trial(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write what a trial is: its values, fields, epochs and seeds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / TRIAL_FILE, json.dumps(facts))
+
+
 def _read_run(folder: Path, seed: int) -> Run:
     from training.run_folder import RunFolder  # imports Keras
 
-    history = RunFolder(folder).read_metrics()
-    return Run(folder, seed, read_outcome(folder / OUTCOME_FILE), history)
+    return Run(folder, seed, read_outcome(folder), RunFolder(folder).read_metrics())
 
 
-def read_outcome(file: Path) -> Outcome | None:
-    """Read how a run ended.
-
-    Args:
-        file: Path.
-
-    Returns:
-        Outcome; None where it has not.
-    """
+def read_outcome(folder: Path) -> Outcome | None:
+    """Read how the run in a folder ended; None where it has not."""
+    file = folder / OUTCOME_FILE
     return Outcome(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write how the run in a folder ended."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / OUTCOME_FILE, json.dumps(vars(outcome)))
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))

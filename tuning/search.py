@@ -7,26 +7,29 @@ import queue
 from pathlib import Path
 from typing import Any
 
-from keras_resnet.files import write_atomically
-from training.config import read_fields
+from training.config import RunConfig, read_fields
 from training.locks import alone
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
 from tuning.engine.oracles import Proposals, make_oracle
 from tuning.engine.service import serve
-from tuning.engine.workers import FAULT_FILE, StudyTuner, planned_epochs, write_trial
+from tuning.engine.workers import FAULT_FILE, StudyTuner, planned_epochs
 from tuning.report.leaderboard import leaderboard_text
+from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
 from tuning.results import (
     FAULT,
     FINALS,
+    STOPPED,
     TRIALS,
     Outcome,
     StudyResults,
     TrialResult,
     read_results,
     read_trial,
+    write_text,
+    write_trial,
 )
-from tuning.study import Study, make_study
+from tuning.study import STUDY_FILE, Study, make_study
 
 LOCAL = "127.0.0.1:0"
 # What of a study, and of its fields, may be another when it goes on: how long it lasts, and where it runs.
@@ -56,68 +59,39 @@ def search(study: Study, folder: Path, workers: int = 1, address: str | None = N
     oracle = make_oracle(study, planned_epochs(study))
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / "chief.lock", f"{folder} is being searched by another process; wait for it, or end it."):
-        return _run(study, folder, workers, address, oracle)
-
-
-def _run(study: Study, folder: Path, workers: int, address: str | None, oracle: Proposals) -> StudyResults:
-    write_atomically(folder / "study.yaml", lambda part: part.write_text(study.to_yaml(), encoding="utf-8"))
-    (folder / FAULT_FILE).unlink(missing_ok=True)
-    StudyTuner(oracle, study, folder, oracle.planned, Share()).save()  # reads what an earlier call has left
-    oracle.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
-    print(announcement(oracle, folder, workers, address), flush=True)
-    serve(oracle, folder, workers, address or LOCAL)
-    results = read_results(folder)
-    if best := results.ranked():
-        config = study.final_config(best[0].fields)
-        write_atomically(folder / "best.yaml", lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
-        run_finals(study, folder, best[: study.finalists], max(workers, 1))
-        results = read_results(folder)
-    write_hparams(results)
-    write_report(folder)
+        _run_trials(oracle, folder, workers, address)
+        results = _run_finals(study, folder, max(workers, 1))
+        write_hparams(results)
+        write_report(folder)
     print(leaderboard_text(results))
     return results
 
 
 def check_folder(folder: Path, study: Study) -> None:
-    """Make sure that a folder is free, or holds this very study, with more or less of a budget.
-
-    Args:
-        folder: Path.
-        study: Study.
-
-    Raises:
-        ValueError: it holds another study, or something else.
-    """
+    """Make sure that a folder is free, or holds this very study, with more or less of a budget."""
     if not folder.exists() or not any(folder.iterdir()):
         return
-    path = folder / "study.yaml"
+    path = folder / STUDY_FILE
     if not path.is_file():
-        raise ValueError(f"{folder} is no study (it has no study.yaml), so nothing is written there.")
-    before, now = make_study(read_fields(path), str(path)).model_dump(), study.model_dump()
-    changed = [name for name in now if name not in (*BUDGET, "fields") and before[name] != now[name]]
-    if _learning(before["fields"]) != _learning(now["fields"]):
-        changed.append("fields")
+        raise ValueError(f"{folder} is no study (it has no {STUDY_FILE}), so nothing is written there.")
+    before, now = (_decisive(one) for one in (make_study(read_fields(path), str(path)), study))
+    changed = [name for name in now if before[name] != now[name]]
     if changed:
         raise ValueError(
             f"{folder} holds a study with another {' and '.join(changed)}; it is left as it is. Give another "
-            "--study-dir, or go on with that one by --config " + str(path) + "."
+            f"--study-dir, or go on with that one by --config {path}."
         )
 
 
-def _learning(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in PLACE}
+def _decisive(study: Study) -> dict[str, Any]:
+    """Give the settings that decide what a study finds, its fields last."""
+    settings = {name: value for name, value in study.model_dump().items() if name not in BUDGET}
+    fields = {name: value for name, value in settings.pop("fields").items() if name not in PLACE}
+    return {**settings, "fields": fields}
 
 
 def check_workers(workers: int, address: str | None) -> None:
-    """Refuse numbers of workers that could not work.
-
-    Args:
-        workers: int.
-        address: str, HOST:PORT, or None.
-
-    Raises:
-        ValueError: there are none, or they have no GPU each where there are GPUs, or the address is none.
-    """
+    """Refuse a number of workers or an address that could not work."""
     if workers < 0 or (workers == 0 and address is None):
         raise ValueError(f"workers={workers} runs no trial here; give at least 1, or --chief for workers elsewhere.")
     gpus = len(visible_gpus())
@@ -127,49 +101,54 @@ def check_workers(workers: int, address: str | None) -> None:
         raise ValueError(f"--chief must be HOST:PORT, as in 10.0.0.1:7000; received {address!r}.")
 
 
-def run_finals(study: Study, folder: Path, best: list[TrialResult], workers: int) -> None:
-    """Train the best points on the whole training set and test them, once.
+def _run_trials(oracle: Proposals, folder: Path, workers: int, address: str | None) -> None:
+    study = oracle.study
+    write_text(folder / STUDY_FILE, study.to_yaml())
+    (folder / FAULT_FILE).unlink(missing_ok=True)
+    StudyTuner(oracle, study, folder, oracle.planned, Share()).save()  # reads what an earlier call has left
+    oracle.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
+    elsewhere = f", serving others at {address}" if address else ""
+    done = f"; {len(oracle.end_order)} done before" if oracle.end_order else ""
+    print(f"study {folder}: {plan_text(oracle)}, {count_text(workers, 'worker')} here{elsewhere}{done}", flush=True)
+    serve(oracle, folder, workers, address or LOCAL)
 
-    Args:
-        study: Study.
-        folder: Path of the study.
-        best: list of TrialResults.
-        workers: int, how many runs at a time.
 
-    Raises:
-        ValueError: something else than a run is at fault.
-    """
+def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:
+    """Train the best points on the whole training set and test them, once."""
+    ranked = read_results(folder).ranked()
+    if ranked:
+        write_text(folder / "best.yaml", study.final_config(ranked[0].fields).to_yaml())
     shares: queue.SimpleQueue[Share] = queue.SimpleQueue()
     for place in range(workers):
         shares.put(Share.of(place, workers))
 
-    def run(config, path: Path) -> Outcome:
+    def run(job: tuple[RunConfig, Path]) -> Outcome:
+        config, path = job
         share = shares.get()
         try:
-            return execute(Job(config.model_dump(mode="json"), str(path), study.objective, share=share))
+            return execute(Job(config.model_dump(mode="json"), path, study.objective, share=share))
         finally:
             shares.put(share)
 
+    jobs = [job for trial in ranked[: study.finalists] for job in _final_jobs(study, folder / FINALS, trial)]
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        pending = []
-        for trial in best:
-            configs = [study.final_config(trial.fields, repeat) for repeat in range(study.repeats)]
-            place = folder / FINALS / trial.id
-            facts = {"values": trial.values, "fields": trial.fields, "epochs": trial.epochs}
-            write_trial(place, {**facts, "seeds": [config.seed for config in configs]})
-            pending += [pool.submit(run, config, place / f"seed-{config.seed}") for config in configs]
-        outcomes = [future.result() for future in pending]
+        outcomes = list(pool.map(run, jobs))
     for outcome in outcomes:
         if outcome.status == FAULT:
             raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")
+    return read_results(folder)
+
+
+def _final_jobs(study: Study, finals: Path, trial: TrialResult) -> list[tuple[RunConfig, Path]]:
+    """Write what a finalist is, and give its runs and their folders."""
+    configs = [study.final_config(trial.fields, repeat) for repeat in range(study.repeats)]
+    facts = {"values": trial.values, "fields": trial.fields, "epochs": trial.epochs}
+    write_trial(finals / trial.id, {**facts, "seeds": [config.seed for config in configs]})
+    return [(config, finals / trial.id / f"seed-{config.seed}") for config in configs]
 
 
 def write_hparams(results: StudyResults) -> None:
-    """Write every trial for TensorBoard's HParams page.
-
-    Args:
-        results: StudyResults.
-    """
+    """Write every trial for TensorBoard's HParams page."""
     import tensorflow as tf
     from tensorboard.plugins.hparams import api
 
@@ -182,50 +161,25 @@ def write_hparams(results: StudyResults) -> None:
             tf.summary.scalar(results.study.objective, trial.score, step=0)
 
 
-def announcement(oracle: Proposals, folder: Path, workers: int, address: str | None) -> str:
-    """Say in a line what is about to be searched.
-
-    Args:
-        oracle: Proposals.
-        folder: Path of the study.
-        workers: int.
-        address: str, HOST:PORT, or None.
-
-    Returns:
-        str.
-    """
+def plan_text(oracle: Proposals) -> str:
+    """Say in a line what is about to be searched."""
     study = oracle.study
     size = f"{len(oracle.listed):,} points" if oracle.listed is not None else "endless"
     limits = {"trials": study.trials, "epochs": study.total_epochs, "hours": study.hours}
     budget = ", ".join(f"{value:g} {name}" for name, value in limits.items() if value) or "all points"
-    done = f"; {len(oracle.end_order)} done before" if oracle.end_order else ""
-    elsewhere = f", serving others at {address}" if address else ""
-    return (
-        f"study {folder}: {', '.join(study.space)} ({size}); {study.tuner}, {budget}, {study.repeats} "
-        f"seed{'s' if study.repeats > 1 else ''} each, "
-        f"{workers} worker{'' if workers == 1 else 's'} here{elsewhere}{done}"
-    )
+    seeds = count_text(study.repeats, "seed")
+    return f"{', '.join(study.space)} ({size}); {study.tuner}, {budget}, {seeds} each"
 
 
 def progress(oracle: Proposals, folder: Path, trial_id: str) -> str:
-    """Say in a line how a trial ended.
-
-    Args:
-        oracle: Proposals.
-        folder: Path of the study.
-        trial_id: str.
-
-    Returns:
-        str.
-    """
-    trial = read_trial(folder / TRIALS / trial_id)
+    """Say in a line how a trial ended."""
+    trial, study = read_trial(folder / TRIALS / trial_id), oracle.study
     known = [total for total in (oracle.max_trials, oracle.listed and len(oracle.listed)) if total]
     count = f"{len(oracle.end_order)} of {min(known)}" if known else str(len(oracle.end_order))
-    values = ", ".join(f"{name}={value}" for name, value in trial.values.items())
-    seconds = sum(run.outcome.seconds for run in trial.runs if run.outcome)
+    head = f"[{count}] trial {trial_id} ({point_text(study.parsed_space, trial)})"
     if trial.score is None:
-        return f"[{count}] trial {trial_id} ({values}): {trial.status}: {trial.reason}"
+        return f"{head}: {trial.status}: {trial.reason}"
     spread = f" ± {trial.spread:.4f}" if trial.spread is not None else ""
-    early = ", stopped early" if trial.status == "stopped" else ""
-    score = f"{oracle.study.objective} {trial.score:.4f}{spread}"
-    return f"[{count}] trial {trial_id} ({values}): {score}, {seconds:.0f} s{early}"
+    early = ", stopped early" if trial.status == STOPPED else ""
+    seconds = sum(outcome.seconds for outcome in trial.outcomes)
+    return f"{head}: {study.objective} {trial.score:.4f}{spread}, {seconds:.0f} s{early}"

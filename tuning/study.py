@@ -11,33 +11,40 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from keras_resnet.messages import unknown
 from training.config import RunConfig, explain, load_recipe, make_config, read_fields
 from tuning.space.dimensions import Space
 from tuning.space.reading import parse_space
 
 OBJECTIVES: dict[str, str] = {"accuracy": "max", "loss": "min"}
+STUDY_FILE = "study.yaml"
 
 
-class Study(BaseModel):
-    """Everything that decides a study; `study.yaml` of a study folder holds one, complete."""
+class Settings(BaseModel):
+    """How a study searches; its options on the command line."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
-    fields: dict[str, Any] = Field(description="fields of RunConfig that all trials have in common")
-    space: dict[str, Any] = Field(description="what is searched, by field; see tuning.space.reading")
     tuner: Literal["random", "grid", "bayesian", "hyperband"] = Field("random", description="how trials are proposed")
     objective: Literal["accuracy", "loss"] = Field("accuracy", description="what decides, on the validation split")
     trials: int | None = Field(None, ge=1, description="trials at most")
     total_epochs: int | None = Field(None, ge=1, description="epochs of all trials together, after which none begins")
     hours: float | None = Field(None, gt=0, description="hours of the search, after which no trial begins")
     repeats: int = Field(1, ge=1, description="runs of each trial, with seeds of their own")
-    validation: float = Field(0.1, gt=0, lt=1, description="share of the training set that decides, drawn by class")
     finalists: int = Field(3, ge=0, description="best trials that are trained on the whole training set and tested")
     stop: Literal["none", "median"] = Field(
         "none", description="end a trial early where it is worse than the median of those before at the same epoch"
     )
     grace: int = Field(5, ge=1, description="epochs before which no trial is ended early")
+
+
+class Study(Settings):
+    """Everything that decides a study; `study.yaml` of a study folder holds one, complete."""
+
+    validation: float = Field(0.1, gt=0, lt=1, description="share of the training set that decides, drawn by class")
     seed: int = Field(0, ge=0, description="decides the proposals, the validation split and the seeds of the runs")
+    fields: dict[str, Any] = Field(description="fields of RunConfig that all trials have in common")
+    space: dict[str, Any] = Field(description="what is searched, by field; see tuning.space.reading")
 
     @model_validator(mode="after")
     def _check(self) -> Study:
@@ -64,7 +71,7 @@ class Study(BaseModel):
         Args:
             fields: mapping, the fields of a point of the space.
             repeat: int, from 0.
-            epochs: int, other than those of the study; None for those.
+            epochs: int, instead of the length that the study gives.
 
         Returns:
             RunConfig.
@@ -73,7 +80,8 @@ class Study(BaseModel):
             ValueError: a field or its value is not allowed.
         """
         own = {"validation": self.validation, "validation_seed": self.seed, "test_split": None}
-        return self._config({**fields, **own}, repeat, epochs)
+        length = {} if epochs is None else {"epochs": epochs, "iterations": None}
+        return self.final_config({**fields, **own, **length}, repeat)
 
     def final_config(self, fields: Mapping[str, Any], repeat: int = 0) -> RunConfig:
         """Describe a run on the whole training set, to be tested on the test set.
@@ -84,20 +92,24 @@ class Study(BaseModel):
 
         Returns:
             RunConfig.
-        """
-        return self._config(fields, repeat, None)
 
-    def _config(self, fields: Mapping[str, Any], repeat: int, epochs: int | None) -> RunConfig:
-        length = {} if epochs is None else {"epochs": epochs, "iterations": None}
-        seed = self.seed * 1000 + repeat
-        return make_config({**self.fields, **fields, **length, "seed": seed}, "the space")
+        Raises:
+            ValueError: a field or its value is not allowed.
+        """
+        return make_config({**self.fields, **fields, "seed": self.seed * 1000 + repeat}, "the space")
+
+    def problem(self, fields: Mapping[str, Any]) -> str | None:
+        """Say why a point of the space describes no network; None where it describes one."""
+        from training.networks import make_architecture  # imports Keras, which would slow down --help
+
+        try:
+            make_architecture(self.config(fields))
+        except ValueError as error:
+            return str(error)
+        return None
 
     def to_yaml(self) -> str:
-        """Write the study as YAML.
-
-        Returns:
-            str.
-        """
+        """Write the study as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
@@ -114,26 +126,27 @@ def make_study(settings: Mapping[str, Any], origin: str) -> Study:
     Raises:
         ValueError: a setting is unknown or its value not allowed, or the space is none; one line says which.
     """
-    settings = dict(settings)
     for name in settings:
         if name not in (*Study.model_fields, "recipe"):
-            from keras_resnet.messages import unknown  # imports Keras, which would slow down --help
-
             raise ValueError(f"{origin}: {unknown('setting of a study:', name, [*Study.model_fields, 'recipe'])}")
+    settings = dict(settings)
     recipe = settings.pop("recipe", None)
-    given = dict(settings.get("fields") or {})
     space = settings.get("space") or {}
     parse_space(space)
-    base = load_recipe(recipe) if recipe else {}
-    for length, other in (("epochs", "iterations"), ("iterations", "epochs")):
-        if given.get(length) is not None:
-            base.pop(other, None)
-    fields = {name: value for name, value in {**base, **given}.items() if name not in space or name in given}
+    given = settings.get("fields") or {}
+    base = over_recipe(load_recipe(recipe) if recipe else {}, given)
+    fields = {name: value for name, value in base.items() if name not in space or name in given}
     try:
-        study = Study(**{**settings, "fields": fields, "space": space})
+        return Study(**{**settings, "fields": fields, "space": space})
     except pydantic.ValidationError as error:
         raise ValueError(f"{origin}: {explain(error, Study.model_fields)}") from error
-    return study
+
+
+def over_recipe(recipe: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay fields over those of a recipe; a length takes the place of the other."""
+    lengths = {"epochs": "iterations", "iterations": "epochs"}
+    replaced = {other for length, other in lengths.items() if given.get(length) is not None}
+    return {**{name: value for name, value in recipe.items() if name not in replaced}, **given}
 
 
 def read_study(folder: Path) -> Study:
@@ -146,9 +159,9 @@ def read_study(folder: Path) -> Study:
         Study.
 
     Raises:
-        ValueError: the folder is not one of a study.
+        ValueError: the folder does not hold a study.
     """
-    path = folder / "study.yaml"
+    path = folder / STUDY_FILE
     if not path.is_file():
-        raise ValueError(f"{folder} is no study: it has no study.yaml. `python -m tuning` makes one.")
+        raise ValueError(f"{folder} is no study: it has no {STUDY_FILE}. `python -m tuning` makes one.")
     return make_study(read_fields(path), str(path))

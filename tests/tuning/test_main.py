@@ -6,9 +6,9 @@ import yaml
 from tests.keras_resnet.helpers import run_python
 from training.config import FIELDS, load_recipe
 from tuning import search
-from tuning.__main__ import STUDY_OPTIONS, main
+from tuning.__main__ import main
 from tuning.space.reading import default_space
-from tuning.study import Study, make_study
+from tuning.study import Settings, Study, make_study
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_unknown_field_of_a_space_is_named_with_its_file(refused, tmp_path):
 
 LIST_MODULES = """
 import sys
-from tuning.__main__ import STUDY_OPTIONS, main
+from tuning.__main__ import main
 try:
     main(sys.argv[1:])
 except SystemExit as exit:
@@ -136,5 +136,5 @@ def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow(tmp_path
     *page, status, modules = run_python(script, "--help", COLUMNS="200").stdout.splitlines()
     assert status == "status 0"
     assert not {"keras", "tensorflow", "keras_tuner", "scipy"} & set(modules.split())
-    for field in (*FIELDS, *STUDY_OPTIONS, "workers", "study_dir", "chief"):
+    for field in (*FIELDS, *Settings.model_fields, "workers", "study_dir", "chief"):
         assert f"--{field.replace('_', '-')}" in "\n".join(page)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
 import multiprocessing
 import multiprocessing.connection
@@ -20,7 +19,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, STOPPED, Outcome, read_outcome
+from tuning.results import (
+    COMPLETED,
+    FAILED,
+    FAULT,
+    KILLED,
+    OUTCOME_FILE,
+    STOPPED,
+    Outcome,
+    read_outcome,
+    write_outcome,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -32,27 +41,14 @@ HOPELESS = "worse than the median of the runs before it at the same epoch"
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """What a worker may use of its machine.
+    """What a worker may use of its machine."""
 
-    Args:
-        cores: tuple of int, numbers of CPU cores; empty for all.
-        gpus: str, as in CUDA_VISIBLE_DEVICES; None for all.
-    """
-
-    cores: tuple[int, ...] = ()
-    gpus: str | None = None
+    cores: tuple[int, ...] = ()  # numbers of CPU cores; empty for all
+    gpus: str | None = None  # as in CUDA_VISIBLE_DEVICES; None for all
 
     @classmethod
     def of(cls, worker: int, workers: int) -> Share:
-        """Share out cores and GPUs evenly.
-
-        Args:
-            worker: int, from 0.
-            workers: int, how many there are on this machine.
-
-        Returns:
-            Share; all cores where there are fewer than workers, all GPUs where there is one worker or no GPU.
-        """
+        """Share out cores and GPUs evenly; where there are fewer of them than workers, all have all."""
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         visible = visible_gpus()
         own = tuple(cores[worker::workers]) if workers > 1 and len(cores) >= workers else ()
@@ -68,11 +64,7 @@ class Share:
 
 @functools.cache
 def visible_gpus() -> list[str]:
-    """Name the GPUs of this machine as CUDA_VISIBLE_DEVICES does.
-
-    Returns:
-        List of str.
-    """
+    """Name the GPUs of this machine as CUDA_VISIBLE_DEVICES does."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name and name != "-1"]
     import tensorflow as tf
@@ -82,21 +74,12 @@ def visible_gpus() -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One run of a trial or of a finalist.
+    """One run of a trial or of a finalist; all of it can be pickled."""
 
-    Args:
-        config: dict of fields of RunConfig.
-        folder: str, its run folder.
-        objective: str, a key of its results.
-        stop: str, as of Study.
-        grace: int, as of Study.
-        share: Share.
-    """
-
-    config: dict[str, Any]
-    folder: str
-    objective: str
-    stop: str = "none"
+    config: dict[str, Any]  # fields of RunConfig
+    folder: Path  # its run folder
+    objective: str  # a key of its results
+    stop: str = "none"  # as of Study, and so is grace
     grace: int = 1
     share: Share = Share()
 
@@ -105,24 +88,17 @@ def execute(job: Job) -> Outcome:
     """Run a job in a process of its own and wait for its end; a run that has ended is not made again.
 
     A run that was killed, or met a fault that is not its own, goes on from its last complete epoch.
-
-    Args:
-        job: Job.
-
-    Returns:
-        Outcome.
     """
-    file = Path(job.folder, OUTCOME_FILE)
-    done = read_outcome(file)
+    done = read_outcome(job.folder)
     if done is not None and done.status not in (KILLED, FAULT):
         return done
-    file.unlink(missing_ok=True)
+    (job.folder / OUTCOME_FILE).unlink(missing_ok=True)
     process = processes().Process(target=perform, args=(job,))
     process.start()
     process.join()
-    outcome = read_outcome(file) or Outcome(KILLED, reason=_end_of(process.exitcode))
+    outcome = read_outcome(job.folder) or Outcome(KILLED, reason=_end_of(process.exitcode))
     if outcome.status == KILLED:
-        write_outcome(file, outcome)
+        write_outcome(job.folder, outcome)
     return outcome
 
 
@@ -131,9 +107,6 @@ def processes() -> multiprocessing.context.BaseContext:
     """Give the way to make processes in no time: from one that has imported TensorFlow and done nothing else.
 
     That one begins to import at once, while the caller goes on; all processes under it share it.
-
-    Returns:
-        multiprocessing.context.BaseContext.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras_resnet", "training.run", "tuning.engine.workers"])
@@ -156,38 +129,15 @@ def _end_of(code: int | None) -> str:
     return f"its process ended with status {code}"
 
 
-def write_outcome(file: Path, outcome: Outcome) -> None:
-    """Write how a run ended, whole or not at all.
-
-    Args:
-        file: Path.
-        outcome: Outcome.
-    """
-    from keras_resnet.files import write_atomically
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(dataclasses.asdict(outcome))
-    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
-
-
 def perform(job: Job) -> None:
-    """Do a job, in the process that was made for it, and write how it ended.
-
-    Args:
-        job: Job.
-    """
-    folder = Path(job.folder)
-    settle(folder.with_suffix(".log"))
+    """Do a job, in the process that was made for it, and write how it ended."""
+    settle(job.folder.with_suffix(".log"))
     job.share.take()
-    write_outcome(folder / OUTCOME_FILE, attempt(job, folder))
+    write_outcome(job.folder, attempt(job))
 
 
 def settle(log: Path) -> None:
-    """Make a process at home that was made for a job: it writes to a log, and ends with the one that asked for it.
-
-    Args:
-        log: Path of the file.
-    """
+    """Set up a process that was made for a job: it writes to a log, and ends with the process that started it."""
     from keras_resnet.startup import quieten
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -200,29 +150,21 @@ def settle(log: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that asked for it is gone: two must never write into one run folder."""
+    """End this process when the one that started it is gone: two must never write into one run folder."""
     multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 
 
-def attempt(job: Job, folder: Path) -> Outcome:
-    """Train as a job says.
-
-    Args:
-        job: Job.
-        folder: Path of the run folder.
-
-    Returns:
-        Outcome; FAULT where it is not the trial that is at fault.
-    """
+def attempt(job: Job) -> Outcome:
+    """Train as a job says; the outcome is FAULT where something else than the trial is at fault."""
     from training.config import make_config
     from training.run import train
     from training.run_folder import RunFolder
 
-    run, observer = RunFolder(folder), observing(job)
+    run, observer = RunFolder(job.folder), observing(job)
     resume = run.checkpoint_file.is_file() and run.config_file.is_file()
     if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(job.folder, ignore_errors=True)
     began = time.perf_counter() - sum(row["seconds"] for row in run.read_times())  # of epochs that are done
     try:
         results = train(make_config(job.config, "the trial"), run, resume=resume, callbacks=[observer])
@@ -251,14 +193,7 @@ def _sentence(error: Exception) -> str:
 
 
 def observing(job: Job) -> keras.callbacks.Callback:
-    """Make the callback that notes what a network costs, and ends a run that is hopeless.
-
-    Args:
-        job: Job.
-
-    Returns:
-        keras.callbacks.Callback with `parameters`, `multiply_adds` and `stopped`.
-    """
+    """Make the callback that notes what a network costs, and ends a run that is hopeless."""
     import keras
 
     from keras_resnet.analysis import count_multiply_adds, count_parameters
@@ -278,23 +213,15 @@ def observing(job: Job) -> keras.callbacks.Callback:
 
 
 def is_hopeless(job: Job, epoch: int, logs: Mapping[str, float]) -> bool:
-    """Tell whether a run is worse than the median of all complete ones of its study were at the same epoch.
-
-    Args:
-        job: Job.
-        epoch: int, from 1.
-        logs: mapping of the metrics after that epoch.
-
-    Returns:
-        bool; False while fewer than RIVALS runs are complete.
+    """Tell whether a run is worse than the median of all complete runs of its study at the same epoch.
 
     Source: Golovin et al., "Google Vizier", 2017, section 3.2.1, with the objective of the epoch itself.
     """
     from training.run_folder import RunFolder
 
     name = f"val_{job.objective}"
-    folders = [file.parent for file in Path(job.folder).parents[1].glob(f"*/seed-*/{OUTCOME_FILE}")]
-    complete = [folder for folder in folders if read_outcome(folder / OUTCOME_FILE).status == COMPLETED]
+    folders = [file.parent for file in job.folder.parents[1].glob(f"*/seed-*/{OUTCOME_FILE}")]
+    complete = [folder for folder in folders if read_outcome(folder).status == COMPLETED]
     rows = [row for folder in complete for row in RunFolder(folder).read_metrics() if row["epoch"] == epoch]
     if len(rows) < RIVALS:
         return False

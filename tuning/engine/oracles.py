@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import keras_tuner
@@ -18,8 +18,9 @@ from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, Ran
 from keras_tuner.src.engine import conditions
 
 from keras_resnet.files import write_atomically
-from tuning.space.dimensions import Choice, Range, Space
-from tuning.space.points import LISTED, check_grid, is_listable, possible_points, problem
+from tuning.results import write_text
+from tuning.space.dimensions import Dimension, Range, Space
+from tuning.space.points import LISTED, is_listable, possible_points
 from tuning.space.reading import signature
 from tuning.study import Study
 
@@ -41,7 +42,7 @@ def declare(space: Space) -> keras_tuner.HyperParameters:
     return declared
 
 
-def _declare(dimension: Choice | Range, declared: keras_tuner.HyperParameters) -> None:
+def _declare(dimension: Dimension, declared: keras_tuner.HyperParameters) -> None:
     if isinstance(dimension, Range):
         number = declared.Int if dimension.is_whole else declared.Float
         number(dimension.name, dimension.low, dimension.high, sampling=dimension.scale)
@@ -54,24 +55,18 @@ def _declare(dimension: Choice | Range, declared: keras_tuner.HyperParameters) -
 
 
 class Proposals:
-    """What all oracles here have in common; a mixin before one of keras-tuner's.
-
-    Args:
-        study: Study.
-        planned: int, epochs of a run.
-        **kwargs: those of the oracle.
-    """
+    """What all oracles here have in common; a mixin before one of keras-tuner's, whose arguments `kwargs` are."""
 
     def __init__(self, study: Study, planned: int, **kwargs: Any):
-        self.study, self.planned = study, planned
+        self.study, self.planned = study, planned  # the epochs of a run
         self.space = study.parsed_space
-        self.listed: list[dict[str, Any]] | None = None
-        self.fault: str | None = None
+        self.listed: list[dict[str, Any]] | None = None  # all points of a small space
+        self.fault: str | None = None  # what this search itself failed with
         self.finished = False
         self.on_end: Callable[[str], None] = lambda trial_id: None
         self._seen: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
-        self._spent, self._began = 0.0, time.monotonic()
+        self._spent, self._began = 0.0, monotonic()
         super().__init__(
             objective=keras_tuner.Objective(study.objective, study.direction),
             hyperparameters=declare(self.space),
@@ -108,14 +103,17 @@ class Proposals:
             return dict(random.Random(self._seed_state).choice(left)) if left else None
         for _ in range(DRAWS):
             values = super()._random_values()
-            if values is None or problem(self.study, self.space.fields(values)) is None:
+            if values is None or self._is_network(values):
                 return values
         return None
 
     def _is_new(self, values: dict[str, Any]) -> bool:
         if "tuner/trial_id" in values:  # Hyperband gives a point that did well more epochs
             return True
-        return not self._duplicate(values) and problem(self.study, self.space.fields(values)) is None
+        return not self._duplicate(values) and self._is_network(values)
+
+    def _is_network(self, values: dict[str, Any]) -> bool:
+        return self.study.problem(self.space.fields(values)) is None
 
     def _compute_values_hash(self, values: dict[str, Any]) -> str:
         """Tell points apart by what they make of the network, and those of Hyperband by their origin too."""
@@ -124,14 +122,13 @@ class Proposals:
 
     def _is_spent(self) -> bool:
         epochs = sum(trial.hyperparameters.values.get("tuner/epochs", self.planned) for trial in self.trials.values())
-        most = self.study.total_epochs
-        hours = self.study.hours
+        most, hours = self.study.total_epochs, self.study.hours
         return bool((most and epochs * self.study.repeats >= most) or (hours and self.seconds >= hours * 3600))
 
     @property
     def seconds(self) -> float:
-        """What the search has taken, over all its sittings."""
-        return self._spent + time.monotonic() - self._began
+        """What the search has taken, interruptions not counted."""
+        return self._spent + monotonic() - self._began
 
     # Handing out.
 
@@ -144,14 +141,14 @@ class Proposals:
         self.finished = trial.status == TrialStatus.STOPPED
         if trial.status == TrialStatus.RUNNING:
             self._attempts[trial.trial_id] = self._attempts.get(trial.trial_id, 0) + 1
-            self._seen[tuner_id] = time.monotonic()
+            self._seen[tuner_id] = monotonic()
         return trial
 
     def get_trial(self, trial_id: str) -> Trial:
         """Give a trial; a worker that asks for its own is alive."""
         for tuner_id, trial in list(self.ongoing_trials.items()):
             if trial.trial_id == trial_id:
-                self._seen[tuner_id] = time.monotonic()
+                self._seen[tuner_id] = monotonic()
         return super().get_trial(trial_id)
 
     @synchronized
@@ -162,10 +159,7 @@ class Proposals:
 
     @synchronized
     def release(self, tuner_id: str) -> str | None:
-        """Take the trial of a worker that is gone, to give it to another, or up where it was begun too often.
-
-        Args:
-            tuner_id: str.
+        """Take the trial of a worker that is gone; another worker gets it, unless it was begun too often.
 
         Returns:
             str, the trial's id; None where the worker had none.
@@ -184,23 +178,15 @@ class Proposals:
         return trial.trial_id
 
     def silent(self, lease: float) -> list[str]:
-        """Name the workers with a trial that were not heard of for a while.
-
-        Args:
-            lease: float, in seconds.
-
-        Returns:
-            List of str.
-        """
-        now = time.monotonic()
+        """Name the workers with a trial that gave no sign of life for `lease` seconds."""
+        now = monotonic()
         return [tuner_id for tuner_id in list(self.ongoing_trials) if now - self._seen.get(tuner_id, now) > lease]
 
     # Keeping.
 
     def save(self) -> None:
         """Write the state, whole or not at all: the process may be killed at any time."""
-        path = Path(self._get_oracle_fname())
-        write_atomically(path, lambda part: part.write_text(json.dumps(self.get_state()), encoding="utf-8"))
+        write_text(Path(self._get_oracle_fname()), json.dumps(self.get_state()))
 
     def _save_trial(self, trial: Trial) -> None:
         path = Path(self._get_trial_dir(trial.trial_id), "trial.json")
@@ -238,7 +224,7 @@ class GridOracle(Proposals, RandomSearchOracle):
 
 
 class BayesianOracle(Proposals, BayesianOptimizationOracle):
-    """Points where a Gaussian process hopes for most."""
+    """Points at which a Gaussian process expects the best score."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Propose a point; the same one whenever as much is known."""
@@ -262,22 +248,37 @@ ORACLES: dict[str, type[Proposals]] = {
 
 
 def make_oracle(study: Study, planned: int) -> Proposals:
-    """Make the oracle of a study.
+    """Make the oracle of a study, a keras_tuner.Oracle too.
 
     Args:
         study: Study.
         planned: int, epochs of a run.
 
     Returns:
-        Proposals, which is a keras_tuner.Oracle too.
+        Proposals.
 
     Raises:
         ValueError: an option fits nothing in the space, or a grid has more points than the budget.
     """
-    oracle = ORACLES[study.tuner](study, planned)
-    if study.tuner == "grid" or is_listable(study):
-        oracle.listed = possible_points(study, study.parsed_space.points())
-        check_grid(study, len(oracle.listed), planned)
+    oracle, space = ORACLES[study.tuner](study, planned), study.parsed_space
+    if study.tuner == "grid" or is_listable(space):
+        oracle.listed = possible_points(space, space.points(), study.problem)
     else:
-        possible_points(study, itertools.islice(study.parsed_space.points(coarse=True), LISTED))
+        possible_points(space, itertools.islice(space.points(coarse=True), LISTED), study.problem)
+    if study.tuner == "grid":
+        _check_budget(study, len(oracle.listed), planned)
     return oracle
+
+
+def _check_budget(study: Study, points: int, planned: int) -> None:
+    if study.trials is not None and study.trials < points:
+        raise ValueError(
+            f"The grid has {points} points and the budget is {study.trials} trials, which would cover the first "
+            "options only. Give as many trials, a smaller space, or the random tuner."
+        )
+    epochs = points * study.repeats * planned
+    if study.total_epochs is not None and study.total_epochs < epochs:
+        raise ValueError(
+            f"The grid has {points} points, which take {epochs} epochs, and the budget is {study.total_epochs}. "
+            "Give as many, a smaller space, or the random tuner."
+        )

@@ -7,10 +7,10 @@ import multiprocessing
 import time
 from pathlib import Path
 
-from tuning.engine.jobs import Share, processes, write_outcome
+from tuning.engine.jobs import Share, processes
 from tuning.engine.oracles import Proposals
 from tuning.engine.workers import FAULT_FILE, work_here
-from tuning.results import KILLED, OUTCOME_FILE, TRIALS, Outcome, read_trial
+from tuning.results import KILLED, TRIALS, Outcome, read_trial, write_outcome
 
 # Seconds without a sign of life after which a worker is taken for gone.
 LEASE = 120.0
@@ -41,10 +41,10 @@ def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
     except RuntimeError as error:
         raise ValueError(f"Cannot listen at {address}: is it an address of this machine, and free?") from error
     server.start()
-    crew = Crew(folder, oracle.planned, f"{address.rpartition(':')[0]}:{port}", workers)
+    crew = Crew(oracle, folder, f"{address.rpartition(':')[0]}:{port}", workers)
     try:
         while not oracle.finished:
-            crew.tend(oracle)
+            crew.tend()
             check_fault(oracle, folder)
             for name in oracle.silent(LEASE):
                 release(oracle, folder, name)
@@ -56,15 +56,7 @@ def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
 
 
 def check_fault(oracle: Proposals, folder: Path) -> None:
-    """Stop a search whose own fault it is.
-
-    Args:
-        oracle: Proposals.
-        folder: Path of the study.
-
-    Raises:
-        ValueError: a worker or the oracle met such a fault.
-    """
+    """Stop the search where a worker or the oracle met a fault of the search itself."""
     file = folder / FAULT_FILE
     reason = oracle.fault or (file.read_text(encoding="utf-8") if file.is_file() else None)
     if reason:
@@ -72,13 +64,7 @@ def check_fault(oracle: Proposals, folder: Path) -> None:
 
 
 def release(oracle: Proposals, folder: Path, name: str) -> None:
-    """Take the trial of a worker that is gone.
-
-    Args:
-        oracle: Proposals.
-        folder: Path of the study.
-        name: str, the worker's.
-    """
+    """Take the trial of a worker that is gone."""
     trial_id = oracle.release(name)
     if trial_id is None:
         return
@@ -87,22 +73,15 @@ def release(oracle: Proposals, folder: Path, name: str) -> None:
         return
     for run in read_trial(folder / TRIALS / trial_id).runs:
         if run.outcome is None:
-            write_outcome(run.folder / OUTCOME_FILE, Outcome(KILLED, reason="its worker was killed, and again"))
+            write_outcome(run.folder, Outcome(KILLED, reason="its worker was killed, and again"))
     oracle.on_end(trial_id)
 
 
 class Crew:
-    """The workers of this machine.
+    """The workers of this machine, which are started with it."""
 
-    Args:
-        folder: Path of the study.
-        planned: int, epochs of a run.
-        chief: str, HOST:PORT.
-        size: int.
-    """
-
-    def __init__(self, folder: Path, planned: int, chief: str, size: int):
-        self.folder, self.planned, self.chief, self.size = folder, planned, chief, size
+    def __init__(self, oracle: Proposals, folder: Path, chief: str, size: int):
+        self.oracle, self.folder, self.chief, self.size = oracle, folder, chief, size
         self.deaths, self.ended = 0, 0
         self.processes: dict[str, multiprocessing.Process] = {}
         for place in range(size):
@@ -110,27 +89,21 @@ class Crew:
 
     def _start(self, place: int) -> None:
         name = f"worker{place}"
-        facts = (str(self.folder), self.planned, self.chief, name, Share.of(place, self.size))
+        facts = (self.folder, self.oracle.planned, self.chief, name, Share.of(place, self.size))
         self.processes[name] = processes().Process(target=work_here, args=facts)
         self.processes[name].start()
         print(f"{name} is process {self.processes[name].pid}", flush=True)
 
-    def tend(self, oracle: Proposals) -> None:
-        """Put new workers in the place of those that ended.
-
-        Args:
-            oracle: Proposals, which gets their trials back.
-
-        Raises:
-            ValueError: they all end without a trial done.
-        """
-        if len(oracle.end_order) > self.ended:
-            self.deaths, self.ended = 0, len(oracle.end_order)
+    def tend(self) -> None:
+        """Replace the workers that ended; a ValueError says that they all end without a trial done."""
+        done = len(self.oracle.end_order)
+        if done > self.ended:
+            self.deaths, self.ended = 0, done
         for place, (name, process) in enumerate(list(self.processes.items())):
-            if process.is_alive() or oracle.finished:
+            if process.is_alive() or self.oracle.finished:
                 continue
-            check_fault(oracle, self.folder)
-            release(oracle, self.folder, name)
+            check_fault(self.oracle, self.folder)
+            release(self.oracle, self.folder, name)
             self.deaths += 1
             if self.deaths >= DEATHS:
                 log = self.folder / f"{name}.log"

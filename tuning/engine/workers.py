@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -15,10 +14,9 @@ import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
-from keras_resnet.files import write_atomically
 from tuning.engine.jobs import Job, Share, execute, settle
 from tuning.engine.oracles import ORACLE_FOLDER, ORACLES
-from tuning.results import FAILED, FAULT, KILLED, TRIAL_FILE, TRIALS, Outcome
+from tuning.results import FAILED, FAULT, KILLED, TRIALS, write_text, write_trial
 from tuning.study import Study, read_study
 
 # Seconds between the signs of life that a worker gives while a trial runs.
@@ -28,15 +26,7 @@ FAULT_FILE = "fault.txt"
 
 
 class StudyTuner(BaseTuner):
-    """keras-tuner's loop over trials; a trial is a few runs with seeds of their own.
-
-    Args:
-        oracle: keras_tuner.Oracle.
-        study: Study.
-        folder: Path of the study.
-        planned: int, epochs of a run.
-        share: Share of the machine for its runs.
-    """
+    """keras-tuner's loop over trials; a trial is a few runs with seeds of their own."""
 
     def __init__(self, oracle: keras_tuner.Oracle, study: Study, folder: Path, planned: int, share: Share):
         self.study, self.folder, self.planned, self.share = study, folder, planned, share
@@ -44,57 +34,47 @@ class StudyTuner(BaseTuner):
             super().__init__(oracle, directory=str(folder), project_name=ORACLE_FOLDER)
 
     def pre_create_trial(self) -> None:
-        """Take breath: a worker that is told to wait asks again at once."""
+        """Pause: a worker that is told to wait asks again at once."""
         threading.Event().wait(0.1)
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial, *_: Any, **__: Any) -> dict[str, float]:
-        """Run a trial with each of its seeds, giving signs of life meanwhile.
+        """Run a trial with each of its seeds, giving signs of life meanwhile; return the objective's mean.
 
-        Returns:
-            Dict of the objective's mean.
-
-        Raises:
-            FailedTrialError: a run failed.
-            RuntimeError: a run was killed; the oracle gives the trial to the next worker that asks.
-            FatalError: something else than the trial is at fault.
+        What is raised tells keras-tuner how it ended: FailedTrialError, the trial failed; RuntimeError, a run was
+        killed, and the trial goes to the next worker that asks; FatalError, something else is at fault.
         """
         scores = []
         with self._beating(trial.trial_id):
             for job in self._jobs(trial):
                 outcome = execute(job)
-                self._check(outcome)
+                if outcome.status == FAILED:
+                    raise FailedTrialError(outcome.reason)
+                if outcome.status == KILLED:
+                    raise RuntimeError(outcome.reason)
+                if outcome.status == FAULT:
+                    write_text(self.folder / FAULT_FILE, outcome.reason)
+                    raise FatalError(outcome.reason)
                 scores.append(outcome.score)
         return {self.study.objective: float(np.mean(scores))}
 
     def _jobs(self, trial: keras_tuner.engine.trial.Trial) -> list[Job]:
-        values = trial.hyperparameters.values
-        space, epochs = self.study.parsed_space, values.get("tuner/epochs")
+        study, values = self.study, trial.hyperparameters.values
+        space, epochs = study.parsed_space, values.get("tuner/epochs")
         fields, folder = space.fields(values), self.folder / TRIALS / trial.trial_id
-        configs = [self.study.config(fields, repeat, epochs) for repeat in range(self.study.repeats)]
-        seeds = [config.seed for config in configs]
-        asked = configs[0].epochs or self.planned
-        facts = {"values": space.active(values), "fields": fields, "epochs": asked, "seeds": seeds}
-        write_trial(folder, facts)
+        configs = [study.config(fields, repeat, epochs) for repeat in range(study.repeats)]
+        facts = {"values": space.active(values), "fields": fields, "epochs": configs[0].epochs or self.planned}
+        write_trial(folder, {**facts, "seeds": [config.seed for config in configs]})
         return [
             Job(
                 config=config.model_dump(mode="json"),
-                folder=str(folder / f"seed-{config.seed}"),
-                objective=self.study.objective,
-                stop=self.study.stop,
-                grace=self.study.grace,
+                folder=folder / f"seed-{config.seed}",
+                objective=study.objective,
+                stop=study.stop,
+                grace=study.grace,
                 share=self.share,
             )
             for config in configs
         ]
-
-    def _check(self, outcome: Outcome) -> None:
-        if outcome.status == FAILED:
-            raise FailedTrialError(outcome.reason)
-        if outcome.status == KILLED:
-            raise RuntimeError(outcome.reason)
-        if outcome.status == FAULT:
-            write_atomically(self.folder / FAULT_FILE, lambda part: part.write_text(outcome.reason, encoding="utf-8"))
-            raise FatalError(outcome.reason)
 
     @contextlib.contextmanager
     def _beating(self, trial_id: str) -> Iterator[None]:
@@ -114,29 +94,8 @@ class StudyTuner(BaseTuner):
             thread.join()
 
 
-def write_trial(folder: Path, facts: dict[str, Any]) -> None:
-    """Write what a trial is, for `results.read_results`.
-
-    Args:
-        folder: Path of the trial.
-        facts: dict of values, fields, epochs and seeds.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / TRIAL_FILE, lambda part: part.write_text(json.dumps(facts), encoding="utf-8"))
-
-
 def planned_epochs(study: Study) -> int:
-    """Tell how many epochs a run of a study has, and by that whether its data can be read.
-
-    Args:
-        study: Study.
-
-    Returns:
-        int.
-
-    Raises:
-        ValueError: the data set or the fields do not work.
-    """
+    """Give the epochs of a run; a ValueError says that the data set or the fields do not work."""
     from training import datasets  # imports TensorFlow Datasets
     from training.plan import Plan
 
@@ -144,11 +103,10 @@ def planned_epochs(study: Study) -> int:
     return Plan.of(datasets.open_source(config), config).epochs
 
 
-def work(study: Study, folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
+def work(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
     """Run trials for a chief until it has no more.
 
     Args:
-        study: Study.
         folder: Path of the study, which the chief and all its workers must see.
         planned: int, epochs of a run.
         chief: str, HOST:PORT.
@@ -159,28 +117,21 @@ def work(study: Study, folder: Path, planned: int, chief: str, name: str, share:
         ValueError: something else than a trial is at fault.
     """
     try:
-        _work(study, folder, planned, chief, name, share)
+        _work(folder, planned, chief, name, share)
     except FatalError as error:
         raise ValueError(str(error)) from error
 
 
-def _work(study: Study, folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
+def _work(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
     host, _, port = chief.rpartition(":")
     os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port, "KERASTUNER_TUNER_ID": name}
+    study = read_study(folder)
     proxied = ORACLES[study.tuner](study, planned)  # keras-tuner puts a client of the chief's in its place
     StudyTuner(proxied, study, folder, planned, share).search()
 
 
-def work_here(folder: str, planned: int, chief: str, name: str, share: Share) -> None:
-    """Be a worker of this machine, in the process that was made for it.
-
-    Args:
-        folder: str, of the study.
-        planned: int, epochs of a run.
-        chief: str, HOST:PORT.
-        name: str, unlike that of any other worker.
-        share: Share of this machine.
-    """
-    settle(Path(folder, f"{name}.log"))
+def work_here(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
+    """Be a worker of this machine, in the process that was made for it."""
+    settle(folder / f"{name}.log")
     with contextlib.suppress(FatalError):  # the chief reads of it in FAULT_FILE
-        _work(read_study(Path(folder)), Path(folder), planned, chief, name, share)
+        _work(folder, planned, chief, name, share)

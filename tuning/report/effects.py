@@ -6,21 +6,22 @@ same in all its repeats. Contrasts sum to zero, so that a level's estimated marg
 term, in unbalanced designs too. A parameter that exists for one option only is a factor nested in that option: its
 columns are zero elsewhere.
 
-A number becomes a factor by its values where these are few, else by thirds of the trials: a learning rate is at its
-best in the middle as a rule, which a slope would call no effect.
+A number becomes a factor by its values where these are few, else by thirds of the trials: a learning rate is usually at
+its best in the middle, which a slope would call no effect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from tuning.report.statistics import CONFIDENCE, Ancestors, Noise, dimension_names, walk
+from tuning.report.statistics import Noise, interval
 from tuning.results import TrialResult
-from tuning.space.dimensions import Choice, Range, Space
+from tuning.space.dimensions import Ancestors, Choice, Dimension, Space
 
 MOST_VALUES = 5  # of a range that is a factor by its values
 FEWEST_TRIALS = 2  # of each level of a parameter that exists for one option only; fewer say nothing of it
@@ -28,18 +29,11 @@ FEWEST_TRIALS = 2  # of each level of a parameter that exists for one option onl
 
 @dataclass(frozen=True)
 class Factor:
-    """A dimension of the space that took several levels.
-
-    Args:
-        name: str, of the dimension.
-        levels: tuple of str: the options in their order, or the values or thirds of a range, ascending.
-        codes: int array (trials,), the level of each trial; -1 where the dimension does not apply.
-        ancestors: tuple of (name, label) pairs under which alone it applies.
-    """
+    """A dimension of the space that took several levels."""
 
     name: str
-    levels: tuple[str, ...]
-    codes: np.ndarray
+    levels: tuple[str, ...]  # the options in their order, or the values or thirds of a range, ascending
+    codes: np.ndarray  # int (trials,), the level of each trial; -1 where the dimension does not apply
     ancestors: Ancestors
 
     @property
@@ -55,127 +49,107 @@ class Factor:
 
 @dataclass(frozen=True)
 class Level:
-    """What one level of a factor is worth.
-
-    Args:
-        label: str.
-        trials: int, that have it.
-        plain: float, the mean score of these trials, whatever else they are.
-        mean: float, the estimated marginal mean; None where the trials do not separate it from other factors.
-        low: float, lower end of its 95 % interval; None where nothing tells the error.
-        high: float, upper end.
-    """
+    """What one level of a factor is worth."""
 
     label: str
     trials: int
-    plain: float
-    mean: float | None = None
-    low: float | None = None
+    plain: float  # the mean score of its trials, whatever else they are
+    mean: float | None = None  # the estimated marginal mean, where the trials separate it from other factors
+    low: float | None = None  # ends of its 95 % interval, where the error is known
     high: float | None = None
+
+    @property
+    def shown(self) -> float:
+        """The estimated marginal mean where there is one, else the plain mean."""
+        return self.plain if self.mean is None else self.mean
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a factor is worth.
-
-    Args:
-        name: str, of the dimension.
-        levels: tuple of Levels.
-        p: float, of the F-test that all its levels are worth the same; None where it cannot be made.
-        share: float, of the variance between trials that no other factor explains; None where it cannot be told, or
-            where there are no more trials than terms.
-    """
+    """What a factor is worth."""
 
     name: str
     levels: tuple[Level, ...]
-    p: float | None
-    share: float | None
-
-
-@dataclass(frozen=True)
-class _Error:
-    """The variance of a trial's score around the model; nothing is known of it without freedom."""
-
-    variance: float
-    freedom: int
+    p: float | None  # of the F-test that all its levels are worth the same; None where it cannot be made
+    share: float | None  # of the variance between trials that no other factor explains; None where it is unknown
 
 
 @dataclass(frozen=True)
 class _Fit:
     """A least-squares fit by the pseudo-inverse, which rank deficiency does not disturb."""
 
-    design: np.ndarray
+    factors: list[Factor]
     scores: np.ndarray
 
-    def __post_init__(self):
-        object.__setattr__(self, "inverse", np.linalg.pinv(self.design))
-        object.__setattr__(self, "rank", int(np.linalg.matrix_rank(self.design)))
+    @cached_property
+    def design(self) -> np.ndarray:
+        return np.hstack([np.ones((len(self.scores), 1)), *(factor.columns for factor in self.factors)])
 
-    @property
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        return np.linalg.pinv(self.design)
+
+    @cached_property
+    def rank(self) -> int:
+        return int(np.linalg.matrix_rank(self.design))
+
+    @cached_property
     def squares(self) -> float:
         """The residual sum of squares."""
         return float(np.sum((self.scores - self.design @ (self.inverse @ self.scores)) ** 2))
 
-    def estimate(self, combination: np.ndarray) -> tuple[float, float] | None:
-        """Give a combination of the coefficients and its variance factor; None where the data leave it open."""
+    def estimate(self, factor: Factor, label: str) -> tuple[float, float] | None:
+        """Give the mean of a level and its variance factor; None where the data leave it open."""
+        combination = self._combination(factor, label)
         rows = combination @ self.inverse
         if not np.allclose(rows @ self.design, combination, atol=1e-8):
             return None
         return float(rows @ self.scores), float(rows @ rows)
 
+    def _combination(self, factor: Factor, label: str) -> np.ndarray:
+        """Weigh the coefficients in a level's mean: the constant, its own term, those of the options it is under."""
+        held = {factor.name: label, **dict(factor.ancestors)}
+        parts = [np.ones(1)]
+        for other in self.factors:
+            level = other.levels.index(held[other.name]) if other.name in held else None
+            parts.append(np.zeros(len(other.levels) - 1) if level is None else other.contrasts[level])
+        return np.concatenate(parts)
+
 
 def main_effects(space: Space, trials: tuple[TrialResult, ...], noise: Noise | None) -> list[Effect]:
-    """Estimate what each level of each factor is worth.
+    """Estimate what each level of each factor is worth, in the order of the space.
 
     The error is what the model leaves over between trials; where it leaves no freedom, as with one factor, it is the
     noise between seeds.
 
-    Args:
-        space: Space.
-        trials: tuple of TrialResults with scores that can be compared.
-        noise: Noise between seeds; None where it is not known.
-
-    Returns:
-        List of Effects in the order of the space; empty where no dimension took several levels.
-
-    Source:
-        Searle, Speed and Milliken 1980 (estimated marginal means); partial F-tests of the general linear model.
+    Source: Searle, Speed and Milliken 1980 (estimated marginal means); partial F-tests of the general linear model.
     """
     factors = find_factors(space, trials)
     if not factors:
         return []
-    scores = np.array([trial.score for trial in trials])
-    fit = _fit(factors, scores)
+    fit = _Fit(factors, np.array([trial.score for trial in trials]))
     error = _error(fit, trials, noise)
-    return [_effect(factor, factors, fit, error) for factor in factors]
+    return [_effect(factor, fit, error) for factor in factors]
 
 
 def find_factors(space: Space, trials: tuple[TrialResult, ...]) -> list[Factor]:
-    """Find the dimensions that took several levels.
+    """Find the dimensions that took several levels, in the order of the space.
 
-    Args:
-        space: Space.
-        trials: tuple of TrialResults.
-
-    Returns:
-        List of Factors in the order of the space; without parameters of one option of whose levels one has fewer than
-        two trials.
+    Of parameters that exist for one option only, those of whose levels each has FEWEST_TRIALS.
     """
-    seen: dict[str, tuple[Choice | Range, Ancestors, dict[int, Any]]] = {}
+    seen: dict[str, tuple[Dimension, Ancestors, dict[int, Any]]] = {}
     for index, trial in enumerate(trials):
-        for dimension, value, ancestors in walk(space.dimensions, trial.values):
+        for dimension, value, ancestors in space.walk(trial.values):
             seen.setdefault(dimension.name, (dimension, ancestors, {}))[2][index] = value
-    order = dimension_names(space.dimensions)
-    found = [_factor(*seen[name], len(trials)) for name in order if name in seen]
-    names = {factor.name for factor in found if factor}
+    found = [_factor(*seen[part.name], len(trials)) for part in space.all_dimensions if part.name in seen]
+    factors = [factor for factor in found if factor]
+    names = {factor.name for factor in factors}
     return [
-        Factor(factor.name, factor.levels, factor.codes, tuple(pair for pair in factor.ancestors if pair[0] in names))
-        for factor in found
-        if factor
+        replace(factor, ancestors=tuple(pair for pair in factor.ancestors if pair[0] in names)) for factor in factors
     ]
 
 
-def _factor(dimension: Choice | Range, ancestors: Ancestors, values: Mapping[int, Any], count: int) -> Factor | None:
+def _factor(dimension: Dimension, ancestors: Ancestors, values: Mapping[int, Any], count: int) -> Factor | None:
     labels, own = _choice_levels(dimension, values) if isinstance(dimension, Choice) else _range_levels(values)
     sizes = np.bincount(own, minlength=len(labels))
     if len(labels) < 2 or (ancestors and sizes.min() < FEWEST_TRIALS):
@@ -200,24 +174,19 @@ def _range_levels(values: Mapping[int, float]) -> tuple[list[str], list[int]]:
     return [f"{part.min():.3g} to {part.max():.3g}" for part in parts], list(np.unique(thirds, return_inverse=True)[1])
 
 
-def _fit(factors: list[Factor], scores: np.ndarray) -> _Fit:
-    return _Fit(np.hstack([np.ones((len(scores), 1)), *(factor.columns for factor in factors)]), scores)
-
-
-def _error(fit: _Fit, trials: tuple[TrialResult, ...], noise: Noise | None) -> _Error:
+def _error(fit: _Fit, trials: tuple[TrialResult, ...], noise: Noise | None) -> Noise | None:
+    """Give the deviation of a trial's score around the model; None where nothing tells it."""
     freedom = len(trials) - fit.rank
     if freedom:
-        return _Error(fit.squares / freedom, freedom)
-    if noise is None:
-        return _Error(0.0, 0)
+        return Noise((fit.squares / freedom) ** 0.5, freedom)
     # The variance of a mean over seeds; unequal numbers of seeds count by their harmonic mean.
     shrink = float(np.mean([1 / len(trial.scores) for trial in trials]))
-    return _Error(noise.deviation**2 * shrink, noise.freedom)
+    return noise and Noise(noise.deviation * shrink**0.5, noise.freedom)
 
 
-def _effect(factor: Factor, factors: list[Factor], fit: _Fit, error: _Error) -> Effect:
-    levels = tuple(_level(factor, index, factors, fit, error) for index in range(len(factor.levels)))
-    rest = _fit([other for other in factors if other is not factor], fit.scores)
+def _effect(factor: Factor, fit: _Fit, error: Noise | None) -> Effect:
+    levels = tuple(_level(factor, label, fit, error) for label in factor.levels)
+    rest = _Fit([other for other in fit.factors if other is not factor], fit.scores)
     freedom, squares = fit.rank - rest.rank, max(0.0, rest.squares - fit.squares)
     total = float(np.sum((fit.scores - fit.scores.mean()) ** 2))
     if not freedom or not total:
@@ -226,32 +195,20 @@ def _effect(factor: Factor, factors: list[Factor], fit: _Fit, error: _Error) -> 
     return Effect(factor.name, levels, _p(squares / freedom, freedom, error), share)
 
 
-def _p(square: float, freedom: int, error: _Error) -> float | None:
+def _p(square: float, freedom: int, error: Noise | None) -> float | None:
     from scipy.stats import f
 
-    return float(f.sf(square / error.variance, freedom, error.freedom)) if error.freedom and error.variance else None
+    return float(f.sf(square / error.deviation**2, freedom, error.freedom)) if error and error.deviation else None
 
 
-def _level(factor: Factor, index: int, factors: list[Factor], fit: _Fit, error: _Error) -> Level:
-    has = factor.codes == index
-    label, plain = factor.levels[index], float(fit.scores[has].mean())
-    estimate = fit.estimate(_combination(factor, index, factors))
+def _level(factor: Factor, label: str, fit: _Fit, error: Noise | None) -> Level:
+    has = factor.codes == factor.levels.index(label)
+    level = Level(label, int(has.sum()), float(fit.scores[has].mean()))
+    estimate = fit.estimate(factor, label)
     if estimate is None:
-        return Level(label, int(has.sum()), plain)
+        return level
     mean, inflation = estimate
-    if not error.freedom:
-        return Level(label, int(has.sum()), plain, mean)
-    from scipy.stats import t
-
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, error.freedom) * np.sqrt(inflation * error.variance))
-    return Level(label, int(has.sum()), plain, mean, mean - reach, mean + reach)
-
-
-def _combination(factor: Factor, index: int, factors: list[Factor]) -> np.ndarray:
-    """Weigh the coefficients in a level's mean: the constant, its own term, those of the options it is under."""
-    held = {factor.name: factor.levels[index], **dict(factor.ancestors)}
-    parts = [np.ones(1)]
-    for other in factors:
-        level = other.levels.index(held[other.name]) if other.name in held else None
-        parts.append(np.zeros(len(other.levels) - 1) if level is None else other.contrasts[level])
-    return np.concatenate(parts)
+    if error is None:
+        return replace(level, mean=mean)
+    reach = interval(error.freedom) * inflation**0.5 * error.deviation
+    return replace(level, mean=mean, low=mean - reach, high=mean + reach)

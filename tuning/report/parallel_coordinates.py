@@ -1,4 +1,4 @@
-"""All trials of a study in one picture: an axis a dimension, a line a trial, the score as its colour."""
+"""All trials of a study in one picture: an axis a dimension, a line a trial, the score as its color."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning.report.pictures import score_ends, shorten
-from tuning.report.statistics import Ancestors, dimension_names, walk
-from tuning.report.wording import Measure, short_name
+from tuning.report.wording import Measure
 from tuning.results import StudyResults, TrialResult
-from tuning.space.dimensions import Choice, Range
+from tuning.space.dimensions import Ancestors, Dimension, Range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,29 +26,15 @@ STEPS = 24  # points of a line between two axes
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of the picture.
-
-    Args:
-        title: str.
-        places: float array (trials,) from 0 to 1, where the lines cross.
-        ticks: list of (place, label).
-    """
+    """One axis of the picture."""
 
     title: str
-    places: np.ndarray
-    ticks: list[tuple[float, str]]
+    places: np.ndarray  # float (trials,) from 0 to 1, where the lines cross
+    ticks: list[tuple[float, str]]  # places and labels
 
 
 def draw_parallel(results: StudyResults, trials: list[TrialResult]) -> Figure:
-    """Draw trials as lines through all dimensions in which they differ, the best one on top.
-
-    Args:
-        results: StudyResults.
-        trials: list of TrialResults that can be compared, the best first.
-
-    Returns:
-        Figure.
-    """
+    """Draw trials, the best first, as lines through all dimensions in which they differ, the best one on top."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
@@ -57,10 +42,10 @@ def draw_parallel(results: StudyResults, trials: list[TrialResult]) -> Figure:
     figure = Figure(figsize=(min(20, 2.4 + 1.75 * len(lines)), 5.2), layout="constrained")
     axes = figure.subplots()
     # The last axis is the score's, the best at its top.
-    colours = colormaps["viridis"](lines[-1].places)
+    colors = colormaps["viridis"](lines[-1].places)
     crossings = np.array([line.places for line in lines])
     for place in reversed(range(len(trials))):
-        _draw_line(axes, crossings[:, place], colours[place], is_best=place == 0)
+        _draw_line(axes, crossings[:, place], colors[place], is_best=place == 0)
     for position, line in enumerate(lines):
         _draw_axis(axes, position, line)
     axes.set_xlim(-0.2, len(lines) - 0.45)
@@ -73,25 +58,19 @@ def draw_parallel(results: StudyResults, trials: list[TrialResult]) -> Figure:
 
 
 def make_axes(results: StudyResults, trials: list[TrialResult]) -> list[Axis]:
-    """Lay out an axis for each dimension in which trials differ, and one for the score.
+    """Lay out an axis for each dimension in which trials differ, in the order of the space, and one for the score.
 
-    Args:
-        results: StudyResults.
-        trials: list of TrialResults with a score.
-
-    Returns:
-        List of Axes in the order of the space, the score last; without parameters that apply to less than a quarter of
-        the trials.
+    Parameters that apply to less than a quarter of the trials have none.
     """
-    found: dict[tuple, tuple[list[Choice | Range], list[Any]]] = {}
+    space = results.study.parsed_space
+    found: dict[tuple, tuple[list[Dimension], list[Any]]] = {}
     for index, trial in enumerate(trials):
-        for dimension, value, ancestors in walk(results.study.parsed_space.dimensions, trial.values):
+        for dimension, value, ancestors in space.walk(trial.values):
             dimensions, values = found.setdefault(_kin(dimension, ancestors), ([], [None] * len(trials)))
             dimensions.extend([] if dimension in dimensions else [dimension])
             values[index] = value
-    order = dimension_names(results.study.parsed_space.dimensions)
     axes = [
-        (order.index(dimensions[0].name), _axis(dimensions, values))
+        (space.all_dimensions.index(dimensions[0]), _axis(dimensions, values))
         for dimensions, values in found.values()
         if len(set(values) - {None}) > 1 and values.count(None) <= (1 - LEAST) * len(values)
     ]
@@ -99,15 +78,14 @@ def make_axes(results: StudyResults, trials: list[TrialResult]) -> list[Axis]:
     return [*(axis for _, axis in axes), _score_axis(trials, Measure(results.study.objective))]
 
 
-def _kin(dimension: Choice | Range, ancestors: Ancestors) -> tuple:
+def _kin(dimension: Dimension, ancestors: Ancestors) -> tuple:
     """Give what dimensions have in common that share an axis: parameters of one name of one choice's options."""
     scale = dimension.scale if isinstance(dimension, Range) else None
-    return (*(name for name, _ in ancestors[:1]), short_name(dimension.name), scale)
+    return (*(name for name, _ in ancestors[:1]), dimension.short_name, scale)
 
 
-def _axis(dimensions: list[Choice | Range], values: list[Any]) -> Axis:
-    choice, _, _ = dimensions[0].name.partition("/")
-    name = short_name(dimensions[0].name)
+def _axis(dimensions: list[Dimension], values: list[Any]) -> Axis:
+    choice, name = dimensions[0].name.partition("/")[0], dimensions[0].short_name
     title = shorten(name, 22) if name == choice else f"{shorten(name, 22)}\nof {shorten(choice, 22)}"
     if isinstance(dimensions[0], Range):
         return _range_axis(title, dimensions, values)
@@ -160,7 +138,7 @@ def _score_axis(trials: list[TrialResult], measure: Measure) -> Axis:
     return Axis(f"validation\n{measure.title}", np.clip(places, 0, 1), ticks)
 
 
-def _draw_line(axes: Axes, crossings: np.ndarray, colour: np.ndarray, is_best: bool) -> None:
+def _draw_line(axes: Axes, crossings: np.ndarray, color: np.ndarray, is_best: bool) -> None:
     """Draw a line that is level where it crosses an axis."""
     share = np.linspace(0, 1, STEPS, endpoint=False)
     ease = share**2 * (3 - 2 * share)
@@ -169,7 +147,7 @@ def _draw_line(axes: Axes, crossings: np.ndarray, colour: np.ndarray, is_best: b
     across = np.arange(len(heights)) / STEPS
     if is_best:
         axes.plot(across, heights, color="black", linewidth=4.2)
-    axes.plot(across, heights, color=colour, linewidth=2.6 if is_best else 1.1, alpha=1 if is_best else 0.75)
+    axes.plot(across, heights, color=color, linewidth=2.6 if is_best else 1.1, alpha=1 if is_best else 0.75)
 
 
 def _draw_axis(axes: Axes, position: int, line: Axis) -> None:

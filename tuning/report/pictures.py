@@ -1,4 +1,4 @@
-"""The pictures of a study's report: learning curves, cost against score, the table of two choices, main effects."""
+"""The pictures of a study's report: learning curves, the heat map of two choices, main effects."""
 
 from __future__ import annotations
 
@@ -17,25 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-LEADERS = 5  # trials that have a colour of their own among the curves
+LEADERS = 5  # trials that have a color of their own among the curves
 GREY = "0.8"  # of all others
 LONGEST = 105  # letters of a label
 
 
 def to_png(figure: Figure) -> bytes:
-    """Draw a picture.
-
-    Args:
-        figure: Figure.
-
-    Returns:
-        bytes of a PNG file, the same for the same picture.
-    """
+    """Draw a picture as a PNG file, the same bytes for the same picture."""
     from PIL import Image
 
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, dpi=120, format="png", metadata={"Software": None})
-    # Two hundred lines in colour are four times smaller with a palette, and look the same.
+    # Two hundred lines in color are four times smaller with a palette, and look the same.
     palette = Image.open(full).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
     palette.save(small, format="png", optimize=True)
     return small.getvalue()
@@ -47,19 +40,11 @@ def shorten(text: str, length: int = LONGEST) -> str:
 
 
 def score_ends(scores: np.ndarray, measure: Measure) -> tuple[float, float]:
-    """Choose the ends of a scale of scores.
+    """Choose the two ends of a scale of scores, NaN where there is none; it ends where poor outliers begin.
 
-    One hopeless trial would leave all others a single colour or place, so the scale ends where outliers begin.
+    One hopeless trial would otherwise leave all others a single color or place.
 
-    Args:
-        scores: float array, as they are shown; NaN where there is none.
-        measure: Measure.
-
-    Returns:
-        Tuple of floats, low and high, which differ.
-
-    Source:
-        Tukey 1977: outliers begin one and a half interquartile ranges beyond the quartiles.
+    Source: Tukey 1977, outliers begin one and a half interquartile ranges beyond the quartiles.
     """
     low, first, third, high = map(float, np.nanquantile(scores, (0, 0.25, 0.75, 1)))
     if measure.name == "accuracy":
@@ -70,37 +55,25 @@ def score_ends(scores: np.ndarray, measure: Measure) -> tuple[float, float]:
 
 
 def draw_pair(table: PairTable, measure: Measure) -> Figure:
-    """Draw the table of two choices as a heat map.
-
-    Args:
-        table: PairTable.
-        measure: Measure.
-
-    Returns:
-        Figure; each cell says its mean and spread, one that was not tried is hatched.
-    """
+    """Draw the table of two choices as a heat map; each cell says its mean and spread, one not tried is hatched."""
     from matplotlib.figure import Figure
 
     rows, columns = len(table.row_levels), len(table.column_levels)
     widest = max(len(shorten(level, 24)) for level in table.row_levels)
     figure = Figure(figsize=(2.2 + 0.08 * widest + 0.95 * columns, 1.7 + 0.55 * rows), layout="constrained")
     axes = figure.subplots()
-    means = np.full((rows, columns), np.nan)
-    for (row, column), cell in table.cells.items():
-        means[table.row_levels.index(row), table.column_levels.index(column)] = measure.factor * cell.mean
+    cells = [[table.cells.get((row, column)) for column in table.column_levels] for row in table.row_levels]
+    means = np.array([[measure.factor * cell.mean if cell else np.nan for cell in row] for row in cells])
     low, high = score_ends(means, measure)
-    image = axes.imshow(
-        means, cmap="viridis" if measure.name == "accuracy" else "viridis_r", vmin=low, vmax=high, aspect="auto"
-    )
-    for row, row_level in enumerate(table.row_levels):
-        for column, column_level in enumerate(table.column_levels):
-            _write_cell(axes, row, column, table.cells.get((row_level, column_level)), image, measure)
+    colors = "viridis" if measure.name == "accuracy" else "viridis_r"
+    image = axes.imshow(means, cmap=colors, vmin=low, vmax=high, aspect="auto")
+    for (row, column), _ in np.ndenumerate(means):
+        _write_cell(image, (column, row), cells[row][column], measure)
     is_long = max(len(level) for level in table.column_levels) > 9
     turn = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
     axes.set_xticks(range(columns), [shorten(level, 24) for level in table.column_levels], fontsize=9, **turn)
     axes.set_yticks(range(rows), [shorten(level, 24) for level in table.row_levels], fontsize=9)
-    axes.set_xlabel(table.columns)
-    axes.set_ylabel(table.rows)
+    axes.set(xlabel=table.columns, ylabel=table.rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     extend = "min" if np.nanmin(means) < low else "max" if np.nanmax(means) > high else "neither"
@@ -108,51 +81,48 @@ def draw_pair(table: PairTable, measure: Measure) -> Figure:
     return figure
 
 
-def _write_cell(axes: Axes, row: int, column: int, cell: Cell | None, image: AxesImage, measure: Measure) -> None:
+def _write_cell(image: AxesImage, place: tuple[int, int], cell: Cell | None, measure: Measure) -> None:
     from matplotlib.patches import Rectangle
 
+    axes = image.axes
     if cell is None:
-        place = (column - 0.5, row - 0.5)
-        axes.add_patch(Rectangle(place, 1, 1, facecolor="0.96", edgecolor="0.82", hatch="///", linewidth=0))
+        corner = (place[0] - 0.5, place[1] - 0.5)
+        axes.add_patch(Rectangle(corner, 1, 1, facecolor="0.96", edgecolor="0.82", hatch="///", linewidth=0))
         return
     red, green, blue, _ = image.cmap(image.norm(measure.factor * cell.mean))
     ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
     style = {"ha": "center", "va": "center", "color": ink, "textcoords": "offset points"}
     up = 0 if cell.spread is None else 5
-    axes.annotate(measure.number(cell.mean), (column, row), xytext=(0, up), fontsize=9.5, **style)
+    axes.annotate(measure.number(cell.mean), place, xytext=(0, up), fontsize=9.5, **style)
     if cell.spread is not None:
-        axes.annotate(f"± {measure.number(cell.spread)}", (column, row), xytext=(0, -7), fontsize=7.5, **style)
+        axes.annotate(f"± {measure.number(cell.spread)}", place, xytext=(0, -7), fontsize=7.5, **style)
 
 
 def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | None:
-    """Draw the validation objective over the epochs, the leaders in colour before the rest in grey.
+    """Draw the validation objective over the epochs, accuracy as error; None where no trial has made an epoch.
 
-    Args:
-        results: StudyResults.
-        ranked: list of TrialResults with a score, the best first.
-
-    Returns:
-        Figure, the error instead of the accuracy; None where no trial has made an epoch.
+    The leaders among the trials with a score, the best first, have a color before the rest in grey.
     """
     from matplotlib.figure import Figure
 
-    curves = {trial.id: mean_curve(trial, results.study.objective) for trial in results.trials}
-    if not any(len(curve) for curve in curves.values()):
+    objective = results.study.objective
+    curves = {trial.id: mean_curve(trial, objective) for trial in results.trials}
+    curves = {name: curve for name, curve in curves.items() if len(curve)}
+    if not curves:
         return None
-    leaders = [trial for trial in ranked[:LEADERS] if len(curves[trial.id])]
+    leaders = [trial for trial in ranked[:LEADERS] if trial.id in curves]
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots()
-    rest = [trial for trial in results.trials if trial not in leaders and len(curves[trial.id])]
-    for index, trial in enumerate(rest):
-        label = "all others" if index == 0 else None
-        _plot_curve(axes, curves[trial.id], color=GREY, linewidth=0.8, label=label, zorder=1)
+    rest = [trial.id for trial in results.trials if trial not in leaders and trial.id in curves]
+    for name in rest:
+        label = "all others" if name == rest[0] else None
+        _plot_curve(axes, curves[name], color=GREY, linewidth=0.8, label=label, zorder=1)
     for index, trial in reversed(list(enumerate(leaders))):
         label = f"{index + 1}  {shorten(point_text(results.study.parsed_space, trial))}"
         _plot_curve(axes, curves[trial.id], color=f"C{index}", linewidth=1.8, label=label, zorder=3)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("validation error, %" if results.study.objective == "accuracy" else "validation loss")
+    axes.set(xlabel="epoch", ylabel="validation error, %" if objective == "accuracy" else "validation loss")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    _set_log(axes, [curve[:, 1] for curve in curves.values() if len(curve)])
+    _set_log(axes, np.concatenate([curve[:, 1] for curve in curves.values()]))
     axes.grid(alpha=0.3, linewidth=0.5)
     handles, labels = axes.get_legend_handles_labels()
     # Drawn from the worst to the best, so that the best lies on top, and listed the other way round.
@@ -161,14 +131,9 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
 
 
 def mean_curve(trial: TrialResult, objective: str) -> np.ndarray:
-    """Average the validation objective of each epoch over the seeds.
+    """Average the validation objective of each epoch over the seeds, as far as all begun runs have come.
 
-    Args:
-        trial: TrialResult.
-        objective: str, "accuracy" or "loss".
-
-    Returns:
-        Array (epochs, 2): epoch, and error in percent or loss; of the epochs that all begun runs have made.
+    Array (epochs, 2): epoch, and error in percent or loss.
     """
     runs = [[(row["epoch"], row[f"val_{objective}"]) for row in run.history] for run in trial.runs if run.history]
     if not runs:
@@ -185,11 +150,10 @@ def _plot_curve(axes: Axes, curve: np.ndarray, **style) -> None:
     axes.plot(curve[:, 0], curve[:, 1], **marks, **style)
 
 
-def _set_log(axes: Axes, values: list[np.ndarray]) -> None:
+def _set_log(axes: Axes, numbers: np.ndarray) -> None:
     """Make the score's axis logarithmic where it spans much; what is 0 then lies on its lower edge."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    numbers = np.concatenate(values)
     above = numbers[np.isfinite(numbers) & (numbers > 0)]
     if not len(above) or above.max() < 5 * above.min():
         return
@@ -201,27 +165,22 @@ def _set_log(axes: Axes, values: list[np.ndarray]) -> None:
 
 
 def draw_effects(effects: list[Effect], measure: Measure) -> Figure:
-    """Draw the marginal means of all factors' levels with their intervals.
+    """Draw the marginal means of all factors' levels with their intervals, a panel a factor.
 
-    Args:
-        effects: list of Effects.
-        measure: Measure.
-
-    Returns:
-        Figure, a panel a factor, in two columns where there are many; a level whose mean cannot be separated is a
-        hollow mark at its plain mean, one beyond the scale a number at its edge.
+    A level whose mean cannot be separated is a hollow mark at its plain mean, one beyond the scale a number at its
+    edge.
     """
     from matplotlib.figure import Figure
 
     columns = _in_columns(effects)
     rows = max(sum(len(effect.levels) + 1.7 for effect in column) for column in columns)
     figure = Figure(figsize=(8 if len(columns) == 1 else 13, 0.7 + 0.28 * rows), layout="constrained")
-    low, high = _effect_ends(effects, measure)
+    ends = _effect_ends(effects, measure)
     for part, column in zip(figure.subfigures(1, len(columns), squeeze=False)[0], columns):
         grid = {"height_ratios": [len(effect.levels) + 0.6 for effect in column]}
         panels = part.subplots(len(column), 1, squeeze=False, gridspec_kw=grid)[:, 0]
         for axes, effect in zip(panels, column):
-            axes.set_xlim(low, high)
+            axes.set_xlim(ends)
             _draw_effect(axes, effect, measure)
             axes.tick_params(axis="x", labelbottom=axes is panels[-1])
         panels[-1].set_xlabel(f"validation {measure.title}")
@@ -240,8 +199,7 @@ def _in_columns(effects: list[Effect]) -> list[list[Effect]]:
 def _effect_ends(effects: list[Effect], measure: Measure) -> tuple[float, float]:
     """Choose a scale that holds all means but outliers, and their intervals unless these are much wider."""
     levels = [level for effect in effects for level in effect.levels]
-    means = measure.factor * np.array([level.plain if level.mean is None else level.mean for level in levels])
-    low, high = score_ends(means, measure)
+    low, high = score_ends(measure.factor * np.array([level.shown for level in levels]), measure)
     reach = [measure.factor * (level.high - level.mean) for level in levels if level.high is not None]
     margin = 0.06 * (high - low) + min(max(reach, default=0.0), high - low)
     return low - margin, high + margin
@@ -260,7 +218,7 @@ def _draw_effect(axes: Axes, effect: Effect, measure: Measure) -> None:
 
 def _draw_level(axes: Axes, place: int, level: Level, measure: Measure) -> None:
     low, high = axes.get_xlim()
-    middle = measure.factor * (level.plain if level.mean is None else level.mean)
+    middle = measure.factor * level.shown
     if not low <= middle <= high:
         text, edge, side = (f"◂ {middle:.4g}", 0.01, "left") if middle < low else (f"{middle:.4g} ▸", 0.99, "right")
         axes.text(edge, place, text, transform=axes.get_yaxis_transform(), ha=side, va="center", fontsize=8.5)
@@ -268,5 +226,5 @@ def _draw_level(axes: Axes, place: int, level: Level, measure: Measure) -> None:
     if level.low is not None:
         ends = [measure.factor * level.low, measure.factor * level.high]
         axes.plot(ends, [place, place], color="C0", linewidth=1.6, alpha=0.6, solid_capstyle="butt")
-    face = "none" if level.mean is None else "C0"
-    axes.plot(middle, place, "o", color="0.5" if level.mean is None else "C0", markerfacecolor=face, markersize=6)
+    color, face = ("0.5", "none") if level.mean is None else ("C0", "C0")
+    axes.plot(middle, place, "o", color=color, markerfacecolor=face, markersize=6)

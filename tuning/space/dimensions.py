@@ -1,4 +1,8 @@
-"""The dimensions of a search space: choices, ranges, and parameters that exist for one option alone."""
+"""The dimensions of a search space: choices, ranges, and parameters that exist for one option alone.
+
+A point is a mapping of names of dimensions to labels of options and numbers. The name of a parameter says where it
+applies: "activation/trainable_swish/beta".
+"""
 
 from __future__ import annotations
 
@@ -12,35 +16,33 @@ from typing import Any
 PARAMETRISED = ("shortcut", "activation")
 
 Values = Mapping[str, Any]
+Ancestors = tuple[tuple[str, str], ...]  # the choices, with the label of the option, under which a parameter applies
 
 
 @dataclass(frozen=True)
 class Option:
-    """One thing that a choice may be.
+    """One thing that a choice may be."""
 
-    Args:
-        label: str, its name in reports.
-        value: str, number or bool, what the field becomes.
-        fixed: dict of parameters with the values that they always have.
-        parameters: tuple of dimensions that exist for this option alone.
-    """
-
-    label: str
-    value: Any
-    fixed: dict[str, Any]
-    parameters: tuple[Choice | Range, ...]
+    label: str  # its name in reports
+    value: Any  # what the field becomes
+    fixed: dict[str, Any]  # parameters with the values that they always have
+    parameters: tuple[Dimension, ...]  # parameters that are searched
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A field, or a parameter, that is one of several options.
-
-    Args:
-        name: str, the field; of a parameter, "field/option/parameter".
-        options: tuple of Options.
-    """
-
+class _Named:
     name: str
+
+    @property
+    def short_name(self) -> str:
+        """The last part of its name."""
+        return self.name.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Choice(_Named):
+    """A field, or a parameter, that is one of several options."""
+
     options: tuple[Option, ...]
 
     def option(self, label: str) -> Option:
@@ -55,22 +57,13 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Range:
-    """A field, or a parameter, that is any number from `low` to `high`, both included.
+class Range(_Named):
+    """A field, or a parameter, that is any number from `low` to `high`; two whole numbers make a range of such."""
 
-    Args:
-        name: str, as of a Choice.
-        low: int or float.
-        high: int or float; both int make a range of whole numbers.
-        scale: "linear" or "log".
-        count: int, the number of points of a grid; None where a grid cannot have it.
-    """
-
-    name: str
     low: float
     high: float
-    scale: str
-    count: int | None
+    scale: str  # "linear" or "log"
+    count: int | None  # the number of points of a grid
 
     @property
     def is_whole(self) -> bool:
@@ -86,77 +79,76 @@ class Range:
             )
         forth, back = (math.log, math.exp) if self.scale == "log" else (float, float)
         low, high = forth(self.low), forth(self.high)
-        shares = [0.5] if coarse else [index / (self.count - 1) for index in range(self.count)]
-        for share in shares:
+        for share in [0.5] if coarse else [index / (self.count - 1) for index in range(self.count)]:
             value = back(low + share * (high - low))
             yield {self.name: round(value) if self.is_whole else float(f"{value:.6g}")}
 
 
+Dimension = Choice | Range
+
+
 @dataclass(frozen=True)
 class Space:
-    """All dimensions of a search.
+    """All dimensions of a search, one a field."""
 
-    Args:
-        dimensions: tuple of Choices and Ranges, one a field.
-    """
+    dimensions: tuple[Dimension, ...]
 
-    dimensions: tuple[Choice | Range, ...]
+    @property
+    def searched(self) -> list[Dimension]:
+        """The dimensions in which points can differ, parameters of options included in theirs."""
+        return [
+            dimension
+            for dimension in self.dimensions
+            if isinstance(dimension, Range) or len(dimension.options) > 1 or dimension.options[0].parameters
+        ]
+
+    @property
+    def all_dimensions(self) -> list[Dimension]:
+        """All dimensions, each before the parameters of its options."""
+        return list(_all(self.dimensions))
 
     def points(self, coarse: bool = False) -> Iterator[dict[str, Any]]:
-        """Give every point of the grid.
-
-        Args:
-            coarse: bool, whether the middle stands for a range.
-
-        Returns:
-            Iterator of dicts of names of dimensions to labels and numbers, those that apply only.
-
-        Raises:
-            ValueError: a range has no points.
-        """
+        """Give every point of the grid, with the values that apply only; `coarse` takes the middle of each range."""
         return _product(self.dimensions, coarse)
 
+    def walk(self, values: Values) -> Iterator[tuple[Dimension, Any, Ancestors]]:
+        """Go through the dimensions that apply at a point, with its value and where alone they apply."""
+        return _walk(self.dimensions, values, ())
+
     def active(self, values: Values) -> dict[str, Any]:
-        """Pick the values that apply: those of parameters of other options, and of other things, do not.
-
-        Args:
-            values: mapping of names of dimensions to labels and numbers.
-
-        Returns:
-            Dict in the order of the space.
-        """
-        return {name: value for dimension in self.dimensions for name, value in _active(dimension, values)}
+        """Pick the values that apply, in the order of the space: not those of parameters of other options."""
+        return {dimension.name: value for dimension, value, _ in self.walk(values)}
 
     def fields(self, values: Values) -> dict[str, Any]:
-        """Turn a point into fields of a run.
-
-        Args:
-            values: mapping of names of dimensions to labels and numbers; others are passed over.
-
-        Returns:
-            Dict of fields of `RunConfig`.
-        """
-        fields: dict[str, Any] = {}
-        for dimension in self.dimensions:
-            fields |= _fields(dimension, values)
-        return fields
+        """Turn a point into fields of a run; values of other things are passed over."""
+        return {name: value for dimension in self.dimensions for name, value in _fields(dimension, values).items()}
 
 
-def _product(dimensions: tuple[Choice | Range, ...], coarse: bool) -> Iterator[dict[str, Any]]:
+def _product(dimensions: tuple[Dimension, ...], coarse: bool) -> Iterator[dict[str, Any]]:
     for parts in itertools.product(*(list(dimension.points(coarse)) for dimension in dimensions)):
         yield {name: value for part in parts for name, value in part.items()}
 
 
-def _active(dimension: Choice | Range, values: Values) -> Iterator[tuple[str, Any]]:
-    yield dimension.name, values[dimension.name]
-    if isinstance(dimension, Choice):
-        for parameter in dimension.option(values[dimension.name]).parameters:
-            yield from _active(parameter, values)
+def _all(dimensions: tuple[Dimension, ...]) -> Iterator[Dimension]:
+    for dimension in dimensions:
+        yield dimension
+        for option in dimension.options if isinstance(dimension, Choice) else ():
+            yield from _all(option.parameters)
 
 
-def _fields(dimension: Choice | Range, values: Values) -> dict[str, Any]:
+def _walk(
+    dimensions: tuple[Dimension, ...], values: Values, ancestors: Ancestors
+) -> Iterator[tuple[Dimension, Any, Ancestors]]:
+    for dimension in dimensions:
+        value = values[dimension.name]
+        yield dimension, value, ancestors
+        if isinstance(dimension, Choice):
+            yield from _walk(dimension.option(value).parameters, values, (*ancestors, (dimension.name, value)))
+
+
+def _fields(dimension: Dimension, values: Values) -> dict[str, Any]:
     """Give what a dimension makes of the fields, by the last part of its name."""
-    field = dimension.name.rpartition("/")[2]
+    field = dimension.short_name
     if isinstance(dimension, Range):
         return {field: values[dimension.name]}
     option = dimension.option(values[dimension.name])

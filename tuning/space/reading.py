@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
 import yaml
 
+from keras_resnet.messages import unknown
 from training.config import FIELDS
-from tuning.space.dimensions import PARAMETRISED, Choice, Option, Range, Space
+from tuning.space.dimensions import PARAMETRISED, Choice, Dimension, Option, Range, Space
 
 # What the study itself decides, or what makes no network better.
 RESERVED = ("seed", "validation", "validation_seed", "data_dir", "download", "devices", "test_split", "train_split")
@@ -54,46 +55,28 @@ def parse_space(space: Mapping[str, Any]) -> Space:
     return Space(dimensions)
 
 
-def _parameters_that_are_fields(dimensions: tuple[Choice | Range, ...]) -> Iterator[tuple[str, str, str]]:
+def _parameters_that_are_fields(dimensions: tuple[Dimension, ...]) -> Iterator[tuple[str, str, str]]:
     for dimension in dimensions:
         if isinstance(dimension, Choice) and dimension.name not in PARAMETRISED:
             for option in dimension.options:
-                searched = [parameter.name.rpartition("/")[2] for parameter in option.parameters]
-                for parameter in (*option.fixed, *searched):
+                for parameter in (*option.fixed, *(searched.short_name for searched in option.parameters)):
                     yield dimension.name, option.label, parameter
 
 
 def default_space(fields: list[str]) -> dict[str, Any]:
-    """Pick fields of the space that comes with the package.
-
-    Args:
-        fields: list of str.
-
-    Returns:
-        Dict as of `parse_space`.
-
-    Raises:
-        ValueError: the package has no range for a field.
-    """
+    """Pick fields of the space that comes with the package."""
     known = yaml.safe_load(resources.files("tuning").joinpath("space.yaml").read_text(encoding="utf-8"))
     for field in fields:
         if field not in known:
             raise ValueError(
-                f"{_unknown('field to search:', field, known)} Any other field needs a space of its own, in a file for "
+                f"{unknown('field to search:', field, known)} Any other field needs a space of its own, in a file for "
                 "--config."
             )
     return {field: known[field] for field in fields}
 
 
 def signature(fields: Mapping[str, Any]) -> str:
-    """Give the text that tells two points apart.
-
-    Args:
-        fields: mapping of fields of `RunConfig`.
-
-    Returns:
-        str; numbers count to six digits.
-    """
+    """Give the text that tells two points apart; numbers count to six digits."""
     return json.dumps(_rounded(fields), sort_keys=True, default=str)
 
 
@@ -103,20 +86,14 @@ def _rounded(item: Any) -> Any:
     return f"{item:.6g}" if isinstance(item, float) else item
 
 
-def _unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
-    from keras_resnet.messages import unknown  # imports Keras, which would slow down --help
-
-    return unknown(kind, name, allowed)
-
-
 def _check_field(field: str) -> None:
     if field not in FIELDS:
-        raise ValueError(_unknown("field of the search space:", field, FIELDS))
+        raise ValueError(unknown("field of the search space:", field, FIELDS))
     if field in RESERVED:
         raise ValueError(f"{field!r} cannot be searched: it is the same for all trials, or the study sets it.")
 
 
-def _dimension(name: str, field: str, description: Any) -> Choice | Range:
+def _dimension(name: str, field: str, description: Any) -> Dimension:
     if isinstance(description, Mapping) and {"low", "high"} & set(description):
         return _range(name, description)
     options = description if isinstance(description, list) else [description]
@@ -130,7 +107,7 @@ def _dimension(name: str, field: str, description: Any) -> Choice | Range:
     return Choice(name, made)
 
 
-def _option(name: str, field: str, option: Any, ambiguous: bool) -> Option:
+def _option(name: str, field: str, option: Any, is_ambiguous: bool) -> Option:
     if not isinstance(option, Mapping):
         return Option(_label(option), option, {}, ())
     parameters = dict(option)
@@ -145,7 +122,7 @@ def _option(name: str, field: str, option: Any, ambiguous: bool) -> Option:
     searched = {key: v for key, v in parameters.items() if isinstance(v, (list, Mapping))}
     fixed = {key: v for key, v in parameters.items() if key not in searched}
     label = _label(value)
-    if ambiguous and fixed:
+    if is_ambiguous and fixed:
         label += "(" + ", ".join(f"{key}={v}" for key, v in fixed.items()) + ")"
     dimensions = tuple(_dimension(f"{name}/{label}/{key}", key, v) for key, v in searched.items())
     return Option(label, value, fixed, dimensions)
@@ -156,19 +133,18 @@ def _label(value: Any) -> str:
 
 
 def _range(name: str, description: Mapping[str, Any]) -> Range:
-    known = {"low", "high", "scale", "points"}
+    parts = {"low": None, "high": None, "scale": "linear", "points": None}
     for key in description:
-        if key not in known:
-            raise ValueError(f"{name}: {_unknown('part of a range:', key, sorted(known))}")
-    low, high = description.get("low"), description.get("high")
-    scale, count = description.get("scale", "linear"), description.get("points")
+        if key not in parts:
+            raise ValueError(f"{name}: {unknown('part of a range:', key, sorted(parts))}")
+    low, high, scale, count = {**parts, **description}.values()
     for number in (low, high):
         if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
             raise ValueError(f"{name} needs two numbers, low and high; received {dict(description)}.")
     if low >= high:
         raise ValueError(f"{name} is upside down: low is {low} and high is {high}. Give the lesser one as low.")
     if scale not in SCALES:
-        raise ValueError(f"{name}: {_unknown('scale', scale, SCALES)}")
+        raise ValueError(f"{name}: {unknown('scale', scale, SCALES)}")
     if scale == "log" and low <= 0:
         raise ValueError(f"{name}: a logarithmic scale needs a low above 0; received {low}.")
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 2):

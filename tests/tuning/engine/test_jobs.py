@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from training.run_folder import RunFolder
-from tuning.engine.jobs import RIVALS, Job, Share, attempt, execute, is_hopeless, write_outcome
-from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, Outcome
+from tuning.engine.jobs import RIVALS, Job, Share, attempt, execute, is_hopeless
+from tuning.results import COMPLETED, FAILED, FAULT, KILLED, Outcome, write_outcome
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def job(study, data_dir, tmp_path):
         config = study(fields={"data_dir": str(data_dir), "train_split": "train[:200]", "epochs": 1}).config(
             fields or {}
         )
-        return Job(config.model_dump(mode="json"), str(tmp_path / "trials/0000" / name), "accuracy", **settings)
+        return Job(config.model_dump(mode="json"), tmp_path / "trials/0000" / name, "accuracy", **settings)
 
     return make
 
@@ -35,7 +35,7 @@ def test_run_leaves_its_folder_and_its_outcome_and_is_not_made_again(job):
     assert outcome.results["split"] == "validation of train[:200]"
     assert (outcome.score, outcome.epochs) == (outcome.results["accuracy"], 1)
     assert outcome.parameters == 75_002 and outcome.multiply_adds > 0 and outcome.seconds > 0
-    model = RunFolder(Path(one.folder)).model_file
+    model = RunFolder(one.folder).model_file
     written = model.stat().st_mtime_ns
     assert execute(one) == outcome
     assert model.stat().st_mtime_ns == written
@@ -59,16 +59,16 @@ def test_full_disk_is_not_the_trials_fault(job, monkeypatch):
         raise OSError("Cannot save model.keras: no space left on device.")
 
     monkeypatch.setattr("training.run.train", fail)
-    outcome = attempt(job(), Path(job().folder))
+    outcome = attempt(job())
     assert (outcome.status, outcome.reason) == (FAULT, "Cannot save model.keras: no space left on device.")
 
 
 def test_fault_is_tried_again_and_a_score_that_is_no_number_is_a_failure(job, monkeypatch):
-    write_outcome(Path(job().folder) / OUTCOME_FILE, Outcome(FAULT, reason="no space left on device"))
+    write_outcome(job().folder, Outcome(FAULT, reason="no space left on device"))
     assert execute(job()).status == COMPLETED
     results = {"split": "validation of train", "accuracy": 0.5, "loss": float("nan")}
     monkeypatch.setattr("training.run.train", lambda *_, **__: results)
-    outcome = attempt(dataclasses.replace(job("other"), objective="loss"), Path(job("other").folder))
+    outcome = attempt(dataclasses.replace(job("other"), objective="loss"))
     assert (outcome.status, outcome.reason) == (FAILED, "its loss on the validation of train is nan")
 
 
@@ -76,7 +76,7 @@ def test_run_that_is_killed_is_told_and_goes_on_when_it_is_asked_for_again(job):
     whole, parts = job("whole", {"epochs": 12}), job("parts", {"epochs": 12})
 
     def kill() -> None:
-        metrics = RunFolder(Path(parts.folder)).metrics_file
+        metrics = RunFolder(parts.folder).metrics_file
         while not metrics.is_file():
             time.sleep(0.01)
         os.kill(children_of_the_server(parts)[0], signal.SIGKILL)
@@ -94,7 +94,7 @@ def test_run_that_is_killed_is_told_and_goes_on_when_it_is_asked_for_again(job):
 
 def children_of_the_server(job) -> list[int]:
     """Find the processes that have a run's log open."""
-    log, found = str(Path(job.folder).with_suffix(".log")), []
+    log, found = str(job.folder.with_suffix(".log")), []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if os.readlink(process / "fd/1") == log:
@@ -139,19 +139,19 @@ def test_run_below_the_median_at_its_epoch_is_hopeless(tmp_path, objective, bett
     values = [0.2, 0.4, 0.5, 0.6, 0.8]
     for number, value in enumerate(values):
         folder = tmp_path / f"{number:04d}" / "seed-0"
-        write_outcome(folder / OUTCOME_FILE, Outcome(COMPLETED, 0.5))
+        write_outcome(folder, Outcome(COMPLETED, 0.5))
         (folder / "metrics.csv").write_text(f"epoch,val_{objective}\n1,0.9\n2,{value}\n", encoding="utf-8")
-    job = Job({}, str(tmp_path / "0009" / "seed-0"), objective, "median", 2)
+    job = Job({}, tmp_path / "0009" / "seed-0", objective, "median", 2)
     hopeless = {value: is_hopeless(job, 2, {f"val_{objective}": value}) for value in (0.45, 0.5, 0.55)}
     assert hopeless == {0.45: better is max, 0.5: False, 0.55: better is min}
-    write_outcome(tmp_path / "0000" / "seed-0" / OUTCOME_FILE, Outcome(FAILED))
+    write_outcome(tmp_path / "0000" / "seed-0", Outcome(FAILED))
     assert RIVALS == 5 and not is_hopeless(job, 2, {f"val_{objective}": 0.0 if better is max else 1.0})
 
 
 def test_hopeless_run_is_stopped_early_and_keeps_its_score(job, tmp_path):
     for number in range(RIVALS):
         folder = tmp_path / "trials" / f"{number + 1:04d}" / "seed-0"
-        write_outcome(folder / OUTCOME_FILE, Outcome(COMPLETED, 1.0))
+        write_outcome(folder, Outcome(COMPLETED, 1.0))
         rows = "".join(f"{epoch},1.0\n" for epoch in range(1, 5))
         (folder / "metrics.csv").write_text(f"epoch,val_accuracy\n{rows}", encoding="utf-8")
     outcome = execute(job(fields={"epochs": 4}, stop="median", grace=2))

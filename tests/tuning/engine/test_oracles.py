@@ -1,6 +1,7 @@
 """Oracles: no point twice or in vain, budgets, and no trial lost with its worker."""
 
 import json
+import time
 
 import keras_tuner
 import pytest
@@ -8,7 +9,6 @@ from keras_tuner.engine.trial import TrialStatus
 
 from tuning.engine.oracles import ATTEMPTS, declare, make_oracle
 from tuning.engine.workers import StudyTuner
-from tuning.space.points import problem
 from tuning.space.reading import parse_space, signature
 
 FOUR = {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]}
@@ -56,7 +56,7 @@ def test_keras_tuner_draws_what_the_space_allows():
     oracle = keras_tuner.oracles.RandomSearchOracle(
         keras_tuner.Objective("accuracy", "max"), max_trials=50, hyperparameters=declare(space), seed=1
     )
-    drawn = [oracle._random_values() for _ in range(50)]
+    drawn = [oracle.populate_space(str(place))["values"] for place in range(50)]
     assert {values["activation"] for values in drawn} == {"relu", "trainable_swish"}
     for values in drawn:
         assert space.active(values) == values
@@ -97,7 +97,7 @@ def test_impossible_combinations_are_pruned(made):
     }
     oracle = made(space)
     fields = run(oracle)
-    possible = [one for one in fields if problem(oracle.study, one) is None]
+    possible = [one for one in fields if oracle.study.problem(one) is None]
     assert fields == possible and 0 < len(fields) < 4
 
 
@@ -127,10 +127,16 @@ def test_budget_of_epochs_counts_repeats(made):
     assert len(run(made(tuner="random", total_epochs=12, repeats=2))) == 3
 
 
-def test_budget_of_hours_ends_the_search(made):
+def pass_time(monkeypatch, seconds: float) -> None:
+    """Let the clock of the oracles go on."""
+    later = time.monotonic() + seconds
+    monkeypatch.setattr("tuning.engine.oracles.monotonic", lambda: later)
+
+
+def test_budget_of_hours_ends_the_search(made, monkeypatch):
     oracle = made(tuner="random", hours=1.0)
     finish(oracle, oracle.create_trial("one"), 0.5)
-    oracle._began -= 3600
+    pass_time(monkeypatch, 3600)
     assert oracle.create_trial("one").status == TrialStatus.STOPPED
 
 
@@ -176,10 +182,10 @@ def test_idle_workers_wait_while_a_trial_may_come_back(made):
     assert oracle.finished
 
 
-def test_worker_that_asks_for_its_trial_is_alive(made):
+def test_worker_that_asks_for_its_trial_is_alive(made, monkeypatch):
     oracle = made()
     trial = oracle.create_trial("one")
-    oracle._seen["one"] -= 100
+    pass_time(monkeypatch, 100)
     assert oracle.silent(60) == ["one"]
     oracle.get_trial(trial.trial_id)
     assert oracle.silent(60) == []
@@ -214,8 +220,8 @@ def test_trial_that_was_noted_before_the_state_was_written_is_not_lost(made, tmp
 
 
 def test_fault_of_the_oracle_stops_the_search_instead_of_all_workers(made, monkeypatch):
-    oracle = made()
-    monkeypatch.setattr(oracle, "_is_spent", lambda: 1 / 0)
+    oracle = made(MIXED, tuner="random", trials=3)
+    monkeypatch.setattr("tuning.study.Study.problem", lambda *_: 1 / 0)
     assert oracle.create_trial("one").status == TrialStatus.STOPPED
     assert oracle.fault == "ZeroDivisionError: division by zero"
     assert oracle.get_space() is not None

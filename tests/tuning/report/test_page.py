@@ -1,21 +1,28 @@
-"""Blocks in Markdown and in HTML."""
+"""Pages in Markdown and in HTML: what data may hold, and what a reader sees."""
 
 import base64
 import html.parser
 
 import pytest
 
-from tuning.report.page import Code, Heading, Paragraph, Picture, Table, to_html, to_markdown
+from tuning.report.page import templates, tidy, to_html
 
 NASTY = "a|b <script>alert(1)</script> & *c* _d_ [e](f)\n`g`"
-BLOCKS = [
-    Heading("Title <1>", 1),
-    Paragraph(NASTY, "lead"),
-    Table(["name", "n"], [["trainable_swish", "1,234 ± 5"], [NASTY, "–"]]),  # noqa: RUF001
-    Table(["", ""], [["seed", "0"]]),
-    Picture("p", "what it shows"),
-    Code("python -m x > y"),
-]
+PAGE = """{% from "blocks.md.j2" import picture, table %}
+# Title \\<1>
+
+**{{ nasty }}**
+
+{{ table([["name", "n"], ["trainable_swish", "1,234 ± 5"], [nasty, "–"]]) }}
+
+{{ table([["", ""], ["seed", "0"]]) }}
+
+{{ picture("p", "what it shows") }}
+
+```
+python -m x > y
+```
+"""  # noqa: RUF001
 
 
 class Reader(html.parser.HTMLParser):
@@ -38,15 +45,20 @@ class Reader(html.parser.HTMLParser):
 
 
 @pytest.fixture
-def reader() -> Reader:
+def page() -> str:
+    return tidy(templates().from_string(PAGE).render(nasty=NASTY))
+
+
+@pytest.fixture
+def reader(page) -> Reader:
     reader = Reader()
-    reader.feed(to_html(BLOCKS, {"p": b"picture"}))
+    reader.feed(to_html(page, {"p": b"picture"}))
     return reader
 
 
-def test_markdown_keeps_text_from_being_markup():
+def test_markdown_keeps_text_from_being_markup(page):
     escaped = r"a\|b \<script>alert(1)\</script> \& \*c\* \_d\_ \[e\](f) \`g\`"
-    assert to_markdown(BLOCKS).split("\n\n") == [
+    assert page.split("\n\n") == [
         r"# Title \<1>",
         f"**{escaped}**",
         f"| name | n |\n| --- | ---: |\n| trainable_swish | 1,234 ± 5 |\n| {escaped} | – |",  # noqa: RUF001
@@ -58,14 +70,15 @@ def test_markdown_keeps_text_from_being_markup():
 
 def test_html_shows_text_as_it_is(reader):
     assert reader.open == []
+    one_line = NASTY.replace("\n", " ")
     shown = [(tag, text) for tag, text in reader.cells if tag != "style"]
     assert shown == [
         ("title", "Title <1>"),
         ("h1", "Title <1>"),
-        ("p", NASTY),
+        ("strong", one_line),
         *(("th", name) for name in ("name", "n")),
-        *(("td", text) for text in ("trainable_swish", "1,234 ± 5", NASTY, "–", "seed", "0")),  # noqa: RUF001
-        ("pre", "python -m x > y"),
+        *(("td", text) for text in ("trainable_swish", "1,234 ± 5", one_line, "–", "seed", "0")),  # noqa: RUF001
+        ("code", "python -m x > y\n"),
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tuning.helpers import fill, write_study, write_trial
-from tuning.report.cost import cost_of, draw_cost, pareto_front
+from tuning.report.cost import draw_cost, pareto_front
 from tuning.report.effects import Effect, Level
 from tuning.report.findings import find
 from tuning.report.parallel_coordinates import draw_parallel, make_axes
@@ -87,7 +87,7 @@ def test_cost_is_of_one_run(tmp_path):
     study = write_study(tmp_path, {"activation": ["relu", "gelu"]})
     write_trial(tmp_path, study, "0", {"activation": "relu"}, [0.8, 0.9], parameters=7, multiply_adds=9)
     (trial,) = read_results(tmp_path).trials
-    assert cost_of(trial) == {"parameters": 7, "multiply_adds": 9, "seconds": 10.5}
+    assert trial.cost == {"parameters": 7, "multiply_adds": 9, "seconds": 10.5}
 
 
 def test_parameters_of_one_name_share_an_axis(tmp_path):

@@ -13,7 +13,8 @@ from tests.tuning.helpers import fill, write_study, write_trial
 from tests.tuning.report.test_page import Reader
 from tuning.report.findings import find
 from tuning.report.leaderboard import leaderboard_text
-from tuning.report.writing import headline, write_report
+from tuning.report.sentences import headline
+from tuning.report.writing import write_report
 from tuning.results import read_results
 
 SPACE = {
@@ -170,7 +171,7 @@ def test_page_csv_and_html_agree(folder):
         assert int(shown["parameters"].replace(",", "")) == int(row["parameters"]) == 270_000
         assert (shown["runs"], shown["seconds"]) == (row["runs"], "11.0")
         assert all(shown[name] in cells for name in shown)
-    assert headline(find(read_results(folder))) in [text for tag, text in reader.cells if tag == "p"]
+    assert headline(find(read_results(folder))) in [text for tag, text in reader.cells if tag == "strong"]
     assert rows[-1]["status"] == "stopped" and rows[-1]["within_noise_of_best"] == "–"  # noqa: RUF001
 
 

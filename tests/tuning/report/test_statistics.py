@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from tests.tuning.helpers import FIELDS, make_trial
-from tuning.report.statistics import Cell, Noise, compare, dimension_names, noise, pair_table, walk, within_noise
+from tuning.report.statistics import Cell, Noise, compare, noise, pair_table, within_noise
 from tuning.results import FAILED, STOPPED, Run, StudyResults, TrialResult
 from tuning.space.reading import parse_space
 from tuning.study import make_study
@@ -90,15 +90,3 @@ def test_pair_table_takes_the_choices_with_the_most_levels():
     assert (table.rows, table.columns) == ("batch_size", "flip")
     alike = tuple(trial for trial in trials if trial.values["flip"] == "none" and trial.values["activation"] == "relu")
     assert pair_table(space, alike, "max") is None
-
-
-def test_walk_gives_what_applies():
-    space = parse_space({"activation": ["relu", {"name": "trainable_swish", "beta": {"low": 0.5, "high": 2}}]})
-    swish = {"activation": "trainable_swish", "activation/trainable_swish/beta": 0.7}
-    places = [(dimension.name, value, under) for dimension, value, under in walk(space.dimensions, swish)]
-    assert places == [
-        ("activation", "trainable_swish", ()),
-        ("activation/trainable_swish/beta", 0.7, (("activation", "trainable_swish"),)),
-    ]
-    assert [value for _, value, _ in walk(space.dimensions, {**swish, "activation": "relu"})] == ["relu"]
-    assert dimension_names(space.dimensions) == ["activation", "activation/trainable_swish/beta"]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tuning.helpers import make_trial
-from tuning.report.wording import NONE, Measure, count_text, listing, point_text, searched
+from tuning.report.wording import NONE, Measure, count_text, listing, point_text
 from tuning.space.reading import parse_space
 
 SPACE = parse_space(
@@ -19,7 +19,7 @@ SPACE = parse_space(
 def test_points_name_what_differs():
     values = {"network": "ResNet20", "activation": "trainable_swish", "activation/trainable_swish/beta": 0.8333333}
     values |= {"optimizer": "sgd", "optimizer/sgd/learning_rate": 0.1, "batch_size": 64}
-    assert [dimension.name for dimension in searched(SPACE)] == ["activation", "optimizer", "batch_size"]
+    assert [dimension.name for dimension in SPACE.searched] == ["activation", "optimizer", "batch_size"]
     expected = "activation=trainable_swish (beta=0.8333), optimizer=sgd (learning_rate=0.1), batch_size=64"
     assert point_text(SPACE, make_trial(values)) == expected
 

@@ -1,0 +1,92 @@
+"""The sentences of a report that depend on what was found."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tuning.report.effects import Effect
+from tuning.report.findings import Findings
+from tuning.report.wording import count_text, listing, point_text
+from tuning.results import FAILED, KILLED, RUNNING, STOPPED, TrialResult
+from tuning.space.dimensions import Choice
+
+ALPHA = 0.05
+
+
+def headline(findings: Findings) -> str:
+    """Say what is best, by how much, and whether anything else is as good."""
+    best, measure, space = findings.best, findings.measure, findings.results.study.parsed_space
+    score = f"{measure.with_spread(best.score, best.spread)}{measure.unit}"
+    name = "" if measure.unit else "loss "
+    text = f"Best: {point_text(space, best)}: {name}{score} on the validation split"
+    text += f" ({count_text(len(best.scores), 'seed')})"
+    final = findings.final_of(best)
+    if final is not None and final.score is not None:
+        text += f", {measure.with_spread(final.score, final.spread)}{measure.unit} on the test set"
+    if findings.noise is None or best not in findings.compared.trials or len(findings.comparable) < 2:
+        return f"{text}."
+    rivals = findings.rivals
+    if not rivals:
+        return f"{text}. No other trial is within noise of it."
+    named = "; ".join(point_text(space, trial) for trial in rivals[:3])
+    more = ": among them " if len(rivals) > 3 else ": "
+    return f"{text}. {count_text(len(rivals), 'other trial is', 'other trials are')} within noise of it{more}{named}."
+
+
+def unfinished(findings: Findings) -> str:
+    """Say what is still to be done; empty where the study has ended."""
+    results = findings.results
+    running = sum(trial.status == RUNNING for trial in results.trials)
+    parts = [f"{count_text(running, 'trial has', 'trials have')} runs without an outcome"] if running else []
+    wanted = min(results.study.finalists, len(findings.ranked))
+    ended = sum(trial.status != RUNNING for trial in results.finals)
+    if ended < wanted:
+        parts.append(f"{ended} of {count_text(wanted, 'finalist')} tested so far")
+    if not results.trials:
+        parts.append("no trial has begun")
+    return listing(parts)
+
+
+def why_none(findings: Findings) -> str:
+    """Say why no trial has a score."""
+    trials = findings.results.trials
+    if not trials:
+        return "none has begun"
+    counts = listing([f"{number} {status}" for status, number in sorted(Counter(t.status for t in trials).items())])
+    reasons = [reason_of(trial) for trial in trials if trial.status in (FAILED, KILLED)]
+    first = f", the first with: {reasons[0].rstrip('.')}" if reasons else ""
+    return f"of {count_text(len(trials), 'trial')}, {counts}{first}"
+
+
+def basis(findings: Findings) -> str:
+    """Name the trials that are compared, and why others are not."""
+    ended = count_text(len(findings.compared.trials), "trial that ended as planned", "trials that ended as planned")
+    left = ", ".join(f"{number} {why}" for why, number in findings.compared.left_out.items())
+    return f"the {ended} (left out: {left})" if left else f"the {ended}"
+
+
+def what_matters(effects: list[Effect]) -> str:
+    """Say which factors change the score, `effects` coming in the order of their importance."""
+    tested = [effect for effect in effects if effect.p is not None]
+    matter = [effect.name for effect in tested if effect.p < ALPHA]
+    rest = [effect.name for effect in tested if effect.p >= ALPHA]
+    untested = [effect.name for effect in effects if effect.p is None]
+    parts = [f"The choice of {listing(matter)} changes the score by more than noise."] if matter else []
+    parts += [f"No effect can be told from noise for {listing(rest)}."] if rest else []
+    parts += [f"The trials are too few, or too much alike, to test {listing(untested)}."] if untested else []
+    return " ".join(parts)
+
+
+def untold(findings: Findings) -> str:
+    """Name the dimensions that leave a choice and of which the trials tell nothing."""
+    known = {effect.name for effect in findings.effects}
+    dimensions = findings.results.study.parsed_space.all_dimensions
+    open_ones = [part.name for part in dimensions if not (isinstance(part, Choice) and len(part.options) == 1)]
+    return listing([name for name in open_ones if name not in known])
+
+
+def reason_of(trial: TrialResult) -> str:
+    """Say why a trial failed or was stopped, in one line."""
+    if trial.status == STOPPED and not trial.reason:
+        return "worse than the median of the trials before it at the same epoch"
+    return " ".join(trial.reason.split()) or {FAILED: "no reason given", KILLED: "its process was killed"}[trial.status]
