@@ -127,7 +127,7 @@ def measure(depth: int, batch: int, rounds: int) -> dict[str, Any]:
     from keras_resnet.formats.savedmodel import export_savedmodel
     from keras_resnet.preprocessing import Preprocessing
     from training.distribution import choose_devices, strategy
-    from training.optimizers import L2SGD
+    from training.optimization.rules import L2SGD
 
     keras.utils.set_random_seed(0)
     generator = np.random.default_rng(0)

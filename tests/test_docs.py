@@ -19,9 +19,10 @@ from keras_resnet.architecture.figures import FIGURES
 from tests.keras_resnet import torch_networks, torch_writer
 from tests.shared import ROOT
 from tests.training.helpers import write_image
-from training.config import FIELDS, recipe_names
+from training.config import recipe_names
+from training.options import OPTIONS as RUN_OPTIONS
 from tuning.space.points import possible_points
-from tuning.study import make_study
+from tuning.study import Settings, make_study
 
 README = ROOT / "README.md"
 GUIDE = sorted(ROOT.glob("docs/guide/*.md"))
@@ -107,11 +108,12 @@ def test_commands_of_keras_resnet_are_understood(page, line):
 
 @pytest.mark.parametrize("command", OPTIONS)
 def test_options_of_commands_exist(command):
-    known = {field.name for options in OPTIONS[command] for field in dataclasses.fields(options)} | {"help", *FIELDS}
+    fields = [field.name for options in OPTIONS[command] for field in dataclasses.fields(options)]
+    names = [*fields, *(Settings.model_fields if command == "tuning" else ()), "help"]
+    known = {f"--{name.replace('_', '-')}" for name in names} | {option.flag for option in RUN_OPTIONS}
     shown = commands(command)
     for page, line in shown:
-        options = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", line)}
-        assert options <= known, f"{page}: {line}"
+        assert set(re.findall(r"--[a-z][a-z.-]+", line)) <= known, f"{page}: {line}"
     assert shown
 
 
@@ -119,7 +121,7 @@ def test_study_file_of_the_guide_is_one():
     (text,) = blocks(ROOT / "docs" / "guide" / "search.md", "yaml")
     study = make_study(yaml.safe_load(text), "search.md")
     assert {"activation", "shortcut", "optimizer"} == set(study.space)
-    assert len(possible_points(study, study.parsed_space.points(coarse=True))) == 3 * 5 * 2
+    assert len(possible_points(study.parsed_space, study.parsed_space.points(coarse=True), study.problem)) == 3 * 5 * 2
 
 
 def test_every_recipe_is_named_in_guide_and_reference():

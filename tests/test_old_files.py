@@ -1,15 +1,19 @@
 """Files that version 0.1.0 wrote: they load, and what is loaded computes what it computed then."""
 
 import importlib.util
+import shutil
 import tarfile
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_resnet
+import training
 from training import __main__ as training_main
+from training.run_folder import RunFolder
 
 DATA = Path(__file__).with_name("data")
 NETWORKS = ("basic_a", "preact_gated_swish", "bottleneck_maxout", "deep_stem_projection", "plain")
@@ -106,3 +110,30 @@ def test_a_run_evaluates_as_it_did(old, capsys):
 def test_a_run_is_exported(old, tmp_path):
     assert training_main.main(["export", str(old / "run"), "--to", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "saved_model.pb").is_file()
+
+
+def test_a_run_predicts(old, tmp_path, capsys):
+    Image.fromarray(np.zeros((8, 8), "uint8")).save(tmp_path / "digit.png")
+    assert training_main.main(["predict", str(old / "run"), str(tmp_path / "digit.png"), "--top", "2"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_run_is_fine_tuned(old, tmp_path):
+    fields = {"dataset": "digits", "data.standardize": "channel", "augmentation": ["flip"], "iterations": 1}
+    training.fine_tune(old / "run", tmp_path / "run", start={"head_epochs": 0}, **fields)
+    assert RunFolder(tmp_path / "run").load_model().count_params() == RunFolder(old / "run").load_model().count_params()
+
+
+def test_a_run_cannot_be_resumed_and_the_sentence_says_why(old, capsys):
+    assert training_main.main(["--run-dir", str(old / "run"), "--resume"]) == 1
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "is a run of version 0.1.0 and cannot be resumed: augmentation draws other random numbers today." in sentence
+
+
+def test_a_run_can_be_made_anew_from_its_configuration_and_overwritten(old, tmp_path):
+    folder = RunFolder(shutil.copytree(old / "run", tmp_path / "run"))
+    arguments = ["--config", str(old / "run" / "config.yaml"), "--run-dir", str(folder.path)]
+    assert training_main.main(arguments) == 1
+    assert training_main.main([*arguments, "--overwrite"]) == 0
+    assert folder.read_config() == RunFolder(old / "run").read_config()
+    assert "augmentation:" in folder.config_file.read_text(encoding="utf-8")

@@ -8,15 +8,17 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from keras_resnet.interrupts import saying
 from keras_resnet.startup import called, start_keras
 from training.command_line import option, run
-from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
+from training.config import load_recipe, make_config, read_fields, recipe_names
+from training.config.fields import lay_over
+from training.options import read_options
 
 if TYPE_CHECKING:
     from training.run_folder import RunFolder
@@ -27,7 +29,8 @@ DEFAULT_RECIPE = "digits"
 DESCRIPTION = f"""Train a residual network, and leave a run folder that explains itself.
 
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below; its default shown is that of the
-recipe chosen by --recipe, or of the YAML file given by --config. Other commands:
+recipe chosen by --recipe, or of the YAML file given by --config. A choice of another name, as in --optimizer muon,
+starts from its own defaults. Other commands:
 {PROGRAM} evaluate RUN; {PROGRAM} predict RUN IMAGE ...; {PROGRAM} export RUN. Each has its --help."""
 
 
@@ -35,7 +38,6 @@ recipe chosen by --recipe, or of the YAML file given by --config. Other commands
 class TrainOptions:
     """What a training run takes from the command line."""
 
-    fields: Annotated[RunConfig, arg(name="")]
     recipe: str = DEFAULT_RECIPE
     """Complete set of fields to start from."""
     config: Path | None = None
@@ -105,21 +107,18 @@ class ExportOptions:
 
 
 def train(arguments: list[str]) -> None:
-    """Train a network.
-
-    Args:
-        arguments: list of str, the command line.
-    """
-    options = tyro.cli(
-        TrainOptions, prog=PROGRAM, description=DESCRIPTION, args=arguments, default=starting_options(arguments)
-    )
+    """Train a network, as the options of a command line say."""
+    base, origin = starting_fields(arguments)
+    shown = make_config({}, origin, base)
+    options, changes = read_options(TrainOptions(), arguments, shown, PROGRAM, DESCRIPTION)
+    config = make_config(changes, base=base)
     start_keras()
     from training.run import RunFolder, default_folder
     from training.run import train as train_network
 
     folder = RunFolder(options.run_dir) if options.run_dir else default_folder(options.recipe)
     with saying(lambda: how_to_go_on(folder)):
-        results = train_network(options.fields, folder, options.resume, options.overwrite, options.export)
+        results = train_network(config, folder, options.resume, options.overwrite, options.export)
     print_results(results)
     print("\n".join(whereabouts(folder)))
 
@@ -133,14 +132,7 @@ def how_to_go_on(folder: RunFolder) -> str:
 
 
 def whereabouts(folder: RunFolder) -> list[str]:
-    """Say where the results of a run lie, and what to do with them next.
-
-    Args:
-        folder: RunFolder of a run that has ended.
-
-    Returns:
-        List of lines.
-    """
+    """Say where the results of a run lie, and what to do with them next."""
     run_dir, exported = shlex.quote(str(folder.path)), folder.savedmodel.is_dir()
     return [
         f"run folder {folder.path}",
@@ -153,42 +145,18 @@ def whereabouts(folder: RunFolder) -> list[str]:
     ]
 
 
-def starting_options(arguments: list[str]) -> TrainOptions:
-    """Find the recipe and the YAML file among the arguments, for they decide all other defaults.
-
-    Args:
-        arguments: list of str.
-
-    Returns:
-        TrainOptions.
-
-    Raises:
-        ValueError: recipe, file or one of their fields is wrong.
-    """
+def starting_fields(arguments: list[str]) -> tuple[dict[str, Any], str]:
+    """Read the recipe and the YAML file that the options lie over, and say where their fields come from."""
     recipe, config = option(arguments, "--recipe"), option(arguments, "--config")
     if "--resume" in arguments and not (recipe or config) and (run := option(arguments, "--run-dir")):
         config = str(Path(run, "config.yaml"))
     name = recipe or DEFAULT_RECIPE
     fields = load_recipe(name) if recipe or not config else {}
-    origin = f"recipe {name!r}"
-    if config:
-        given = read_fields(Path(config))
-        for length, other in (("epochs", "iterations"), ("iterations", "epochs")):
-            if given.get(length) is not None:
-                fields.pop(other, None)
-        fields, origin = {**fields, **given}, config
-    for length, other in (("--epochs", "iterations"), ("--iterations", "epochs")):
-        if (value := option(arguments, length)) is not None and value.isdigit():
-            fields = {**fields, other: None, length.removeprefix("--"): int(value)}
-    return TrainOptions(make_config(fields, origin), name, Path(config) if config else None)
+    return (lay_over(fields, read_fields(Path(config)), config), config) if config else (fields, f"recipe {name!r}")
 
 
 def evaluate(arguments: list[str]) -> None:
-    """Evaluate the network of a run folder, or of a file of weights, on a test split.
-
-    Args:
-        arguments: list of str, the command line.
-    """
+    """Evaluate the network of a run folder, or of a file of weights, on a test split."""
     options = tyro.cli(EvaluateOptions, prog=f"{PROGRAM} evaluate", description=evaluate.__doc__, args=arguments)
     start_keras()
     from training.evaluation import evaluate_file, evaluate_run
@@ -207,11 +175,7 @@ def evaluate(arguments: list[str]) -> None:
 
 
 def predict(arguments: list[str]) -> None:
-    """Classify image files with the network of a run folder.
-
-    Args:
-        arguments: list of str, the command line.
-    """
+    """Classify image files with the network of a run folder."""
     options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
     if options.csv and options.json:
         raise ValueError("Give either --csv or --json.")
@@ -259,11 +223,7 @@ def write_table(predictions: Iterable[dict[str, Any]], path: Path) -> None:
 
 
 def export(arguments: list[str]) -> None:
-    """Write the network of a run folder as a SavedModel that serves.
-
-    Args:
-        arguments: list of str, the command line.
-    """
+    """Write the network of a run folder as a SavedModel that serves."""
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
     start_keras()
     from keras_resnet.formats.savedmodel import export_savedmodel
@@ -277,11 +237,7 @@ def export(arguments: list[str]) -> None:
 
 
 def print_results(results: dict[str, Any]) -> None:
-    """Print results, one a line.
-
-    Args:
-        results: dict as of `evaluation.evaluate`.
-    """
+    """Print results, one a line."""
     for name, value in results.items():
         print(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}")
 
@@ -290,14 +246,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {"evaluate": evaluate, "predi
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; whatever goes wrong ends in one sentence.
-
-    Args:
-        arguments: list of str; default those of the process.
-
-    Returns:
-        int, the exit status.
-    """
+    """Run the command line; whatever goes wrong ends in one sentence."""
     return run(COMMANDS, train, arguments, "train")
 
 

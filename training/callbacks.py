@@ -24,9 +24,6 @@ class SaveRun(keras.callbacks.Callback):
 
     The checkpoint comes last: it says which epochs are complete, so that a run that is killed between two files is
     resumed where all of them agree.
-
-    Args:
-        folder: RunFolder.
     """
 
     def __init__(self, folder: RunFolder):
@@ -60,16 +57,7 @@ class SaveRun(keras.callbacks.Callback):
 
 
 def check_finite(when: str, logs: Mapping[str, float], model: keras.Model) -> None:
-    """Make sure that metrics, weights and the optimizer's state are numbers, before they take the place of such.
-
-    Args:
-        when: str, for the message.
-        logs: mapping of metrics to values.
-        model: keras.Model, compiled.
-
-    Raises:
-        ValueError: something is infinite or not a number.
-    """
+    """Make sure that metrics, weights and the optimizer's state are numbers, before they take the place of such."""
     for name, value in logs.items():
         if not math.isfinite(value):
             raise ValueError(f"The {name} became {value} {when}. {ADVICE}")
@@ -80,13 +68,7 @@ def check_finite(when: str, logs: Mapping[str, float], model: keras.Model) -> No
 
 
 def add_row(path: Path, rows: list[dict[str, float]], row: dict[str, float]) -> None:
-    """Write the row of an epoch behind those of the epochs before it.
-
-    Args:
-        path: Path of the CSV file.
-        rows: the rows that it holds; those of this epoch and later ones, which a killed run left, are replaced.
-        row: dict of names to numbers, with "epoch".
-    """
+    """Write the row of an epoch behind those of the epochs before it."""
     kept = [*(before for before in rows if before["epoch"] < row["epoch"]), row]
 
     def write(part: Path) -> None:
@@ -99,11 +81,7 @@ def add_row(path: Path, rows: list[dict[str, float]], row: dict[str, float]) -> 
 
 
 class StopAt(keras.callbacks.Callback):
-    """Ends the training within its last epoch, without asking the device at every step how far it is.
-
-    Args:
-        plan: Plan.
-    """
+    """Ends the training within its last epoch, without asking the device at every step how far it is."""
 
     def __init__(self, plan: Plan):
         super().__init__()
@@ -124,10 +102,6 @@ class SeedLayers(keras.callbacks.Callback):
     """Puts the layers that draw numbers, such as dropout, to where they stand at the start of each epoch.
 
     No file of Keras's holds the state of their generators, so a resumed run would draw other numbers.
-
-    Args:
-        plan: Plan.
-        seed: int, of the run.
     """
 
     def __init__(self, plan: Plan, seed: int):

@@ -19,17 +19,7 @@ Command = Callable[[list[str]], None]
 
 
 def run(commands: Mapping[str, Command], default: Command, arguments: list[str] | None, extras: str) -> int:
-    """Run a command line; whatever goes wrong ends in one sentence.
-
-    Args:
-        commands: mapping of names to commands.
-        default: what to run where the first argument names none.
-        arguments: list of str; None for those of the process.
-        extras: str, what to install where something is missing, as in "train".
-
-    Returns:
-        int, the exit status.
-    """
+    """Run a command line; whatever goes wrong ends in one sentence."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     set_level(VERBOSE in arguments)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -57,15 +47,7 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
 
 
 def complain(sentence: str, error: Exception) -> int:
-    """Print what went wrong, or raise it where a traceback was asked for.
-
-    Args:
-        sentence: str.
-        error: the exception.
-
-    Returns:
-        int, the exit status.
-    """
+    """Print what went wrong, or raise it where a traceback was asked for."""
     if os.environ.get(DEBUG):
         raise error
     print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
@@ -73,16 +55,9 @@ def complain(sentence: str, error: Exception) -> int:
 
 
 def unexpected(error: Exception) -> str:
-    """Put an error that no part of the program has foreseen into a sentence.
-
-    Args:
-        error: the exception.
-
-    Returns:
-        str.
-    """
+    """Put an error that no part of the program has foreseen into a sentence."""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter TensorFlow's
-        return f"Out of memory. Lower --batch-size or --image-size, or leave out --cache; {DEBUG}=1 shows where."
+        return f"Out of memory. Lower --batch-size or --image-size, or leave out --data.cache; {DEBUG}=1 shows where."
     # TensorFlow's messages go on with the operations of the graph.
     reason = (str(getattr(error, "message", "") or error).strip().splitlines() or ["no more is known"])[0][:300]
     return f"{type(error).__name__}: {reason.rstrip('.')}. This was not foreseen; {DEBUG}=1 shows where it happened."
@@ -109,30 +84,15 @@ def output_is_closed() -> bool:
 
 
 def close_output() -> int:
-    """Throw away what is still to be printed, for nobody reads it.
-
-    Returns:
-        int, the exit status.
-    """
+    """Throw away what is still to be printed, for nobody reads it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return CLOSED
 
 
 def checked(arguments: list[str]) -> list[str]:
-    """Write the names of options in one way, and refuse what would be lost without a word.
-
-    Args:
-        arguments: list of str.
-
-    Returns:
-        List of str, with the names of options in dashes.
-
-    Raises:
-        ValueError: an option is given twice, or without anything in it.
-    """
+    """Write the names of options in dashes, and refuse an option that is given twice or with nothing in it."""
     arguments = [dashed(argument) for argument in arguments]
-    names = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
-    for name, count in Counter(name.replace("--no-", "--") for name in names).items():
+    for name, count in Counter(positive(argument) for argument in arguments if argument.startswith("--")).items():
         if count > 1:
             raise ValueError(f"{name} is given {count} times; give it once.")
     for argument, value in zip(arguments, [*arguments[1:], None]):
@@ -150,16 +110,14 @@ def dashed(argument: str) -> str:
     return name.replace("_", "-") + equals + value
 
 
+def positive(argument: str) -> str:
+    """Give the option that an argument sets, `--data.cache` for `--data.no-cache`."""
+    parent, dot, name = argument.partition("=")[0].removeprefix("--").rpartition(".")
+    return f"--{parent}{dot}{name.removeprefix('no-')}"
+
+
 def option(arguments: list[str], name: str) -> str | None:
-    """Read one option before all are parsed, for it decides the defaults of the others.
-
-    Args:
-        arguments: list of str.
-        name: str, with its dashes.
-
-    Returns:
-        str, or None where the option is not given.
-    """
+    """Read one option before all are parsed, for it decides the defaults of the others; None where it is not given."""
     for position, argument in enumerate(arguments):
         if argument == name and position + 1 < len(arguments):
             return arguments[position + 1]

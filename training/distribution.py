@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet.messages import unknown
-from training.config import RunConfig
+from training.config import Hardware
 
 # What Keras 3 cannot do under a MirroredStrategy, by field of the configuration: the value that is
 # harmless, and why any other is not.
@@ -19,18 +19,7 @@ REFUSED: dict[str, tuple[object, str]] = {
 
 
 def choose_devices(requested: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Choose the devices of a run.
-
-    Args:
-        requested: device names such as "GPU:0", or "CPU:0" and "CPU:1" to try a distributed run without GPUs;
-            None for all GPUs, or the CPU where there is none.
-
-    Returns:
-        Tuple of str.
-
-    Raises:
-        ValueError: a device does not exist, or is named twice.
-    """
+    """Choose the devices of a run: those requested, else all GPUs, else the CPU; two CPUs are made where asked for."""
     if requested is not None:
         requested = tuple(name.upper() for name in requested)
         _split_cpu(requested)
@@ -56,13 +45,7 @@ def _split_cpu(requested: tuple[str, ...]) -> None:
 def strategy(devices: tuple[str, ...], cross_device: str = "default") -> tf.distribute.Strategy:
     """Give the strategy of this process; the same one each time, for a second one would not work.
 
-    Args:
-        devices: tuple of device names.
-        cross_device: "default", or "one_device" to reduce on one device, which several steps per execution
-            need.
-
-    Returns:
-        tf.distribute.Strategy; TensorFlow's default one for a single device.
+    `cross_device="one_device"` reduces on one device, which several steps per execution need.
     """
     if len(devices) == 1:
         return tf.distribute.OneDeviceStrategy(devices[0])
@@ -70,46 +53,26 @@ def strategy(devices: tuple[str, ...], cross_device: str = "default") -> tf.dist
     return tf.distribute.MirroredStrategy(list(devices), cross_device_ops=operations)
 
 
-def strategy_of(config: RunConfig) -> tf.distribute.Strategy:
-    """Give the strategy of a configuration's devices, on which any network can be evaluated.
-
-    Args:
-        config: RunConfig.
-
-    Returns:
-        tf.distribute.Strategy.
-
-    Raises:
-        ValueError: a device does not exist, or is named twice.
-    """
-    return strategy(choose_devices(config.devices), "one_device" if config.steps_per_execution > 1 else "default")
+def strategy_of(hardware: Hardware) -> tf.distribute.Strategy:
+    """Give the strategy of a configuration's devices, on which any network can be evaluated."""
+    return strategy(choose_devices(hardware.devices), "one_device" if hardware.steps_per_execution > 1 else "default")
 
 
-def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
-    """Make the strategy of a training run and refuse what it cannot do.
-
-    Args:
-        config: RunConfig.
-
-    Returns:
-        tf.distribute.Strategy.
-
-    Raises:
-        ValueError: the configuration asks for something that does not work on several devices.
-    """
-    chosen = strategy_of(config)
+def make_strategy(hardware: Hardware, batch_size: int) -> tf.distribute.Strategy:
+    """Make the strategy of a training run and refuse what it cannot do."""
+    chosen = strategy_of(hardware)
     replicas = chosen.num_replicas_in_sync
     if replicas > 1:
         for field, (harmless, reason) in REFUSED.items():
-            if getattr(config, field) != harmless:
+            if getattr(hardware, field) != harmless:
                 raise ValueError(
-                    f"{field}={getattr(config, field)} does not work on {replicas} devices: {reason}. "
+                    f"{field}={getattr(hardware, field)} does not work on {replicas} devices: {reason}. "
                     f"Set {field} to {harmless}, or choose one of --devices."
                 )
-    if config.batch_size % replicas:
-        near = config.batch_size // replicas * replicas or replicas
+    if batch_size % replicas:
+        near = batch_size // replicas * replicas or replicas
         raise ValueError(
-            f"batch_size={config.batch_size} cannot be split evenly over {replicas} devices; it is the batch of all "
+            f"batch_size={batch_size} cannot be split evenly over {replicas} devices; it is the batch of all "
             f"devices together. Take {near} or {near + replicas}."
         )
     return chosen
@@ -128,11 +91,7 @@ class MergeReplicas(keras.callbacks.Callback):
 
 
 def merge_replicas(model: keras.Model) -> None:
-    """Give all devices the mean over devices of every variable that no gradient changes, as moving statistics.
-
-    Args:
-        model: keras.Model, on one device or several.
-    """
+    """Give all devices the mean over devices of every variable that no gradient changes, as moving statistics."""
     for variable in model.non_trainable_variables:
         copies = [copy.numpy() for copy in getattr(variable.value, "values", ())]
         if not all(np.array_equal(copy, copies[0]) for copy in copies[1:]):

@@ -10,22 +10,16 @@ import tensorflow as tf
 
 from keras_resnet.preprocessing import Preprocessing, contract_of
 from keras_resnet.weights.loading import network_of
-from training import datasets
-from training.batches import blanks, test_batches
 from training.config import RunConfig, make_config
+from training.config.fields import flat_config
+from training.data import datasets
+from training.data.batches import blanks, test_batches
 from training.distribution import strategy_of
 from training.run_folder import RunFolder
 
 
 def metrics_for(classes: int) -> list[keras.metrics.Metric]:
-    """Choose the metrics of a classification.
-
-    Args:
-        classes: int.
-
-    Returns:
-        List of metrics: accuracy, and top-5 accuracy where there are a hundred classes or more.
-    """
+    """Choose the metrics of a classification."""
     metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
     if classes >= 100:
         metrics.append(keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy"))
@@ -33,12 +27,7 @@ def metrics_for(classes: int) -> list[keras.metrics.Metric]:
 
 
 class CheckCount(keras.callbacks.Callback):
-    """Ends a run or an evaluation in which not every image of the test split was counted.
-
-    Args:
-        source: datasets.Source.
-        replicas: int, which share the images.
-    """
+    """Ends a run or an evaluation in which not every image of the test split was counted."""
 
     def __init__(self, source: datasets.Source, replicas: int):
         super().__init__()
@@ -63,22 +52,8 @@ def evaluate(
     config: RunConfig,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Evaluate a network on the test split, every image once and in a single view.
-
-    Args:
-        model: keras.Model that gives probabilities, made in the scope of the run's strategy.
-        source: datasets.Source.
-        preprocessing: Preprocessing.
-        config: RunConfig, for batch size and devices.
-        progress: bool, whether to show how far it is.
-
-    Returns:
-        Dict: split, examples, loss (cross-entropy), accuracy, and top_5_accuracy for many classes.
-
-    Raises:
-        ValueError: files of an image folder are no images, or not every image was counted.
-    """
-    strategy = strategy_of(config)
+    """Evaluate a network on the test split, every image once and in a single view."""
+    strategy = strategy_of(config.hardware)
     replicas = strategy.num_replicas_in_sync
     data = test_batches(source, source.test_split, preprocessing, config.batch_size, replicas)
     with strategy.scope():
@@ -99,21 +74,21 @@ def evaluate_run(folder: RunFolder, changes: dict[str, Any], progress: bool = Fa
 
     Args:
         folder: RunFolder.
-        changes: fields of the configuration to set otherwise, such as data_dir or test_split.
+        changes: fields of the configuration to set otherwise, by name, such as data_dir or test_split.
         progress: bool, whether to show how far it is.
 
     Returns:
-        Dict as of `evaluate`.
+        Dict of the results, as of `training.run.train`.
 
     Raises:
         ValueError: the folder is not one of a run, or its data set has other classes.
     """
-    config = make_config({**folder.read_config().model_dump(), **changes}, "evaluate")
-    source = datasets.open_source(config)
+    config = make_config(changes, "evaluate", flat_config(folder.read_config()))
+    source = datasets.open_source(config.data)
     labels = folder.read_labels()
     if list(source.classes) != labels:
-        raise ValueError(f"{config.dataset!r} has other classes than the network was trained on: {labels}.")
-    with strategy_of(config).scope():
+        raise ValueError(f"{config.data.dataset!r} has other classes than the network was trained on: {labels}.")
+    with strategy_of(config.hardware).scope():
         model = folder.load_model()
     return evaluate(model, source, folder.read_preprocessing(), config, progress)
 
@@ -128,7 +103,7 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any], prog
         progress: bool, whether to show how far it is.
 
     Returns:
-        Dict as of `evaluate`.
+        Dict of the results, as of `training.run.train`.
 
     Raises:
         ValueError: the file cannot be read, holds another network, carries no contract, or the data set has another
@@ -137,10 +112,12 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any], prog
     if "dataset" not in changes:
         raise ValueError(f"{path} is a file of weights, which does not say what to test it on: give --dataset.")
     config = make_config({"epochs": 1, **changes}, "evaluate")
-    source = datasets.open_source(config)
-    with strategy_of(config).scope():
+    source = datasets.open_source(config.data)
+    with strategy_of(config.hardware).scope():
         model = network_of(path, network)
     classes = model.output_shape[-1]
     if classes != len(source.classes):
-        raise ValueError(f"{config.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}.")
+        raise ValueError(
+            f"{config.data.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}."
+        )
     return evaluate(model, source, contract_of(model), config, progress)

@@ -22,6 +22,7 @@ def fine_tune(
     """Put a new classifier on a trained network and train both on another data set, the head first.
 
     The same as `python -m training --recipe fine-tune --weights WEIGHTS --run-dir RUN_DIR`, with fields as options.
+    Seeds, dtype policy and determinism of the process are after it as they were before.
 
     Args:
         weights: run folder, file of this package, checkpoint of others, or "imagenet" with `network`.
@@ -29,8 +30,8 @@ def fine_tune(
         recipe: str, name of the recipe that gives all other fields.
         overwrite: bool, whether to replace a run in that folder.
         export: bool, whether to write a SavedModel too.
-        **fields: fields of `RunConfig` to set otherwise, as in `data_dir="flowers"`, `freeze=("conv1", "conv2")`,
-            `head_epochs=2`, `stage_decay=0.5`.
+        **fields: fields of `RunConfig` to set otherwise, by short name or in groups, as in `data_dir="flowers"`,
+            `freeze=("conv1", "conv2")`, `start={"head_epochs": 2}`, `optimizer={"name": "sgd", "learning_rate": 0.01}`.
 
     Returns:
         Dict of the test results: split, examples, loss and accuracy.
@@ -42,7 +43,5 @@ def fine_tune(
     from training.run import train  # imports TensorFlow
     from training.run_folder import RunFolder
 
-    settled = {**load_recipe(recipe), **fields, "weights": os.fspath(weights)}
-    if fields.get("iterations"):
-        settled.pop("epochs", None)
-    return train(make_config(settled, "fine_tune"), RunFolder(Path(run_dir)), overwrite=overwrite, export=export)
+    config = make_config({**fields, "weights": os.fspath(weights)}, "fine_tune", load_recipe(recipe))
+    return train(config, RunFolder(Path(run_dir)), overwrite=overwrite, export=export)

@@ -14,19 +14,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 @contextlib.contextmanager
 def alone(file: Path, refusal: str) -> Iterator[None]:
-    """Hold the lock of a folder; it opens when this process ends, however it ends.
-
-    Args:
-        file: Path of the lock, which is made where there is none and stays.
-        refusal: str, what to say where another process holds it.
-
-    Yields:
-        None.
-
-    Raises:
-        ValueError: another process holds it.
-        OSError: the lock cannot be made.
-    """
+    """Hold the lock of a folder, or raise the refusal; it opens when this process ends, however it ends."""
     import fcntl  # systems without it have no TensorFlow either
 
     with open(file, "w", encoding="utf-8") as lock:

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from keras_resnet.images import FORMATS, decode_image
 from keras_resnet.preprocessing import Preprocessing
-from training.image_folder import SUFFIXES, Listing, is_hidden
+from training.data.image_folder import SUFFIXES, Listing, is_hidden
 from training.run_folder import RunFolder
 
 BATCH = 32  # images that are in memory together
@@ -95,18 +95,7 @@ def _try_to_read(path: Path, reader: Callable[[tf.Tensor], tf.Tensor]) -> tf.Ten
 
 
 def find_images(given: Sequence[Path]) -> list[Path]:
-    """Find image files.
-
-    Args:
-        given: sequence of Paths: files, folders, of which all image files at any depth are taken, and patterns with
-            `*`, `?`, `**`, for shells that leave them to us.
-
-    Returns:
-        List of Paths; a file that is named is among them whatever it is, those of a folder in the order of their names.
-
-    Raises:
-        ValueError: none is given, or a folder or pattern has none.
-    """
+    """Find image files."""
     if not given:
         raise ValueError("No image is given: name files, folders, or patterns such as 'photos/*.jpg'.")
     paths = []
@@ -143,30 +132,13 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def most_probable(probabilities: np.ndarray, labels: list[str], top: int) -> list[dict[str, Any]]:
-    """Name the most probable classes.
-
-    Args:
-        probabilities: float array (classes,).
-        labels: names of the classes.
-        top: int.
-
-    Returns:
-        List of {label, probability}, most probable first.
-    """
+    """Name the most probable classes."""
     best = np.argsort(-probabilities, kind="stable")[:top]
     return [{"label": labels[index], "probability": float(probabilities[index])} for index in best]
 
 
 def naming_failures(predictions: Iterable[dict[str, Any]], failures: list[str]) -> Iterator[dict[str, Any]]:
-    """Pass on the predictions of images that could be read, and name the others on stderr.
-
-    Args:
-        predictions: iterable of dicts as of `predict_run`.
-        failures: list to which the sentences are appended.
-
-    Yields:
-        Dict of image and classes.
-    """
+    """Pass on the predictions of images that could be read, and name the others on stderr."""
     for prediction in predictions:
         if "error" in prediction:
             failures.append(prediction["error"])
@@ -181,12 +153,7 @@ def printable(text: str) -> str:
 
 
 def write_csv(file: TextIO, predictions: Iterable[dict[str, Any]]) -> None:
-    """Write predictions as rows of image, label_1, probability_1, label_2 and so on.
-
-    Args:
-        file: text file, open for writing.
-        predictions: iterable of dicts of image and classes.
-    """
+    """Write predictions as rows of image, label_1, probability_1, label_2 and so on."""
     writer = csv.writer(file, lineterminator="\n")
     for number, prediction in enumerate(predictions):
         classes = prediction["classes"]

@@ -12,13 +12,7 @@ from training.run_folder import RunFolder
 
 
 def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
-    """Draw loss and error over the epochs, training against test.
-
-    Args:
-        rows: the metrics of each epoch.
-        path: PNG file to write.
-        title: str.
-    """
+    """Draw loss and error over the epochs, training against test."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -42,17 +36,10 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
 
 
 def write_report(folder: RunFolder, config: RunConfig, network: dict[str, Any], results: dict[str, Any]) -> None:
-    """Write `curves.png` and `report.md`.
-
-    Args:
-        folder: RunFolder.
-        config: RunConfig.
-        network: dict of facts about the network: name, parameters, multiply_adds.
-        results: dict as of `evaluation.evaluate`.
-    """
+    """Write `curves.png` and `report.md`."""
     rows = folder.read_metrics()
     if rows:
-        title = f"{network['network']} on {config.dataset}"
+        title = f"{network['network']} on {config.data.dataset}"
         write_atomically(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
     seconds = sum(row["seconds"] for row in folder.read_times())
     text = _page(config, network, results, rows, seconds)
@@ -70,7 +57,7 @@ def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], sec
     )
     curves = "![curves](curves.png)\n\n" if rows else ""
     return (
-        f"# {network['network']} on {config.dataset}\n\n{curves}"
+        f"# {network['network']} on {config.data.dataset}\n\n{curves}"
         f"| | |\n|---|---|\n{figures}\n| seconds | {seconds:.1f} |\n| seed | {config.seed} |\n"
         f"| Keras | {keras.__version__}, {keras.backend.backend()} |\n"
         f"| Python | {platform.python_version()}, {platform.machine()} |\n\n"

@@ -6,11 +6,11 @@ import itertools
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 import keras_resnet
 from keras_resnet.adaptation import freeze
@@ -18,17 +18,38 @@ from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.files import write_atomically
 from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
-from keras_resnet.preprocessing import Preprocessing
-from training import batches, datasets
 from training.callbacks import SaveRun, SeedLayers, StopAt
-from training.config import RunConfig
+from training.config import RunConfig, Start
+from training.config.fields import flat_config, name_of
+from training.data import batches, datasets
+from training.data.augmentation import streams
+from training.data.standardization import make_preprocessing
 from training.distribution import MergeReplicas, make_strategy
 from training.evaluation import CheckCount, evaluate, metrics_for
-from training.networks import image_size, make_architecture, make_model, start_of
-from training.optimizers import layer_rates, make_loss, make_optimizer
-from training.plan import Plan
+from training.networks import image_size, load_start, make_architecture, make_model
+from training.optimization.losses import make_loss
+from training.optimization.optimizers import make_optimizer
+from training.optimization.rules import layer_rates
+from training.optimization.schedules import make_schedule
+from training.plan import Phase, Plan
 from training.report import write_report
 from training.run_folder import RunFolder
+from training.session import prepare_session, restored
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is made of, before its network."""
+
+    config: RunConfig
+    folder: RunFolder
+    source: datasets.Source
+    plan: Plan
+
+    @property
+    def replicas(self) -> int:
+        """Devices that share each batch."""
+        return make_strategy(self.config.hardware, self.config.batch_size).num_replicas_in_sync
 
 
 def train(
@@ -41,6 +62,8 @@ def train(
 ) -> dict[str, Any]:
     """Train a network and leave a run folder that explains itself.
 
+    Seeds, dtype policy and determinism of the process are after it as they were before.
+
     Args:
         config: RunConfig.
         folder: RunFolder to make.
@@ -50,285 +73,219 @@ def train(
         callbacks: sequence of further Keras callbacks, called after the run's own.
 
     Returns:
-        Dict of the test results, as of `evaluation.evaluate`.
+        Dict of the test results: split, examples, loss (cross-entropy), accuracy, and top_5_accuracy where there are
+        a hundred classes or more.
 
     Raises:
         ValueError: something in the configuration, the data or the folder does not work.
         OSError: a file cannot be written.
         KeyboardInterrupt: the user stopped the run; the folder holds everything up to the last epoch.
     """
-    architecture = make_architecture(config)
+    check_start(config)
+    architecture = make_architecture(config.network, config.start, config.hardware.synchronized)
     if resume:
         check_resumable(folder, config)
     else:
         folder.check_free(overwrite)
     if export and resume and folder.savedmodel.exists():
         raise ValueError(f"{folder.savedmodel} exists; remove it or leave out --export.")
-    with folder.held():
-        return _train(config, architecture, folder, resume, overwrite, export, callbacks)
+    with folder.held(), restored():
+        strategy = make_strategy(config.hardware, config.batch_size)
+        source = datasets.open_source(config.data)
+        run = Run(config, folder, source, Plan.of(source, config))
+        datasets.check_images(source, source.train_split, source.test_split)
+        prepare_session(config)  # not before: preparing a data set draws from the generators that are seeded here
+        with strategy.scope():
+            model = resumed(run) if resume else begin(run, architecture, overwrite)
+        print(summary(model, run))
+        print(f"run folder {folder.path}", flush=True)
+        fit(model, run, callbacks)
+        return finish(model, run, export)
 
 
-def _train(
-    config: RunConfig,
-    architecture: keras_resnet.Architecture | None,
-    folder: RunFolder,
-    resume: bool,
-    overwrite: bool,
-    export: bool,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> dict[str, Any]:
-    """Train in a folder that this process holds."""
-    strategy = make_strategy(config)
-    source = datasets.open_source(config)
-    plan = Plan.of(source, config)
-    datasets.check_images(source, source.train_split, source.test_split)
-    prepare_session(config)  # not before: preparing a data set draws from the generators that are seeded here
-    with strategy.scope():
-        model = folder.load_model() if resume else begin(config, architecture, source)
-        preprocessing = folder.read_preprocessing() if resume else model.preprocessing
-        prepare(model, config, source, plan)
-        if resume:
-            folder.load_checkpoint(model)
-    if not resume:
-        start_folder(folder, config, preprocessing, source, overwrite)
-    print(summary(model, config, source, plan, strategy.num_replicas_in_sync))
-    print(f"run folder {folder.path}", flush=True)
-    fit(model, config, folder, source, preprocessing, plan, callbacks)
-    results = evaluate(model, source, preprocessing, config)
-    facts = {
-        "network": name_of(model, config),
-        "parameters": count_parameters(model),
-        "multiply-adds": count_multiply_adds(model),
-    }
-    write_report(folder, config, facts, results)
-    if export:
-        export_savedmodel(folder.load_model(), folder.savedmodel, source.classes)
-    return results
-
-
-def prepare_session(config: RunConfig) -> None:
-    """Set what belongs to the whole process: seeds, determinism, dtype policy.
-
-    Args:
-        config: RunConfig.
-    """
-    # Not zero: TensorFlow fails to combine a global seed of zero with a shuffle seed that is a tensor.
-    keras.utils.set_random_seed(config.seed + 1)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    keras.config.set_dtype_policy(config.dtype)
+def check_start(config: RunConfig) -> None:
+    """Refuse fields that only mean something for weights to start from, where there are none."""
+    asked = {"new_head": config.start.new_head or None, "standardize": config.data.standardize}
+    for field, value in asked.items():
+        if not config.start.weights and value in (True, "weights"):
+            raise ValueError(f"{field}={value} needs weights, the network to start from.")
 
 
 def check_resumable(folder: RunFolder, config: RunConfig) -> None:
-    """Refuse to go on with a run under another configuration.
-
-    Args:
-        folder: RunFolder.
-        config: RunConfig of this call.
-
-    Raises:
-        ValueError: there is no such run, or it was made with other settings.
-    """
+    """Refuse to go on with a run under another configuration, or with one of version 0.1.0."""
     before = folder.read_config()
-    free = {"devices", "data_dir", "download", "cache"}
-    changed = [
-        name for name in RunConfig.model_fields if name not in free and getattr(before, name) != getattr(config, name)
-    ]
+    if folder.is_former():
+        raise ValueError(
+            f"{folder.path} is a run of version 0.1.0 and cannot be resumed: augmentation draws other random numbers "
+            "today. Evaluate, export or fine-tune it as it is, or start it anew with --overwrite."
+        )
+    free = {"hardware.devices", "data.data_dir", "data.download", "data.cache"}
+    old, new = flat_config(before), flat_config(config)
+    changed = [name for name in (*old, *(new.keys() - old)) if name not in free and old.get(name) != new.get(name)]
     if changed:
-        differences = ", ".join(f"{name} was {getattr(before, name)!r}" for name in changed)
+        differences = ", ".join(f"{name_of(name)} was {old.get(name)!r}" for name in changed)
         raise ValueError(f"{folder.path} cannot be resumed with other settings: {differences}.")
     if not folder.checkpoint_file.is_file():
         raise ValueError(f"{folder.path} holds no checkpoint to resume from; start it anew with --overwrite.")
 
 
-def start_folder(
-    folder: RunFolder, config: RunConfig, preprocessing: Preprocessing, source: datasets.Source, overwrite: bool
-) -> None:
-    """Make the run folder and write what is known before training.
-
-    Args:
-        folder: RunFolder.
-        config: RunConfig.
-        preprocessing: Preprocessing.
-        source: datasets.Source.
-        overwrite: bool, whether to replace an earlier run.
-    """
-    folder.create(overwrite)
-    write_atomically(folder.config_file, lambda part: part.write_text(config.to_yaml(), encoding="utf-8"))
-    write_atomically(folder.labels_file, lambda part: write_labels(part, source.classes))
-    preprocessing.save(folder.preprocessing_file)
+def begin(run: Run, architecture: keras_resnet.Architecture | None, overwrite: bool) -> keras.Model:
+    """Make the network of a new run, a fresh one or one that somebody trained, and its folder."""
+    model = new_network(run.config, architecture, run.source)
+    prepare(model, run)
+    run.folder.create(overwrite)
+    config = run.config.to_yaml()
+    write_atomically(run.folder.config_file, lambda part: part.write_text(config, encoding="utf-8"))
+    write_atomically(run.folder.labels_file, lambda part: write_labels(part, run.source.classes))
+    model.preprocessing.save(run.folder.preprocessing_file)
+    return model
 
 
-def begin(config: RunConfig, architecture: keras_resnet.Architecture | None, source: datasets.Source) -> keras.Model:
-    """Make the network of a new run: a fresh one, or one that somebody trained.
-
-    Args:
-        config: RunConfig.
-        architecture: keras_resnet.Architecture, or None for that of the weights to start from.
-        source: datasets.Source.
-
-    Returns:
-        keras.Model that carries its input contract.
-    """
-    start = start_of(config, architecture)
-    contract = start.preprocessing if start else None
-    preprocessing = batches.make_preprocessing(source, config, image_size(architecture, start), contract)
-    return make_model(architecture, config, source, preprocessing, start)
-
-
-def prepare(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan) -> None:
-    """Give a network the optimizer of its run, with a state for all that will ever learn.
-
-    Args:
-        model: keras.Model.
-        config: RunConfig.
-        source: datasets.Source.
-        plan: Plan.
-    """
-    freeze(model, config.freeze)
-    rates = layer_rates(model, config.stage_decay)
-    optimizer = make_optimizer(config, plan.iterations, plan.head_steps, rates)
-    compile_model(model, config, source, optimizer)
-    model.optimizer.build(model.trainable_variables)
-
-
-def compile_model(
-    model: keras.Model, config: RunConfig, source: datasets.Source, optimizer: keras.optimizers.Optimizer
-) -> None:
-    """Compile the network with an optimizer and the run's loss and metrics.
-
-    Args:
-        model: keras.Model.
-        config: RunConfig.
-        source: datasets.Source.
-        optimizer: keras.optimizers.Optimizer; it may have taken steps.
-    """
-    model.compile(
-        optimizer=optimizer,
-        loss=make_loss(config),
-        weighted_metrics=metrics_for(len(source.classes)),
-        jit_compile=config.jit_compile,
-        steps_per_execution=config.steps_per_execution,
+def new_network(
+    config: RunConfig, architecture: keras_resnet.Architecture | None, source: datasets.Source
+) -> keras.Model:
+    """Build the network that a run begins with, which carries its input contract."""
+    loaded = load_start(config.network, config.start, architecture, config.hardware.synchronized)
+    size, crop = image_size(architecture, loaded), config.evaluation.test_crop
+    contract = loaded.preprocessing if loaded else None
+    preprocessing = make_preprocessing(source, config.data, crop, size, contract)
+    streams.check_images(config.augmentation, preprocessing.size, preprocessing.channels)
+    return make_model(
+        architecture,
+        preprocessing,
+        len(source.classes),
+        name=config.network.name,
+        start=config.start,
+        loaded=loaded,
     )
 
 
-def fit(
-    model: keras.Model,
-    config: RunConfig,
-    folder: RunFolder,
-    source: datasets.Source,
-    preprocessing: Preprocessing,
-    plan: Plan,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> None:
+def resumed(run: Run) -> keras.Model:
+    """Load the network of a run, and its optimizer, as the last complete epoch left them."""
+    model = run.folder.load_model()
+    model.preprocessing = run.folder.read_preprocessing()
+    prepare(model, run)
+    run.folder.load_checkpoint(model)
+    return model
+
+
+def prepare(model: keras.Model, run: Run) -> None:
+    """Give a network the optimizer of its run, with a state for all that will ever learn."""
+    config, plan = run.config, run.plan
+    freeze(model, config.start.freeze)
+    schedule = make_schedule(config.schedule, plan.iterations, plan.head_steps)
+    optimizer = make_optimizer(config.optimizer, schedule, layer_rates(model, config.start.stage_decay))
+    compile_model(model, run, optimizer)
+    model.optimizer.build(model.trainable_variables)
+
+
+def compile_model(model: keras.Model, run: Run, optimizer: keras.optimizers.Optimizer) -> None:
+    """Compile the network with an optimizer, which may have taken steps, and the run's loss and metrics."""
+    model.compile(
+        optimizer=optimizer,
+        loss=make_loss(run.config.loss),
+        weighted_metrics=metrics_for(len(run.source.classes)),
+        jit_compile=run.config.hardware.jit_compile,
+        steps_per_execution=run.config.hardware.steps_per_execution,
+    )
+
+
+def fit(model: keras.Model, run: Run, callbacks: Sequence[keras.callbacks.Callback] = ()) -> None:
     """Train from where the optimizer stands to the end of the plan, phase by phase.
 
-    Args:
-        model: keras.Model, compiled.
-        config: RunConfig.
-        folder: RunFolder, which is written after every epoch.
-        source: datasets.Source.
-        preprocessing: Preprocessing.
-        plan: Plan.
-        callbacks: sequence of further Keras callbacks.
-
-    Raises:
-        ValueError: a metric or a weight is no longer a number.
+    Raises ValueError where a metric or a weight is no longer a number.
     """
-    strategy = make_strategy(config)
+    plan = run.plan
     done = steps_done(model)
     for phase in plan.phases:
         if done >= min(phase.last * plan.steps, plan.iterations):
             continue
-        with strategy.scope():
-            freeze(model, phase.frozen)
-            compile_model(model, config, source, model.optimizer)
-        first, replicas = max(phase.first, done // plan.steps), strategy.num_replicas_in_sync
-        model.fit(
-            batches.training_batches(source, config, preprocessing, first, phase.last),
-            initial_epoch=first,
-            epochs=phase.last,
-            steps_per_epoch=plan.steps,
-            validation_data=batches.test_batches(source, source.test_split, preprocessing, config.batch_size, replicas),
-            callbacks=[
-                MergeReplicas(),
-                CheckCount(source, replicas),
-                SaveRun(folder),
-                StopAt(plan),
-                SeedLayers(plan, config.seed),
-                keras.callbacks.TerminateOnNaN(),
-                keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-                *callbacks,
-            ],
-            shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
+        fit_phase(model, run, phase._replace(first=max(phase.first, done // plan.steps)), callbacks)
         if model.stop_training:
             return
 
 
+def fit_phase(model: keras.Model, run: Run, phase: Phase, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Train for the epochs of a phase, and save each of them."""
+    config, source, preprocessing = run.config, run.source, model.preprocessing
+    with make_strategy(config.hardware, config.batch_size).scope():
+        freeze(model, phase.frozen)
+        compile_model(model, run, model.optimizer)
+    training = batches.training_batches(
+        source,
+        preprocessing,
+        config.data,
+        range(phase.first, phase.last),
+        augmentation=config.augmentation,
+        batch_size=config.batch_size,
+        seed=config.seed,
+    )
+    test = batches.test_batches(source, source.test_split, preprocessing, config.batch_size, run.replicas)
+    own = [
+        MergeReplicas(),
+        CheckCount(source, run.replicas),
+        SaveRun(run.folder),
+        StopAt(run.plan),
+        SeedLayers(run.plan, config.seed),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.TensorBoard(run.folder.tensorboard, write_graph=False),
+    ]
+    model.fit(
+        training,
+        initial_epoch=phase.first,
+        epochs=phase.last,
+        steps_per_epoch=run.plan.steps,
+        validation_data=test,
+        callbacks=[*own, *callbacks],
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+
+
 def steps_done(model: keras.Model) -> int:
-    """Count the steps that a model's optimizer has taken.
-
-    Args:
-        model: keras.Model, compiled, on one device or several.
-
-    Returns:
-        int.
-    """
+    """Count the steps that a compiled model's optimizer has taken, on one device or several."""
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
 
 
-def summary(model: keras.Model, config: RunConfig, source: datasets.Source, plan: Plan, replicas: int) -> str:
-    """Say in a line what is about to be trained.
+def finish(model: keras.Model, run: Run, export: bool) -> dict[str, Any]:
+    """Evaluate a network that has been trained, write the report and, where asked for, a SavedModel."""
+    results = evaluate(model, run.source, model.preprocessing, run.config)
+    facts = {
+        "network": network_name(model, run.config),
+        "parameters": count_parameters(model),
+        "multiply-adds": count_multiply_adds(model),
+    }
+    write_report(run.folder, run.config, facts, results)
+    if export:
+        export_savedmodel(run.folder.load_model(), run.folder.savedmodel, run.source.classes)
+    return results
 
-    Args:
-        model: keras.Model.
-        config: RunConfig.
-        source: datasets.Source.
-        plan: Plan.
-        replicas: int.
 
-    Returns:
-        str.
-    """
+def summary(model: keras.Model, run: Run) -> str:
+    """Say in a line what is about to be trained."""
     height, width, channels = model.input_shape[1:]
+    source, replicas = run.source, run.replicas
     return (
-        f"{name_of(model, config)}: {count_parameters(model):,} parameters{_frozen(config)}; "
+        f"{network_name(model, run.config)}: {count_parameters(model):,} parameters{_frozen(run.config.start)}; "
         f"{source.name}: {len(source.classes)} classes, "
         f"{source.count(source.train_split):,} images to train on, {source.count(source.test_split):,} to test, "
-        f"{height}x{width}x{channels}; {plan.iterations:,} steps of {config.batch_size} on {replicas} "
+        f"{height}x{width}x{channels}; {run.plan.iterations:,} steps of {run.config.batch_size} on {replicas} "
         f"device{'s' if replicas > 1 else ''}."
     )
 
 
-def _frozen(config: RunConfig) -> str:
-    head = f", of which only the head learns for {config.head_epochs} epochs" if config.head_epochs else ""
-    return head + (f", {' and '.join(config.freeze)} frozen" if config.freeze else "")
+def _frozen(start: Start) -> str:
+    head = f", of which only the head learns for {start.head_epochs} epochs" if start.head_epochs else ""
+    return head + (f", {' and '.join(start.freeze)} frozen" if start.freeze else "")
 
 
-def name_of(model: keras.Model, config: RunConfig) -> str:
-    """Name the network of a run as its configuration does, or as the weights that it started from.
-
-    Args:
-        model: keras.Model.
-        config: RunConfig.
-
-    Returns:
-        str.
-    """
-    return config.network or model.name
+def network_name(model: keras.Model, config: RunConfig) -> str:
+    """Name the network of a run as its configuration does, or as the weights that it started from."""
+    return config.network.name or model.name
 
 
 def default_folder(name: str) -> RunFolder:
-    """Name a new run folder by recipe and time.
-
-    Args:
-        name: str, the recipe.
-
-    Returns:
-        RunFolder under `runs`.
-    """
+    """Name a new run folder under `runs` by recipe and time."""
     path = Path("runs", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     later = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
     return RunFolder(next(place for place in itertools.chain([path], later) if not place.exists()))

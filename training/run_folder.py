@@ -15,7 +15,8 @@ from keras_resnet.files import PART, remove_part
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.own import load_network, load_weights
-from training.config import FIELDS, RunConfig, make_config, read_fields
+from training.config import RunConfig, make_config, read_fields
+from training.config.files import is_former, is_whole, read_mapping
 from training.locks import alone
 
 # What a run writes into its folder, all else being the user's. The configuration, by which a run is known, comes last:
@@ -142,9 +143,13 @@ class RunFolder:
     def is_run(self) -> bool:
         """Tell whether a run lies here: its configuration names every field, which nobody writes by hand."""
         try:
-            return set(read_fields(self.config_file)) == set(FIELDS)
+            return is_whole(read_mapping(self.config_file))
         except ValueError:
             return False
+
+    def is_former(self) -> bool:
+        """Tell whether version 0.1.0 wrote the run."""
+        return is_former(read_mapping(self.config_file))
 
     def create(self, overwrite: bool) -> None:
         """Make the folder; of an earlier run go its own files, and nothing else that lies there.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import Positional, arg
@@ -17,13 +17,16 @@ from keras_resnet.interrupts import saying
 from keras_resnet.startup import called, start_keras
 from training.__main__ import DEFAULT_RECIPE
 from training.command_line import option, run
-from training.config import RunConfig, load_recipe, make_config, read_fields, recipe_names
+from training.config import RunConfig, former, load_recipe, make_config, recipe_names
+from training.config.fields import flatten, lay_over
+from training.config.files import is_former, read_mapping
+from training.options import read_options
 from tuning.space.reading import RESERVED, default_space
-from tuning.study import Settings, Study, make_study, over_recipe
+from tuning.study import Settings, Study, make_study, without_searched
 
 PROGRAM = called("tuning")
 # Fields that cannot be searched, and are those of all trials.
-KEPT = ("data_dir", "download", "devices", "train_split")
+KEPT = ("data.data_dir", "data.download", "data.train_split", "hardware.devices")
 DEFAULT_SEARCH = "activation,shortcut,placement,optimizer"
 
 DESCRIPTION = f"""Search which choices learn best, and leave a study folder that explains itself.
@@ -37,7 +40,6 @@ Other commands: {PROGRAM} report STUDY; {PROGRAM} work STUDY --chief HOST:PORT -
 class SearchOptions:
     """What a search takes from the command line."""
 
-    fields: Annotated[RunConfig, arg(name="")]
     settings: Annotated[Settings, arg(name="")]
     recipe: str = DEFAULT_RECIPE
     """Complete set of fields that all trials start from."""
@@ -82,10 +84,15 @@ class WorkOptions:
 
 def run_search(arguments: list[str]) -> None:
     """Search."""
-    options = tyro.cli(
-        SearchOptions, prog=PROGRAM, description=DESCRIPTION, args=arguments, default=starting_options(arguments)
-    )
-    study = study_of(options)
+    config = option(arguments, "--config")
+    described = read_mapping(Path(config)) if config else {}
+    recipe = option(arguments, "--recipe") or described.pop("recipe", None) or (None if config else DEFAULT_RECIPE)
+    base, origin = starting_fields(described, recipe), config or f"recipe {recipe!r}"
+    settings = Settings(**{name: described[name] for name in Settings.model_fields if name in described})
+    shown = make_config({}, origin, base)
+    own = SearchOptions(settings, recipe or "study", Path(config) if config else None)
+    options, changes = read_options(own, arguments, shown, PROGRAM, DESCRIPTION)
+    study = study_of(options, described, make_config(changes, base=base))
     folder = options.study_dir or Path("studies", f"{options.recipe}-{time.strftime('%Y%m%d-%H%M%S')}")
     from tuning.engine.jobs import processes
 
@@ -110,35 +117,26 @@ def how_to_go_on(folder: Path) -> str:
     return f"\nStopped. {folder} holds all trials that have ended. Go on with: {again}\n"
 
 
-def starting_options(arguments: list[str]) -> SearchOptions:
-    """Find recipe, study file and length among the arguments, for they decide all other defaults."""
-    recipe, config = option(arguments, "--recipe"), option(arguments, "--config")
-    described = read_fields(Path(config)) if config else {}
-    recipe = recipe or described.get("recipe") or (None if config else DEFAULT_RECIPE)
-    fields = over_recipe(load_recipe(recipe) if recipe else {}, described.get("fields") or {})
-    for length in ("epochs", "iterations"):
-        if (value := option(arguments, f"--{length}")) is not None and value.isdigit():
-            fields = over_recipe(fields, {length: int(value)})
+def starting_fields(described: Mapping[str, Any], recipe: str | None) -> dict[str, Any]:
+    """Give the fields, by path, that the options lie over: those of the recipe and of the study file."""
+    given = described.get("fields") or {}
+    given = former.translate(given) if is_former(given) else given
     own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
-    start = make_config({**fields, **own}, config or f"recipe {recipe!r}")
-    settings = Settings(**{name: described[name] for name in Settings.model_fields if name in described})
-    return SearchOptions(start, settings, recipe or "study", Path(config) if config else None)
+    return lay_over(lay_over(load_recipe(recipe) if recipe else {}, given), own)
 
 
-def study_of(options: SearchOptions) -> Study:
-    """Make the study that the command line describes."""
-    described = read_fields(options.config) if options.config else {}
-    described.pop("recipe", None)
+def study_of(options: SearchOptions, described: Mapping[str, Any], config: RunConfig) -> Study:
+    """Make the study that the command line describes, over the settings of its file."""
     space = described.get("space") or {}
     if options.search is not None or not options.config:
         named = DEFAULT_SEARCH if options.search is None else options.search
         space = default_space([name.strip() for name in named.split(",") if name.strip()])
     fields = {
-        name: value
-        for name, value in options.fields.model_dump(mode="json").items()
-        if name not in space and (name not in RESERVED or name in KEPT) and value is not None
+        path: value
+        for path, value in without_searched(flatten(config.model_dump(mode="json")), space).items()
+        if (path not in RESERVED or path in KEPT) and value is not None
     }
-    own = {"seed": options.fields.seed, "validation": options.fields.validation, "fields": fields, "space": space}
+    own = {"seed": config.seed, "validation": config.data.validation, "fields": fields, "space": space}
     return make_study({**described, **options.settings.model_dump(), **own}, str(options.config or "options"))
 
 

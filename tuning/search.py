@@ -7,7 +7,9 @@ import queue
 from pathlib import Path
 from typing import Any
 
-from training.config import RunConfig, read_fields
+from training.config import RunConfig
+from training.config.fields import flatten
+from training.config.files import read_mapping
 from training.locks import alone
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
 from tuning.engine.oracles import Proposals, make_oracle
@@ -34,7 +36,7 @@ from tuning.study import STUDY_FILE, Study, make_study
 LOCAL = "127.0.0.1:0"
 # What of a study, and of its fields, may be another when it goes on: how long it lasts, and where it runs.
 BUDGET = ("trials", "total_epochs", "hours", "finalists")
-PLACE = ("data_dir", "download", "devices")
+PLACE = ("data.data_dir", "data.download", "hardware.devices")
 
 
 def search(study: Study, folder: Path, workers: int = 1, address: str | None = None) -> StudyResults:
@@ -74,7 +76,7 @@ def check_folder(folder: Path, study: Study) -> None:
     path = folder / STUDY_FILE
     if not path.is_file():
         raise ValueError(f"{folder} is no study (it has no {STUDY_FILE}), so nothing is written there.")
-    before, now = (_decisive(one) for one in (make_study(read_fields(path), str(path)), study))
+    before, now = (_decisive(one) for one in (make_study(read_mapping(path), str(path)), study))
     changed = [name for name in now if before[name] != now[name]]
     if changed:
         raise ValueError(
@@ -86,7 +88,7 @@ def check_folder(folder: Path, study: Study) -> None:
 def _decisive(study: Study) -> dict[str, Any]:
     """Give the settings that decide what a study finds, its fields last."""
     settings = {name: value for name, value in study.model_dump().items() if name not in BUDGET}
-    fields = {name: value for name, value in settings.pop("fields").items() if name not in PLACE}
+    fields = {path: value for path, value in flatten(settings.pop("fields")).items() if path not in PLACE}
     return {**settings, "fields": fields}
 
 

@@ -12,9 +12,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from keras_resnet.messages import unknown
-from training.config import RunConfig, explain, load_recipe, make_config, read_fields
+from training.config import RunConfig, explain, former, load_recipe, make_config
+from training.config.fields import choice_of, flatten, lay_over, name_of, nest
+from training.config.files import is_former, read_mapping
+from training.config.groups import REGISTRIES
 from tuning.space.dimensions import Space
-from tuning.space.reading import parse_space
+from tuning.space.reading import parse_space, searched_paths
 
 OBJECTIVES: dict[str, str] = {"accuracy": "max", "loss": "min"}
 STUDY_FILE = "study.yaml"
@@ -50,7 +53,9 @@ class Study(Settings):
     def _check(self) -> Study:
         if self.trials is None and self.total_epochs is None and self.hours is None and self.tuner != "grid":
             raise ValueError(f"a {self.tuner} search needs an end: give trials, total_epochs or hours")
-        overlap = sorted(set(self.fields) & set(self.space))
+        flat, searched = flatten(self.fields), searched_paths(self.space)
+        both = flat.keys() - without_searched(flat, self.space)
+        overlap = sorted({name_of(path if path in searched else choice_of(path) or path) for path in both})
         if overlap:
             raise ValueError(f"{', '.join(overlap)} cannot be both in fields and in space")
         return self
@@ -79,8 +84,8 @@ class Study(Settings):
         Raises:
             ValueError: a field or its value is not allowed.
         """
-        own = {"validation": self.validation, "validation_seed": self.seed, "test_split": None}
-        length = {} if epochs is None else {"epochs": epochs, "iterations": None}
+        own = {"validation": self.validation, "data.validation_seed": self.seed, "test_split": None}
+        length = {} if epochs is None else {"epochs": epochs}
         return self.final_config({**fields, **own, **length}, repeat)
 
     def final_config(self, fields: Mapping[str, Any], repeat: int = 0) -> RunConfig:
@@ -96,14 +101,15 @@ class Study(Settings):
         Raises:
             ValueError: a field or its value is not allowed.
         """
-        return make_config({**self.fields, **fields, "seed": self.seed * 1000 + repeat}, "the space")
+        return make_config({**fields, "seed": self.seed * 1000 + repeat}, "the space", self.fields)
 
     def problem(self, fields: Mapping[str, Any]) -> str | None:
         """Say why a point of the space describes no network; None where it describes one."""
         from training.networks import make_architecture  # imports Keras, which would slow down --help
 
         try:
-            make_architecture(self.config(fields))
+            config = self.config(fields)
+            make_architecture(config.network, config.start, config.hardware.synchronized)
         except ValueError as error:
             return str(error)
         return None
@@ -134,19 +140,19 @@ def make_study(settings: Mapping[str, Any], origin: str) -> Study:
     space = settings.get("space") or {}
     parse_space(space)
     given = settings.get("fields") or {}
-    base = over_recipe(load_recipe(recipe) if recipe else {}, given)
-    fields = {name: value for name, value in base.items() if name not in space or name in given}
+    given = former.translate(given) if is_former(given) else given
+    base = without_searched(flatten(load_recipe(recipe)), space) if recipe else {}
+    fields = nest(lay_over(base, given, origin))
     try:
         return Study(**{**settings, "fields": fields, "space": space})
     except pydantic.ValidationError as error:
         raise ValueError(f"{origin}: {explain(error, Study.model_fields)}") from error
 
 
-def over_recipe(recipe: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay fields over those of a recipe; a length takes the place of the other."""
-    lengths = {"epochs": "iterations", "iterations": "epochs"}
-    replaced = {other for length, other in lengths.items() if given.get(length) is not None}
-    return {**{name: value for name, value in recipe.items() if name not in replaced}, **given}
+def without_searched(fields: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the fields, by path, that a space searches; an option of the same name builds on an optimizer's."""
+    searched = searched_paths(space) - (set(REGISTRIES) - {"augmentation"})
+    return {path: value for path, value in fields.items() if not {path, choice_of(path)} & searched}
 
 
 def read_study(folder: Path) -> Study:
@@ -164,4 +170,4 @@ def read_study(folder: Path) -> Study:
     path = folder / STUDY_FILE
     if not path.is_file():
         raise ValueError(f"{folder} is no study: it has no {STUDY_FILE}. `python -m tuning` makes one.")
-    return make_study(read_fields(path), str(path))
+    return make_study(read_mapping(path), str(path))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.training.helpers import write_image
-from training.config import RunConfig
-from training.datasets import open_source
+from training.config import RunConfig, make_config
+from training.data.datasets import open_source
 from training.run import train
 from training.run_folder import RunFolder
 
@@ -17,7 +17,7 @@ from training.run_folder import RunFolder
 def data_dir(tmp_path_factory) -> Path:
     """Folder in which TFDS has prepared the digits."""
     folder = tmp_path_factory.mktemp("tfds")
-    open_source(RunConfig(dataset="digits", data_dir=folder, epochs=1))
+    open_source(make_config({"data_dir": folder, "epochs": 1}).data)
     return folder
 
 
@@ -26,20 +26,17 @@ def tiny(data_dir):
     """Make the configuration of a run of seconds on the digits, with any fields set otherwise."""
 
     def make(**fields) -> RunConfig:
-        length = {} if "iterations" in fields else {"epochs": 2}
         usual = {
             "network": "ResNet8",
             "data_dir": data_dir,
-            "cache": True,
-            "pad_crop": 1,
-            "flip": "alternating",
+            "data.cache": True,
+            "augmentation": [{"name": "pad_crop", "pixels": 1}, {"name": "flip", "alternating": True}],
             "batch_size": 64,
-            "learning_rate": 0.05,
-            "schedule": "one_cycle",
-            "warmup": 0.2,
-            "decayed": "kernels",
+            "epochs": 2,
+            "optimizer": {"name": "sgd", "learning_rate": 0.05, "decayed": "kernels"},
+            "schedule": {"name": "one_cycle", "warmup": 0.2},
         }
-        return RunConfig(**{**usual, **length, **fields})
+        return make_config(fields, base=usual)
 
     return make
 

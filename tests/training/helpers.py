@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from training.config import RunConfig
+from training.config import RunConfig, make_config
 from training.run_folder import RunFolder
 
 
@@ -38,5 +38,5 @@ def same_weights(one: RunFolder, other: RunFolder) -> bool:
 
 def folder_config(folder: Path, **fields) -> RunConfig:
     """Describe a run on an image folder in the size of 8 pixels."""
-    fields = {"standardize": "imagenet", "image_size": 8, "batch_size": 2, **fields}
-    return RunConfig(dataset="image_folder", data_dir=folder, epochs=1, **fields)
+    usual = {"dataset": "image_folder", "data_dir": folder, "image_size": 8, "data.standardize": "imagenet"}
+    return make_config(fields, base={**usual, "batch_size": 2, "epochs": 1})

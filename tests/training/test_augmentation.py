@@ -6,20 +6,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training import augmentation
-from training.augmentation import DRAWS, draw, pad_and_crop, random_area
+from training.data.augmentation import AUGMENTATIONS, Drawn
+from training.data.augmentation.geometry import cut_rectangle
+from training.data.augmentation.streams import Stream, open_streams
 
 
 def epoch(number: int) -> tf.Tensor:
     return tf.constant(number, tf.int64)
 
 
-def drawn(rows: int = 1, **columns) -> tf.Tensor:
-    """Make draws of known numbers; those not named are one half."""
-    values = np.full((rows, len(DRAWS)), 0.5, "float32")
-    for name, column in columns.items():
-        values[:, DRAWS.index(name)] = column
-    return tf.constant(values)
+def drawn(*columns, first=None, number: int = 0) -> Drawn:
+    """Make draws of known numbers, a column a decision; of a single image where the columns are numbers."""
+    numbers = tf.constant(np.stack(columns, -1).astype("float32"))
+    return Drawn(numbers, numbers if first is None else tf.constant(first, tf.float32), epoch(number))
+
+
+def stream_of(name: str, seed: int = 0, count: int = 1000, choices=None) -> Stream:
+    """Open the stream of an augmentation, alone or among others."""
+    streams = open_streams(choices or [name], seed, count)
+    return next(stream for stream in streams if stream.name == name)
 
 
 def pixels(*shape: int) -> np.ndarray:
@@ -30,71 +35,90 @@ def pixels(*shape: int) -> np.ndarray:
 def test_pad_and_crop_is_a_slice_of_the_padded_image(border, mode):
     images, padding = pixels(6, 5, 7, 2), 2
     tops, lefts = np.array([0, 0.1, 0.35, 0.5, 0.79, 0.9999]), np.array([0.9999, 0.21, 0, 0.45, 0.6, 0.05])
-    cropped = pad_and_crop(tf.constant(images), drawn(6, top=tops, left=lefts), padding, border).numpy()
+    draws = drawn(tops, lefts)
+    cropped = AUGMENTATIONS["pad_crop"](tf.constant(images), draws, pixels=padding, border=border).numpy()
     for image, result, top, left in zip(images, cropped, (tops * 5).astype(int), (lefts * 5).astype(int)):
         padded = np.pad(image, [(padding, padding), (padding, padding), (0, 0)], mode)
         np.testing.assert_array_equal(result, padded[top : top + 5, left : left + 7])
 
 
 def test_pad_and_crop_reaches_every_place_equally_often():
-    draws = draw(20_000, 0, epoch(0))
+    draws = Drawn(stream_of("pad_crop", count=20_000).first, None, epoch(0))
     marked = np.zeros((1, 3, 3, 1), "float32")
     marked[0, 1, 1] = 1
-    cropped = pad_and_crop(tf.tile(marked, [20_000, 1, 1, 1]), draws, 1, "zeros").numpy()
+    cropped = AUGMENTATIONS["pad_crop"](tf.tile(marked, [20_000, 1, 1, 1]), draws, pixels=1).numpy()
     np.testing.assert_allclose(cropped.mean(0)[..., 0], 1 / 9, atol=0.01)
 
 
-def test_flip_mirrors_the_chosen_images_only():
+def test_flip_mirrors_the_images_whose_coin_says_so():
     images = pixels(3, 4, 5, 2)
-    flipped = augmentation.flip(tf.constant(images), tf.constant([True, False, True])).numpy()
+    flipped = AUGMENTATIONS["flip"](tf.constant(images), drawn(np.array([0.49, 0.5, 0.0]))).numpy()
     np.testing.assert_array_equal(flipped[0], np.flip(images[0], 1))
     np.testing.assert_array_equal(flipped[1], images[1])
     np.testing.assert_array_equal(flipped[2], np.flip(images[2], 1))
 
 
-def mirrored(kind: str, number: int, count: int = 1000) -> np.ndarray:
-    return augmentation.mirrored(kind, draw(count, 3, epoch(number)), draw(count, 3, epoch(0)), epoch(number)).numpy()
+def mirrored(number: int, count: int = 1000, **parameters) -> np.ndarray:
+    """Tell which of so many images are mirrored in an epoch."""
+    stream, images = stream_of("flip", seed=3, count=count), tf.tile([[[[0.0], [1.0]]]], [count, 1, 1, 1])
+    drawn = Drawn(stream.draw(epoch(number)), stream.first, epoch(number))
+    return AUGMENTATIONS["flip"](images, drawn, **parameters).numpy()[:, 0, 0, 0] == 1
 
 
 @pytest.mark.parametrize("number", [0, 1, 6])
 def test_alternating_shows_both_sides_in_two_consecutive_epochs(number):
-    np.testing.assert_array_equal(mirrored("alternating", number), ~mirrored("alternating", number + 1))
+    np.testing.assert_array_equal(mirrored(number, alternating=True), ~mirrored(number + 1, alternating=True))
 
 
 def test_alternating_starts_with_about_half_of_the_examples_mirrored():
-    assert 0.45 < mirrored("alternating", 0).mean() < 0.55
+    assert 0.45 < mirrored(0, alternating=True).mean() < 0.55
 
 
-def test_random_tosses_anew_in_every_epoch():
-    tosses = np.array([mirrored("random", number) for number in range(20)])
+def test_flip_tosses_anew_in_every_epoch():
+    tosses = np.array([mirrored(number) for number in range(20)])
     assert 0.48 < tosses.mean() < 0.52
     assert 0.45 < (tosses[0] != tosses[1]).mean() < 0.55
     assert not np.any(tosses.all(0) | ~tosses.any(0))
 
 
-def test_none_mirrors_nothing():
-    assert not mirrored("none", 1).any()
+# Streams.
+
+ALL = tuple(AUGMENTATIONS)
 
 
-def test_draws_are_uniform_and_independent():
-    draws = draw(20_000, 0, epoch(0)).numpy()
+def test_draws_are_uniform_and_independent_within_and_between_augmentations():
+    draws = np.concatenate([stream.first.numpy() for stream in open_streams(ALL, 0, 20_000)], axis=1)
+    assert draws.shape[1] == sum(function.draws for function in AUGMENTATIONS.values())
     assert draws.min() >= 0 and draws.max() < 1
-    np.testing.assert_allclose(np.cov(draws.T), np.eye(len(DRAWS)) / 12, atol=0.003)
+    np.testing.assert_allclose(np.cov(draws.T), np.eye(draws.shape[1]) / 12, atol=0.003)
     np.testing.assert_allclose(draws.mean(0), 0.5, atol=0.01)
 
 
-def test_draws_depend_on_seed_and_epoch_only():
-    first = draw(50, 1, epoch(2)).numpy()
+@pytest.mark.parametrize("name", ALL)
+def test_draws_depend_on_seed_and_epoch_only(name):
+    first = stream_of(name, seed=1).draw(epoch(2)).numpy()
     tf.random.uniform((3,))
-    np.testing.assert_array_equal(first, draw(50, 1, epoch(2)).numpy())
+    np.testing.assert_array_equal(first, stream_of(name, seed=1).draw(epoch(2)).numpy())
     for seed, number in ((2, 2), (1, 3), (2, 1)):
-        assert not np.any(first == draw(50, seed, epoch(number)).numpy())
+        assert not np.any(first == stream_of(name, seed=seed).draw(epoch(number)).numpy())
 
 
-def test_column_takes_the_named_draws():
-    draws = draw(4, 0, epoch(0))
-    for place, name in enumerate(DRAWS):
-        np.testing.assert_array_equal(augmentation.column(draws, name), draws.numpy()[:, place])
+@pytest.mark.parametrize("name", ALL)
+def test_adding_removing_and_moving_augmentations_changes_no_other_draws(name):
+    alone = stream_of(name).draw(epoch(1)).numpy()
+    for choices in (ALL, ALL[::-1], [other for other in ALL if other != name] + [name]):
+        np.testing.assert_array_equal(stream_of(name, choices=choices).draw(epoch(1)).numpy(), alone)
+
+
+def test_augmentation_that_is_named_twice_draws_twice():
+    one, other = open_streams(["flip", "flip"], 0, 1000)
+    np.testing.assert_array_equal(one.first, stream_of("flip").first)
+    assert 0.45 < np.mean((one.first < 0.5) != (other.first < 0.5)) < 0.55
+
+
+@pytest.mark.parametrize("seed", [0, 2**31, 2**40])
+def test_any_seed_gives_a_stream(seed):
+    assert 0.4 < stream_of("flip", seed=seed).first.numpy().mean() < 0.6
 
 
 def corners(height: int, width: int) -> np.ndarray:
@@ -114,10 +138,18 @@ def corners(height: int, width: int) -> np.ndarray:
         ({"area": 0.9334, "aspect": 0.9999, "top": 0.0, "left": 0.0}, slice(0, 84), slice(0, 100)),
     ],
 )
-def test_random_area_cuts_the_rectangle_of_its_draws(draws, rows, columns):
-    image = corners(100, 100)
-    cut = random_area(tf.constant(image), drawn(**draws)[0], 0.25).numpy()
+def test_random_crop_cuts_the_rectangle_of_its_draws(draws, rows, columns):
+    image, numbers = corners(100, 100), tf.constant([draws[name] for name in ("area", "aspect", "top", "left")])
+    cut = cut_rectangle(tf.constant(image), numbers, 0.25).numpy()
     np.testing.assert_array_equal(cut, image[rows, columns])
+
+
+def test_random_resized_crop_brings_its_rectangle_to_the_size():
+    image, numbers = tf.constant(corners(9, 12)), np.array([0.2, 0.7, 0.3, 0.9], "float32")
+    expected = tf.image.resize(cut_rectangle(image, tf.constant(numbers), 0.1), (5, 4), antialias=True)
+    np.testing.assert_array_equal(
+        AUGMENTATIONS["random_resized_crop"](image, drawn(*numbers), (5, 4), area=0.1), expected
+    )
 
 
 @functools.cache
@@ -126,20 +158,22 @@ def cut_boxes(height: int, width: int, smallest: float, count: int) -> np.ndarra
     image = tf.constant(corners(height, width))
 
     def box(draws):
-        cut = random_area(image, draws, smallest)
+        cut = cut_rectangle(image, draws, smallest)
         return tf.concat([cut[0, 0], cut[-1, -1] - cut[0, 0] + 1], 0)
 
-    return tf.map_fn(box, draw(count, 0, epoch(0)), fn_output_signature=tf.TensorSpec((4,))).numpy()
+    return tf.map_fn(
+        box, stream_of("random_resized_crop", count=count).first, fn_output_signature=tf.TensorSpec((4,))
+    ).numpy()
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 40), (9, 31), (1, 1), (2, 3)])
-def test_random_area_stays_within_the_image(height, width):
+def test_random_crop_stays_within_the_image(height, width):
     top, left, rows, columns = cut_boxes(height, width, 0.08, 300).T
     assert min(rows.min(), columns.min()) >= 1 and min(top.min(), left.min()) >= 0
     assert (top + rows).max() <= height and (left + columns).max() <= width
 
 
-def test_random_area_has_the_mean_area_of_its_range():
+def test_random_crop_has_the_mean_area_of_its_range():
     _, _, rows, columns = cut_boxes(200, 200, 0.1, 2000).T
     share = rows * columns / 200**2
     # Up to an area of 3/4 no rectangle is cut to the image, and the area is uniform in [0.1, 1].
@@ -149,7 +183,7 @@ def test_random_area_has_the_mean_area_of_its_range():
     assert share.min() > 0.099
 
 
-def test_random_area_draws_the_aspect_evenly_in_its_logarithm():
+def test_random_crop_draws_the_aspect_evenly_in_its_logarithm():
     _, _, rows, columns = cut_boxes(200, 200, 0.1, 2000).T
     aspect = np.log(columns / rows)[rows * columns < 0.5 * 200**2]
     assert np.abs(aspect).max() < np.log(4 / 3) + 0.02

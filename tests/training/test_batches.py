@@ -9,17 +9,18 @@ from PIL import Image
 
 from keras_resnet.preprocessing import Preprocessing
 from tests.training.helpers import folder_config, write_image
-from training import augmentation
-from training import batches as pipeline
-from training.batches import IMAGENET_MEAN, IMAGENET_STD, make_preprocessing
 from training.config import RunConfig
-from training.datasets import open_source
-from training.run import prepare_session
+from training.data import batches as pipeline
+from training.data.augmentation import AUGMENTATIONS, Drawn
+from training.data.augmentation.streams import check_images, open_streams
+from training.data.datasets import open_source
+from training.data.standardization import IMAGENET_MEAN, IMAGENET_STD, make_preprocessing
+from training.session import prepare_session
 
 
 @pytest.fixture
 def digits(tiny):
-    return open_source(tiny())
+    return open_source(tiny().data)
 
 
 @pytest.fixture
@@ -33,9 +34,18 @@ def examples(source, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array([image for image, _ in pairs]), np.array([label for _, label in pairs])
 
 
+def training_batches(source, config: RunConfig, preprocessing, epochs: range):
+    own = {"augmentation": config.augmentation, "batch_size": config.batch_size, "seed": config.seed}
+    return pipeline.training_batches(source, preprocessing, config.data, epochs, **own)
+
+
+def preprocessing_of(source, config: RunConfig) -> Preprocessing:
+    return make_preprocessing(source, config.data, config.evaluation.test_crop, (224, 224))
+
+
 def batches(source, config: RunConfig, preprocessing, first: int, last: int) -> list[tuple[np.ndarray, np.ndarray]]:
     prepare_session(config)
-    dataset = pipeline.training_batches(source, config, preprocessing, first, last)
+    dataset = training_batches(source, config, preprocessing, range(first, last))
     return [(images.numpy(), labels.numpy()) for images, labels in dataset]
 
 
@@ -49,7 +59,7 @@ def rows(images: np.ndarray) -> list[bytes]:
 
 def test_channel_standardisation_is_the_training_sets_mean_and_deviation(digits, tiny):
     images, _ = examples(digits, "train")
-    made = make_preprocessing(digits, tiny(standardize="channel"), (224, 224))
+    made = preprocessing_of(digits, tiny(data={"standardize": "channel"}))
     np.testing.assert_allclose(made.mean, [images.mean()], rtol=1e-9)
     np.testing.assert_allclose(made.std, [images.astype("float64").std()], rtol=1e-9)
     assert (made.size, made.channels, made.crop) == ((8, 8), 1, 1.0)
@@ -57,31 +67,30 @@ def test_channel_standardisation_is_the_training_sets_mean_and_deviation(digits,
 
 def test_pixel_standardisation_is_the_mean_image_and_the_full_scale(digits, tiny):
     images, _ = examples(digits, "train")
-    made = make_preprocessing(digits, tiny(standardize="pixel"), (224, 224))
+    made = preprocessing_of(digits, tiny(data={"standardize": "pixel"}))
     np.testing.assert_allclose(made.mean, images.mean(0), rtol=1e-9)
     np.testing.assert_array_equal(made.std, [255.0])
 
 
 def test_moments_are_those_of_the_training_split_asked_for(digits, tiny):
     images, _ = examples(digits, "train")
-    made = make_preprocessing(digits, tiny(train_split="train[:100]"), (224, 224))
-    from_slice = make_preprocessing(
-        open_source(tiny(train_split="train[:100]")), tiny(train_split="train[:100]"), (224, 224)
-    )
+    made = preprocessing_of(digits, tiny(data={"train_split": "train[:100]"}))
+    config = tiny(data={"train_split": "train[:100]"})
+    from_slice = preprocessing_of(open_source(config.data), config)
     np.testing.assert_allclose(from_slice.mean, [images[:100].mean()], rtol=1e-9)
     np.testing.assert_allclose(made.mean, [images.mean()], rtol=1e-9)
 
 
 def test_moments_are_taken_in_the_networks_size(digits, tiny):
     images, _ = examples(digits, "train")
-    made = make_preprocessing(digits, tiny(standardize="pixel", image_size=5), (224, 224))
+    made = preprocessing_of(digits, tiny(data={"standardize": "pixel", "image_size": 5}))
     expected = tf.image.resize(images.astype("float32"), (5, 5), antialias=True).numpy().mean(0)
     np.testing.assert_allclose(made.mean, expected, rtol=1e-4)
 
 
 def test_imagenet_constants_are_refused_for_grey_images(digits, tiny):
     with pytest.raises(ValueError, match=r"'imagenet' is for three channels; the images have 1\. Use 'channel'\."):
-        make_preprocessing(digits, tiny(standardize="imagenet"), (224, 224))
+        preprocessing_of(digits, tiny(data={"standardize": "imagenet"}))
 
 
 def test_imagenet_constants_are_those_of_torchvision():
@@ -90,20 +99,20 @@ def test_imagenet_constants_are_those_of_torchvision():
 
 
 @pytest.mark.parametrize("border", ["zeros", "reflect"])
-def test_border_as_wide_as_the_images_is_refused(digits, tiny, border):
-    make_preprocessing(digits, tiny(pad_crop=7, border=border), (224, 224))
-    for pixels in (8, 100_000):
-        with pytest.raises(ValueError, match=rf"pad_crop={pixels} needs images of more than {pixels} pixels; .* 8x8\."):
-            make_preprocessing(digits, tiny(pad_crop=pixels, border=border), (224, 224))
+def test_border_as_wide_as_the_images_is_refused(border):
+    check_images([{"name": "pad_crop", "pixels": 7, "border": border}], (8, 9), 1)
+    sentence = "pad_crop: pixels=8 needs images of more than 8 pixels; these are 8x9."
+    with pytest.raises(ValueError, match=sentence):
+        check_images(["flip", {"name": "pad_crop", "pixels": 8, "border": border}], (8, 9), 1)
 
 
 # Training batches.
 
 
 def test_an_epoch_shows_each_example_at_most_once(digits, tiny, plain):
-    config = tiny(pad_crop=0, flip="none")
+    config = tiny(augmentation=[])
     shown = batches(digits, config, plain, 0, 1)
-    assert len(shown) == pipeline.steps_per_epoch(digits, config) == 1433 // 64
+    assert len(shown) == pipeline.steps_per_epoch(digits, config.batch_size) == 1433 // 64
     images, labels = examples(digits, "train")
     known = {(image, label) for image, label in zip(rows(images), labels)}
     drawn = [pair for batch in shown for pair in zip(rows(batch[0]), batch[1])]
@@ -119,8 +128,8 @@ def test_batches_repeat_bit_for_bit(digits, tiny, plain):
 
 @pytest.mark.parametrize("cache", [True, False])
 def test_resumed_batches_are_those_of_the_longer_run(digits, tiny, plain, cache):
-    longer = batches(digits, tiny(cache=cache), plain, 0, 3)[22:]
-    resumed = batches(digits, tiny(cache=cache), plain, 1, 3)
+    longer = batches(digits, tiny(data={"cache": cache}), plain, 0, 3)[22:]
+    resumed = batches(digits, tiny(data={"cache": cache}), plain, 1, 3)
     assert len(resumed) == 44
     for left, right in zip(longer, resumed, strict=True):
         np.testing.assert_array_equal(left[0], right[0])
@@ -129,7 +138,7 @@ def test_resumed_batches_are_those_of_the_longer_run(digits, tiny, plain, cache)
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_order_changes_with_the_epoch(digits, tiny, plain, seed):
-    config = tiny(seed=seed, pad_crop=0, flip="none")
+    config = tiny(seed=seed, augmentation=[])
     shown = batches(digits, config, plain, 0, 2)
     assert not np.array_equal(shown[0][1], shown[22][1])
 
@@ -141,25 +150,34 @@ def test_order_and_augmentation_change_with_the_seed(digits, tiny, plain):
 
 
 def test_cache_changes_nothing(digits, tiny, plain):
-    (cached, _), (read, _) = (batches(digits, tiny(cache=cache), plain, 1, 2)[3] for cache in (True, False))
+    (cached, _), (read, _) = (batches(digits, tiny(data={"cache": cache}), plain, 1, 2)[3] for cache in (True, False))
     np.testing.assert_array_equal(cached, read)
 
 
 @pytest.mark.parametrize("batch_size", [50, 64])
 def test_augmentation_depends_on_seed_epoch_and_example_only(digits, tiny, plain, batch_size):
-    config = tiny(batch_size=batch_size, pad_crop=2, flip="alternating", seed=5)
-    images = tf.constant(examples(digits, "train")[0], tf.float32)
-    draws, first = (augmentation.draw(1433, 5, tf.constant(epoch, tf.int64)) for epoch in (1, 0))
-    expected = augmentation.pad_and_crop(images, draws, 2, "zeros")
-    expected = augmentation.flip(expected, augmentation.mirrored("alternating", draws, first, tf.constant(1, tf.int64)))
+    choices = [{"name": "pad_crop", "pixels": 2}, {"name": "flip", "alternating": True}]
+    config = tiny(batch_size=batch_size, augmentation=choices, seed=5)
+    expected, epoch = tf.constant(examples(digits, "train")[0], tf.float32), tf.constant(1, tf.int64)
+    for stream in open_streams(choices, 5, 1433):
+        drawn = Drawn(stream.draw(epoch), stream.first, epoch)
+        expected = AUGMENTATIONS[stream.name](expected, drawn, **stream.parameters)
     shown = [row for batch, _ in batches(digits, config, plain, 1, 2) for row in rows(batch)]
     assert len(shown) == 1433 // batch_size * batch_size
     assert set(shown) <= set(rows(expected.numpy()))
 
 
+def test_another_augmentation_moves_no_pixel_otherwise(digits, tiny, plain):
+    crop = {"name": "pad_crop", "pixels": 2}
+    alone, both = (batches(digits, tiny(augmentation=choices), plain, 1, 2)[3] for choices in ([crop], [crop, "flip"]))
+    np.testing.assert_array_equal(alone[1], both[1])
+    sides = [(np.array_equal(a, b), np.array_equal(a[:, ::-1], b)) for a, b in zip(alone[0], both[0])]
+    assert all(same or turned for same, turned in sides) and 10 < sum(same for same, _ in sides) < 54
+
+
 def test_padding_is_the_mean_of_the_training_set(digits, tiny):
-    config = tiny(pad_crop=1, flip="none")
-    preprocessing = make_preprocessing(digits, config, (224, 224))
+    config = tiny(augmentation=[{"name": "pad_crop", "pixels": 1}])
+    preprocessing = preprocessing_of(digits, config)
     images, _ = batches(digits, config, preprocessing, 0, 1)[0]
     level = -preprocessing.mean / preprocessing.std
     assert np.any(np.all(images[:, 0] == 0, axis=(1, 2)))
@@ -167,7 +185,7 @@ def test_padding_is_the_mean_of_the_training_set(digits, tiny):
 
 
 def test_small_shuffle_buffer_still_shows_each_example_once(digits, tiny, plain):
-    config = tiny(pad_crop=0, flip="none", shuffle_buffer=10, cache=False)
+    config = tiny(augmentation=[], data={"shuffle_buffer": 10, "cache": False})
     shown = [row for images, _ in batches(digits, config, plain, 0, 1) for row in rows(images)]
     assert len(set(shown)) == len(shown) == 1408
     images, _ = examples(digits, "train")
@@ -176,7 +194,7 @@ def test_small_shuffle_buffer_still_shows_each_example_once(digits, tiny, plain)
 
 def test_too_large_batch_is_refused(digits, tiny):
     with pytest.raises(ValueError, match=r"'train' has 1433 examples, fewer than batch_size=1434.*at most 1433"):
-        pipeline.steps_per_epoch(digits, tiny(batch_size=1434))
+        pipeline.steps_per_epoch(digits, 1434)
 
 
 # Test batches.
@@ -184,7 +202,7 @@ def test_too_large_batch_is_refused(digits, tiny):
 
 @pytest.mark.parametrize(("batch", "replicas"), [(64, 1), (50, 2), (364, 4)])
 def test_each_test_example_comes_exactly_once_and_in_order(digits, tiny, batch, replicas):
-    preprocessing = make_preprocessing(digits, tiny(), (224, 224))
+    preprocessing = preprocessing_of(digits, tiny())
     shown = list(pipeline.test_batches(digits, "test", preprocessing, batch, replicas))
     images, labels = examples(digits, "test")
     np.testing.assert_array_equal(np.concatenate([part for _, part in shown]), labels)
@@ -236,9 +254,9 @@ def test_training_set_is_in_memory_before_anybody_reads_it(digits, tiny, plain, 
         )
 
     monkeypatch.setattr(type(digits), "examples", noted)
-    config = tiny(cache=True)
+    config = tiny(data={"cache": True})
     prepare_session(config)
-    dataset = pipeline.training_batches(digits, config, plain, 0, 2)
+    dataset = training_batches(digits, config, plain, range(2))
     assert len(reads) == 1433
     assert sum(len(labels) for _, labels in dataset) == 2 * 1408
     assert len(reads) == 1433
@@ -247,7 +265,7 @@ def test_training_set_is_in_memory_before_anybody_reads_it(digits, tiny, plain, 
 def test_training_set_that_lacks_examples_is_refused(digits, tiny, plain, monkeypatch):
     monkeypatch.setattr(type(digits), "count", lambda self, split: 1434)
     with pytest.raises(ValueError, match=r"'digits' holds 1433 examples in 'train', and says that there are 1434\."):
-        pipeline.training_batches(digits, tiny(cache=True), plain, 0, 1)
+        training_batches(digits, tiny(data={"cache": True}), plain, range(1))
 
 
 # Image folders.
@@ -258,8 +276,8 @@ def test_image_folder_is_resized_and_standardized(image_dir):
     pixels = write_image(image_dir / "val" / "dog" / "one.png", (20, 10), seed=3)
     write_image(image_dir / "val" / "cat" / "none.png", (8, 8))
     config = folder_config(image_dir)
-    source = open_source(config)
-    preprocessing = make_preprocessing(source, config, (224, 224))
+    source = open_source(config.data)
+    preprocessing = preprocessing_of(source, config)
     by_label = {
         int(label): image.numpy()
         for images, labels in pipeline.test_batches(source, "val", preprocessing, 1, 1)
@@ -278,8 +296,8 @@ def test_photographs_are_trained_on_and_tested_on_upright(tmp_path):
         (tmp_path / split / "cat").mkdir(parents=True)
         Image.fromarray(stored).save(tmp_path / split / "cat" / "0.png", exif=information)
     config = folder_config(tmp_path, batch_size=1)
-    source = open_source(config)
-    preprocessing = make_preprocessing(source, config, (224, 224))
+    source = open_source(config.data)
+    preprocessing = preprocessing_of(source, config)
     upright = tf.image.resize(np.rot90(stored, -1)[10:30].astype("float32"), (8, 8), antialias=True).numpy()
     for ((images, _),) in (
         batches(source, config, preprocessing, 0, 1),
@@ -289,16 +307,16 @@ def test_photographs_are_trained_on_and_tested_on_upright(tmp_path):
 
 
 @pytest.mark.parametrize("cache", [True, False])
-def test_random_area_trains_on_crops_of_the_training_images(image_dir, cache):
+def test_random_resized_crop_trains_on_crops_of_the_training_images(image_dir, cache):
     for path in (image_dir / "train").glob("*/*"):
         path.unlink()
     for name, level in (("cat", 10), ("dog", 200)):
         image = np.full((12, 20, 3), level, "uint8")
         write_image(image_dir / "train" / name / "0.png", (12, 20))
         tf.io.write_file(str(image_dir / "train" / name / "0.png"), tf.io.encode_png(image))
-    config = folder_config(image_dir, random_area=0.25, flip="random", cache=cache)
-    source = open_source(config)
-    preprocessing = make_preprocessing(source, config, (224, 224))
+    config = folder_config(image_dir, augmentation=["random_resized_crop", "flip"], **{"data.cache": cache})
+    source = open_source(config.data)
+    preprocessing = preprocessing_of(source, config)
     ((images, labels),) = batches(source, config, preprocessing, 0, 1)
     assert sorted(labels) == [0, 1]
     levels = np.where(labels == 0, 10, 200)[:, np.newaxis, np.newaxis, np.newaxis]

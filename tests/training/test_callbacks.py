@@ -13,7 +13,7 @@ from keras_resnet.model import uncompiled
 from tests.keras_resnet.helpers import images, outputs, run_python, tiny
 from training import callbacks
 from training.callbacks import SaveRun
-from training.optimizers import L2SGD
+from training.optimization.rules import L2SGD
 from training.run_folder import RunFolder
 
 FULL_DISK = """
@@ -21,7 +21,7 @@ import resource, signal, sys
 from pathlib import Path
 import keras_resnet
 from training.callbacks import SaveRun
-from training.optimizers import L2SGD
+from training.optimization.rules import L2SGD
 from training.run_folder import RunFolder
 
 folder = RunFolder(Path(sys.argv[1]))

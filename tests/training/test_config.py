@@ -6,57 +6,61 @@ import pytest
 import yaml
 
 import keras_resnet
-from training.config import FIELDS, RunConfig, load_recipe, make_config, read_fields, recipe_names
+from keras_resnet.choices.registry import describe
+from training.config import FIELDS, Data, RunConfig, load_recipe, make_config, read_fields, recipe_names
+from training.config.fields import GROUPS, name_of
+from training.config.groups import REGISTRIES
 
 # Differs from the default in every field but epochs.
 EVERYTHING = {
-    "network": "ResNet50",
-    "shortcut": '{"name": "A", "zeros": "both"}',
-    "placement": "relu_only_preactivation",
-    "activation": "prelu",
-    "choices": "{stride_on: 3x3}",
-    "weights": "some/weights.h5",
-    "new_head": True,
-    "freeze": ["conv1", "2"],
-    "head_epochs": 3,
-    "stage_decay": 0.5,
-    "dataset": "cifar10",
-    "data_dir": "some/data",
-    "download": True,
-    "train_split": "train[:90%]",
-    "test_split": "train[90%:]",
-    "validation": 0.1,
-    "validation_seed": 4,
-    "image_size": 64,
-    "cache": True,
-    "shuffle_buffer": 10,
-    "standardize": "pixel",
-    "test_crop": 0.875,
-    "random_area": 0.25,
-    "pad_crop": 4,
-    "border": "reflect",
-    "flip": "random",
+    "network": {
+        "name": "ResNet50",
+        "shortcut": {"name": "A", "zeros": "both"},
+        "placement": "relu_only_preactivation",
+        "activation": "prelu",
+        "choices": {"stride_on": "3x3"},
+    },
+    "start": {
+        "weights": "some/weights.h5",
+        "new_head": True,
+        "freeze": ["conv1", "2"],
+        "head_epochs": 3,
+        "stage_decay": 0.5,
+    },
+    "data": {
+        "dataset": "cifar10",
+        "data_dir": "some/data",
+        "download": True,
+        "train_split": "train[:90%]",
+        "test_split": "train[90%:]",
+        "validation": 0.1,
+        "validation_seed": 4,
+        "image_size": 64,
+        "cache": True,
+        "shuffle_buffer": 10,
+        "standardize": "pixel",
+    },
+    "augmentation": [
+        {"name": "random_resized_crop", "area": 0.5},
+        {"name": "pad_crop", "pixels": 2, "border": "reflect"},
+        {"name": "flip", "alternating": True},
+    ],
     "batch_size": 32,
     "epochs": None,
     "iterations": 64000,
-    "optimizer": "adamw",
-    "learning_rate": 0.001,
-    "kernel_rate": 0.02,
-    "momentum": 0.8,
-    "nesterov": True,
-    "weight_decay": 0.05,
-    "decayed": "kernels",
-    "label_smoothing": 0.1,
-    "schedule": "steps",
-    "milestones": [32000, 48000],
-    "warmup": 0.1,
-    "dtype": "mixed_bfloat16",
+    "optimizer": {"name": "adamw", "learning_rate": 0.002, "weight_decay": 0.05, "decayed": "all"},
+    "schedule": {"name": "steps", "milestones": [32000.0, 48000.0]},
+    "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+    "evaluation": {"test_crop": 0.875},
+    "hardware": {
+        "devices": ["GPU:0", "GPU:1"],
+        "synchronized": True,
+        "jit_compile": True,
+        "steps_per_execution": 4,
+        "dtype": "mixed_bfloat16",
+    },
     "seed": 7,
     "deterministic": False,
-    "devices": ["GPU:0", "GPU:1"],
-    "synchronized": True,
-    "jit_compile": True,
-    "steps_per_execution": 4,
 }
 
 
@@ -64,16 +68,25 @@ def as_yaml(config: RunConfig) -> dict:
     return yaml.safe_load(config.to_yaml())
 
 
+def holds(whole, part) -> bool:
+    """Tell whether a configuration has all values of a part of it, in which a name may stand for a choice."""
+    if isinstance(part, dict):
+        return all(holds(whole[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return len(whole) == len(part) and all(map(holds, whole, part))
+    return part == (whole["name"] if isinstance(whole, dict) else whole)
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipe_makes_a_configuration_with_its_values(name):
     recipe = load_recipe(name)
-    assert recipe.items() <= as_yaml(make_config(recipe, name)).items()
+    assert holds(as_yaml(make_config(recipe, name)), recipe)
 
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipe_names_a_network_that_exists_or_takes_that_of_the_weights(name):
     recipe = load_recipe(name)
-    if recipe.get("new_head"):
+    if "start" in recipe:
         assert "network" not in recipe
     else:
         assert keras_resnet.get_architecture(recipe["network"]).depth >= 18
@@ -81,19 +94,15 @@ def test_recipe_names_a_network_that_exists_or_takes_that_of_the_weights(name):
 
 def test_cifar10_recipe_is_that_of_the_paper():
     # arXiv 1512.03385, section 4.2.
-    expected = {
-        "batch_size": 128,
-        "iterations": 64_000,
-        "milestones": [0.5, 0.75],
-        "learning_rate": 0.1,
-        "momentum": 0.9,
-        "weight_decay": 1e-4,
-        "pad_crop": 4,
-        "border": "zeros",
-        "flip": "random",
-        "standardize": "pixel",
-    }
-    assert expected.items() <= load_recipe("cifar10").items()
+    config = make_config(load_recipe("cifar10"))
+    assert (config.batch_size, config.iterations, config.data.standardize) == (128, 64_000, "pixel")
+    assert config.augmentation == (
+        {"name": "pad_crop", "pixels": 4, "border": "zeros"},
+        {"name": "flip", "alternating": False},
+    )
+    assert config.schedule == {"name": "steps", "milestones": (0.5, 0.75)}
+    expected = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4}
+    assert config.optimizer == {**expected, "decayed": "all"}
 
 
 def test_unknown_recipe_suggests_the_nearest():
@@ -101,8 +110,19 @@ def test_unknown_recipe_suggests_the_nearest():
         load_recipe("digit")
 
 
-def test_yaml_holds_every_field_in_the_order_of_the_class():
-    assert tuple(as_yaml(RunConfig(epochs=3))) == FIELDS == tuple(EVERYTHING)
+def test_yaml_holds_every_group_and_field_in_the_order_of_the_classes():
+    written = as_yaml(RunConfig(epochs=3))
+    assert list(written) == list(RunConfig.model_fields) == list(EVERYTHING)
+    for name in GROUPS:
+        assert list(written[name]) == list(EVERYTHING[name])
+    assert written["optimizer"] == {
+        "name": "sgd",
+        "learning_rate": 0.1,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+        "decayed": "all",
+    }
 
 
 @pytest.mark.parametrize("fields", [{"epochs": 3}, EVERYTHING], ids=["defaults", "everything"])
@@ -114,13 +134,45 @@ def test_configuration_survives_yaml(fields, tmp_path):
     assert fields.items() <= read_fields(path).items()
 
 
-@pytest.mark.parametrize("field", ["shortcut", "choices"])
-def test_mapping_survives_as_text(field):
-    mapping = {"name": "A", "zeros": "both"}
-    config = make_config({"epochs": 1, field: mapping}, "here")
-    assert isinstance(getattr(config, field), str)
-    assert yaml.safe_load(getattr(config, field)) == mapping
-    assert make_config(as_yaml(config), "there") == config
+def test_short_names_paths_and_groups_name_the_same_fields():
+    wanted = RunConfig(epochs=1, data=Data(dataset="cifar10", cache=True), optimizer={"name": "sgd", "momentum": 0.5})
+    for fields in (
+        {"dataset": "cifar10", "data.cache": True, "optimizer.momentum": 0.5},
+        {"data": {"dataset": "cifar10", "cache": True}, "optimizer": {"momentum": 0.5}},
+        {"data.dataset": "cifar10", "data": {"cache": True}, "optimizer": {"name": "sgd", "momentum": 0.5}},
+    ):
+        assert make_config({**fields, "epochs": 1}) == wanted
+
+
+@pytest.mark.parametrize("fields", [{"dataset": "a", "data.dataset": "b"}, {"data": {"dataset": "a"}, "dataset": "b"}])
+def test_field_given_twice_raises_an_error(fields):
+    with pytest.raises(ValueError, match=r"^here: dataset is given twice, once as (data\.)?dataset; give it once\.$"):
+        make_config({**fields, "epochs": 1}, "here")
+
+
+def test_choice_of_the_same_name_or_without_one_keeps_other_parameters():
+    base = load_recipe("digits")
+    recipe = make_config(base).optimizer
+    for change in ({"learning_rate": 0.3}, {"optimizer": {"name": "sgd", "learning_rate": 0.3}}):
+        assert make_config(change, base=base).optimizer == {**recipe, "learning_rate": 0.3}
+
+
+def test_choice_of_another_name_starts_from_its_own_defaults():
+    muon = make_config({"optimizer": "muon", "learning_rate": 0.3}, base=load_recipe("cifar10")).optimizer
+    assert muon == {**RunConfig(epochs=1, optimizer="muon").optimizer, "learning_rate": 0.3}
+
+
+@pytest.mark.parametrize(("length", "other"), [("epochs", "iterations"), ("iterations", "epochs")])
+def test_a_length_replaces_the_other(length, other):
+    config = make_config({length: 5}, base={other: 7})
+    assert (getattr(config, length), getattr(config, other)) == (5, None)
+
+
+def test_numbers_without_a_point_are_read_as_numbers(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("optimizer: {weight_decay: 1e-4}\nepochs: 3\nfreeze: [2]\n", encoding="utf-8")
+    config = make_config(read_fields(path))
+    assert (config.optimizer["weight_decay"], config.start.freeze) == (1e-4, ("2",))
 
 
 def test_configuration_cannot_be_changed():
@@ -149,13 +201,9 @@ def test_length_is_given_once(lengths, received):
     ("field", "value"),
     [
         ("batch_size", 0),
-        ("learning_rate", -0.1),
-        ("momentum", 1.0),
-        ("test_crop", 1.5),
-        ("flip", "sideways"),
-        ("border", "wrap"),
-        ("optimizer", "adagrad"),
-        ("dtype", "float8"),
+        ("start.stage_decay", -0.1),
+        ("evaluation.test_crop", 1.5),
+        ("hardware.dtype", "float8"),
         ("image_size", "large"),
         ("seed", -1),
     ],
@@ -168,30 +216,58 @@ def test_bad_value_is_named_with_its_field(field, value):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("learning_rate", -0.1, "optimizer: learning_rate must be a number above 0, and finite; received -0.1."),
+        ("learning_rate", 0, "optimizer: learning_rate must be a number above 0, and finite; received 0."),
+        ("optimizer.momentum", 1.0, "optimizer: momentum must be a number from 0 to below 1; received 1.0."),
+        ("optimizer.nesterov", 1, "optimizer: nesterov must be true or false; received 1."),
+        ("optimizer", "adagrad", "optimizer: Unknown optimizer 'adagrad'. Allowed: sgd, muon, adamw."),
+        ("optimizer.momentun", 0.9, "optimizer: Unknown parameter of optimizer 'sgd': 'momentun'. Did you mean "),
+        ("schedule.warmup", 0.1, "schedule: Unknown parameter of schedule 'constant': 'warmup'. Allowed: (none)."),
+        ("loss", "hinge", "loss: Unknown loss 'hinge'. Allowed: cross_entropy."),
+        ("augmentation", ["flop"], "augmentation: Unknown augmentation 'flop'. Did you mean 'flip'? Allowed: "),
+        ("augmentation", "flip", "augmentation: give a list, as in [{name: pad_crop, pixels: 4}, flip]; received "),
+        ("augmentation", [{"name": "pad_crop", "pixels": 0}], "augmentation: pixels must be an integer from 1 to "),
+        ("augmentation", [{"name": "pad_crop", "border": "wrap"}], "augmentation: Unknown value of border 'wrap'. "),
+        ("augmentation", [{"name": "flip", "alternating": 1}], "augmentation: alternating must be true or false; "),
+        ("augmentation", ["flip", "random_resized_crop"], "augmentation: random_resized_crop brings images to the "),
+    ],
+)
+def test_bad_choice_is_named_with_what_is_allowed(field, value, sentence):
+    with pytest.raises(ValueError) as refusal:
+        make_config({"epochs": 1, field: value}, "my.yaml")
+    assert str(refusal.value).startswith(f"my.yaml: {sentence}")
+    assert "\n" not in str(refusal.value)
+
+
 def test_all_bad_values_are_named_at_once():
-    with pytest.raises(ValueError, match=r"flip: .* received 'no'.*seed: .* received -1"):
-        make_config({"epochs": 1, "flip": "no", "seed": -1}, "here")
+    with pytest.raises(ValueError, match=r"hardware\.dtype: .* received 'no'.*seed: .* received -1"):
+        make_config({"epochs": 1, "hardware.dtype": "no", "seed": -1}, "here")
 
 
-def test_choice_lists_what_is_allowed():
-    with pytest.raises(ValueError, match="'none', 'random' or 'alternating'"):
-        make_config({"epochs": 1, "flip": "sideways"}, "here")
+def test_field_lists_what_is_allowed():
+    with pytest.raises(ValueError, match="'float32', 'mixed_bfloat16' or 'mixed_float16'"):
+        make_config({"epochs": 1, "hardware": {"dtype": "float8"}}, "here")
 
 
 @pytest.mark.parametrize("milestones", [(0.5, 0.75), (32_000, 48_000), (1,)])
 def test_milestones_are_steps_or_shares(milestones):
-    assert RunConfig(iterations=64_000, schedule="steps", milestones=milestones).milestones == milestones
+    schedule = {"name": "steps", "milestones": milestones}
+    assert RunConfig(iterations=64_000, schedule=schedule).schedule == schedule
 
 
-@pytest.mark.parametrize("milestones", [(20, 10), (10, 10), (-5, 10), (0, 10), (0.5, 10), (10.5,)])
+@pytest.mark.parametrize("milestones", [(), (20, 10), (10, 10), (0.5, 10), (10.5,)])
 def test_milestones_that_make_no_sense_raise_an_error(milestones):
     with pytest.raises(ValueError, match=r"milestones must ascend, and be either steps.* or shares.*received"):
-        make_config({"epochs": 1, "milestones": milestones}, "here")
+        make_config({"epochs": 1, "schedule": {"name": "steps", "milestones": milestones}}, "here")
 
 
-def test_steps_need_milestones():
-    with pytest.raises(ValueError, match="schedule 'steps' needs milestones"):
-        make_config({"epochs": 1, "schedule": "steps"}, "here")
+@pytest.mark.parametrize(("milestones", "bad"), [((-5, 10), -5), ((0, 10), 0), (("half",), "'half'")])
+def test_each_milestone_is_a_number_above_zero(milestones, bad):
+    with pytest.raises(ValueError, match=rf"each of milestones must be a number above 0, and finite; received {bad}"):
+        make_config({"epochs": 1, "schedule": {"name": "steps", "milestones": milestones}}, "here")
 
 
 def test_missing_file_is_named(tmp_path):
@@ -216,18 +292,32 @@ def test_bad_yaml_is_refused_in_one_line(text, sentence, tmp_path):
     assert "\n" not in str(refusal.value)
 
 
-FLOATS = [name for name, field in RunConfig.model_fields.items() if "float" in str(field.annotation)]
+PARAMETERS = [
+    f"{choice}={name}.{parameter}"
+    for choice, registry in REGISTRIES.items()
+    for name, function in registry.items()
+    for parameter, known in describe(function).items()
+    if known.kind is float
+]
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-@pytest.mark.parametrize("field", FLOATS)
-def test_number_that_is_not_finite_raises_an_error(field, value):
-    given = (value,) if field == "milestones" else value
-    with pytest.raises(ValueError, match=rf"^here: {field}: Input should be .*; received (\(?-?inf|\(?nan)"):
-        make_config({"epochs": 1, field: given}, "here")
+@pytest.mark.parametrize("path", [path for path, field in FIELDS.items() if "float" in str(field.annotation)])
+def test_number_that_is_not_finite_raises_an_error(path, value):
+    with pytest.raises(ValueError, match=rf"^here: {name_of(path)}: Input should be .*; received (-?inf|nan)"):
+        make_config({"epochs": 1, path: value}, "here")
 
 
-@pytest.mark.parametrize("field", ["network", "shortcut", "activation", "weights", "dataset", "train_split"])
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_parameter_that_is_not_finite_raises_an_error(parameter, value):
+    choice, name, parameter = parameter.replace("=", ".").split(".")
+    given = {"name": name, parameter: value}
+    with pytest.raises(ValueError, match=rf"^here: {choice}: {parameter} must be a number .*; received (-?inf|nan)"):
+        make_config({"epochs": 1, choice: [given] if choice == "augmentation" else given}, "here")
+
+
+@pytest.mark.parametrize("field", ["network", "shortcut", "activation", "weights", "dataset", "data.train_split"])
 def test_text_with_nothing_in_it_raises_an_error(field):
     with pytest.raises(ValueError, match=f"^here: {field}: String should have at least 1 character; received ''"):
         make_config({"epochs": 1, field: ""}, "here")

@@ -10,22 +10,22 @@ import tensorflow_datasets as tfds
 
 from keras_resnet.images import decode_image
 from tests.training.helpers import folder_config, read_pixels
-from training import datasets
-from training.config import RunConfig
-from training.datasets import open_source
+from training.config import Data
+from training.data import datasets, registered
+from training.data.datasets import open_source
 
 # Image folders.
 
 
 def test_image_folder_is_described(image_dir):
-    source = open_source(folder_config(image_dir))
+    source = open_source(folder_config(image_dir).data)
     assert source.classes == ("cat", "dog")
     assert (source.count("train"), source.count("val"), source.test_split) == (6, 3, "val")
     assert source.is_encoded and source.shape == (None, None, 3)
 
 
 def test_image_folder_decodes_grey_jpeg_and_rgb_png_like_pil(image_dir):
-    source = open_source(folder_config(image_dir))
+    source = open_source(folder_config(image_dir).data)
     files = [
         (image_dir / "train" / name / f"{number}.{kind}", label)
         for label, (name, kind) in enumerate((("cat", "jpg"), ("dog", "png")))
@@ -43,9 +43,9 @@ def test_image_folder_decodes_grey_jpeg_and_rgb_png_like_pil(image_dir):
 
 def test_unknown_split_is_named(image_dir, tiny):
     with pytest.raises(ValueError, match=r"train_split of 'image_folder': 'trai'\. Did you mean 'train'\?"):
-        open_source(folder_config(image_dir, train_split="trai"))
+        open_source(folder_config(image_dir, **{"data.train_split": "trai"}).data)
     with pytest.raises(ValueError, match=r"test_split of 'digits': 'val'\. Allowed: (test, train|train, test)\."):
-        open_source(tiny(test_split="val"))
+        open_source(tiny(test_split="val").data)
 
 
 # Registered data sets that are not there.
@@ -53,20 +53,20 @@ def test_unknown_split_is_named(image_dir, tiny):
 
 def test_unknown_data_set_suggests_the_nearest(tiny):
     with pytest.raises(ValueError, match=r"Unknown data set 'cifr10'\. Did you mean 'cifar10'\?") as refusal:
-        open_source(tiny(dataset="cifr10"))
+        open_source(tiny(dataset="cifr10").data)
     assert len(str(refusal.value)) < 200
 
 
 def test_misspelt_digits_suggest_the_embedded_set(tiny):
     with pytest.raises(ValueError, match=r"Unknown data set 'digit'\. Did you mean 'digits'\?"):
-        open_source(tiny(dataset="digit"))
+        open_source(tiny(dataset="digit").data)
 
 
 def test_unprepared_data_set_is_refused_without_download_and_says_where_it_looked(tmp_path, monkeypatch):
     monkeypatch.setattr(requests, "head", lambda *_, **__: pytest.fail("asked the network"))
     began = time.perf_counter()
     with pytest.raises(ValueError) as refusal:
-        open_source(RunConfig(dataset="cifar10", data_dir=tmp_path, epochs=1))
+        open_source(Data(dataset="cifar10", data_dir=tmp_path))
     assert time.perf_counter() - began < 30
     sentence = str(refusal.value)
     assert f"looked in {tmp_path}/cifar10/" in sentence and "--data-dir" in sentence
@@ -83,19 +83,19 @@ def test_download_without_a_network_names_the_manual_folder_at_once(tmp_path, mo
     monkeypatch.setattr(requests, "head", unreachable)
     began = time.perf_counter()
     with pytest.raises(ValueError, match=r"https://www\.cs\.toronto\.edu/.* cannot be reached") as refusal:
-        open_source(RunConfig(dataset="cifar10", data_dir=tmp_path, epochs=1, download=True))
+        open_source(Data(dataset="cifar10", data_dir=tmp_path, download=True))
     assert time.perf_counter() - began < 30
     assert f"put the original files into {tmp_path / 'downloads' / 'manual'}" in str(refusal.value)
 
 
 def test_version_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(ValueError, match="only: 3"):
-        open_source(RunConfig(dataset="cifar10:9.9.9", data_dir=tmp_path, epochs=1))
+        open_source(Data(dataset="cifar10:9.9.9", data_dir=tmp_path))
 
 
 def test_configuration_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"^dataset 'cifar10/foo': .*BuilderConfig foo not found") as refusal:
-        open_source(RunConfig(dataset="cifar10/foo", data_dir=tmp_path, epochs=1))
+        open_source(Data(dataset="cifar10/foo", data_dir=tmp_path))
     assert "\n" not in str(refusal.value)
 
 
@@ -106,29 +106,29 @@ def test_failed_download_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(requests, "head", lambda *_, **__: None)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(ValueError, match=r"Preparing 'cifar10' in .* failed: the server hung up\. Without a"):
-        open_source(RunConfig(dataset="cifar10", data_dir=tmp_path, epochs=1, download=True))
+        open_source(Data(dataset="cifar10", data_dir=tmp_path, download=True))
 
 
 def test_full_disk_ends_preparation_in_one_sentence_and_can_be_repeated(tmp_path):
-    config = RunConfig(dataset="digits", data_dir=tmp_path, epochs=1)
+    data = Data(dataset="digits", data_dir=tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # as on a full disk
     try:
         with pytest.raises(
             ValueError, match=rf"^Preparing 'digits' in {tmp_path}/.* failed: .*Make room or"
         ) as refusal:
-            open_source(config)
+            open_source(data)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(refusal.value)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert open_source(config).count("train") == 1433
+    assert open_source(data).count("train") == 1433
 
 
 def test_data_set_without_labels_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "prepare", lambda *_: None)
+    monkeypatch.setattr(registered, "prepare", lambda *_: None)
     with pytest.raises(ValueError, match=r"'div2k' is not a set of labelled images: its features are \['lr', 'hr'\]"):
-        open_source(RunConfig(dataset="div2k", data_dir=tmp_path, epochs=1))
+        open_source(Data(dataset="div2k", data_dir=tmp_path))
 
 
 class Heights(tfds.core.GeneratorBasedBuilder):
@@ -152,7 +152,7 @@ def test_data_set_whose_label_is_no_class_is_refused(tmp_path, monkeypatch):
     builder.download_and_prepare()
     monkeypatch.setattr(tfds, "builder", lambda *_, **__: builder)
     with pytest.raises(ValueError, match="'heights' is not a set of labelled images"):
-        open_source(RunConfig(dataset="heights", data_dir=tmp_path, epochs=1))
+        open_source(Data(dataset="heights", data_dir=tmp_path))
 
 
 # A validation split of the training set.
@@ -163,7 +163,7 @@ def labels_of(source, split: str) -> list[int]:
 
 
 def test_validation_takes_the_same_share_of_each_class_and_no_example_twice(tiny):
-    whole, parted = open_source(tiny()), open_source(tiny(validation=0.2))
+    whole, parted = open_source(tiny().data), open_source(tiny(validation=0.2).data)
     kept, rest = (labels_of(parted, split) for split in (parted.test_split, parted.train_split))
     every = np.bincount(labels_of(whole, "train"))
     np.testing.assert_array_equal(np.bincount(kept), [round(0.2 * count) for count in every])
@@ -178,27 +178,27 @@ def test_validation_takes_the_same_share_of_each_class_and_no_example_twice(tiny
 
 def test_sizes_of_both_parts_are_known_before_they_are_read(tiny):
     # Keras warns that the data have run out where it does not know how many there are.
-    source = open_source(tiny(validation=0.2))
+    source = open_source(tiny(validation=0.2).data)
     for split in (source.train_split, source.test_split):
         assert int(source.examples(split).cardinality()) == source.count(split)
 
 
 def test_validation_depends_on_its_seed_alone(tiny):
     def kept(**fields):
-        source = open_source(tiny(validation=0.2, **fields))
+        source = open_source(tiny(validation=0.2, **fields).data)
         return [image.numpy().tobytes() for image, _ in source.examples(source.test_split)]
 
-    assert kept() == kept(seed=5, batch_size=32) != kept(validation_seed=1)
+    assert kept() == kept(seed=5, batch_size=32) != kept(data={"validation_seed": 1})
 
 
 def test_named_test_split_is_tested_on_beside_a_validation_split(tiny):
-    source = open_source(tiny(validation=0.2, test_split="test[:50%]"))
+    source = open_source(tiny(validation=0.2, test_split="test[:50%]").data)
     assert source.test_split == "test[:50%]"
     assert source.count(source.train_split) < 1433
 
 
 def test_validation_of_encoded_images(image_dir):
-    source = open_source(folder_config(image_dir, validation=0.34))
+    source = open_source(folder_config(image_dir, validation=0.34).data)
     assert (source.count(source.train_split), sorted(labels_of(source, source.test_split))) == (4, [0, 1])
     datasets.check_images(source, source.train_split, source.test_split)
 
@@ -207,4 +207,4 @@ def test_validation_that_leaves_no_example_is_refused(tiny):
     with pytest.raises(
         ValueError, match=r"validation=0.0001 of 1433 examples in 10 classes leaves none; give a larger"
     ):
-        open_source(tiny(validation=0.0001))
+        open_source(tiny(validation=0.0001).data)

@@ -12,7 +12,7 @@ from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.preprocessing import Preprocessing
 from tests.keras_resnet.helpers import images, outputs
 from training.distribution import strategy
-from training.optimizers import L2SGD
+from training.optimization.rules import L2SGD
 
 # Graph operations of a training step for each layer: forward, backward and update of a convolution with its batch
 # normalisation and its share of a residual unit. With the updates made of separate operations they were 91.

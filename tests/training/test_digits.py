@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from training.datasets import open_source
+from training.data.datasets import open_source
 
 
 @pytest.fixture
 def digits(tiny):
-    return open_source(tiny())
+    return open_source(tiny().data)
 
 
 def examples(source, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from training.run_folder import RunFolder
 TWO = ("CPU:0", "CPU:1")
 
 # Few steps at a low rate: on longer runs a last bit that is rounded otherwise grows into the third digit.
-SHORT = {"train_split": "train[:256]", "epochs": 3, "learning_rate": 0.01, "synchronized": True}
+SHORT = {"data": {"train_split": "train[:256]"}, "epochs": 3, "learning_rate": 0.01, "hardware.synchronized": True}
 
 TRAIN = """
 import json, sys
@@ -31,7 +31,8 @@ config = make_config(read_fields(Path(sys.argv[1])), sys.argv[1])
 folder = RunFolder(Path(sys.argv[2]))
 results = train(config, folder)
 odd = {name: evaluate_run(folder, {"test_split": f"test[:{name}]"}) for name in (101, 65, 51)}
-print(json.dumps({"replicas": make_strategy(config).num_replicas_in_sync, "results": results, "odd": odd}))
+replicas = make_strategy(config.hardware, config.batch_size).num_replicas_in_sync
+print(json.dumps({"replicas": replicas, "results": results, "odd": odd}))
 """
 
 # Moving statistics of each device alone, an epoch of three on each, and a run that is stopped and resumed.
@@ -63,13 +64,14 @@ print(json.dumps({"results": results, "again": again, "odd": odd}))
 
 REFUSE = """
 import json, sys
-from training.config import RunConfig
+from training.config import make_config
 from training.distribution import make_strategy
 
 answers = []
 for fields in json.loads(sys.argv[1]):
     try:
-        answers.append(f"accepted by {make_strategy(RunConfig(epochs=1, **fields)).num_replicas_in_sync}")
+        config = make_config({"epochs": 1, **fields})
+        answers.append(f"accepted by {make_strategy(config.hardware, config.batch_size).num_replicas_in_sync}")
     except ValueError as error:
         answers.append(str(error))
 print(json.dumps(answers))
@@ -125,14 +127,15 @@ def test_two_devices_evaluate_an_odd_number_of_examples_as_one_does(pair, count)
 @pytest.mark.slow
 def test_several_steps_in_an_execution_train_the_same_on_two_devices(pair, tiny, tmp_path):
     two = RunFolder(tmp_path / "two")
-    report = on_two(tiny(**SHORT, devices=TWO, steps_per_execution=2), two)
+    report = on_two(tiny(**SHORT, devices=TWO, **{"hardware.steps_per_execution": 2}), two)
     assert report["replicas"] == 2
     np.testing.assert_allclose(losses(two), losses(pair[0]), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.slow
 def test_two_devices_fine_tune_as_one_does(pair, tiny, tmp_path):
-    start = {"weights": str(pair[0].path), "new_head": True, "head_epochs": 1, "freeze": ("conv1",), "stage_decay": 0.5}
+    learning = {"new_head": True, "head_epochs": 1, "freeze": ("conv1",), "stage_decay": 0.5}
+    start = {"start": {"weights": str(pair[0].path), **learning}}
     one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
     train(tiny(**SHORT, **start), one)
     on_two(tiny(**SHORT, **start, devices=TWO), two)
@@ -143,7 +146,7 @@ def test_two_devices_fine_tune_as_one_does(pair, tiny, tmp_path):
 def test_statistics_of_each_device_alone_train_otherwise(pair, tiny, tmp_path):
     # Shows that the comparisons above would notice a device that goes its own way.
     two = RunFolder(tmp_path / "two")
-    on_two(tiny(**{**SHORT, "synchronized": False}, devices=TWO), two)
+    on_two(tiny(**{**SHORT, "hardware.synchronized": False}, devices=TWO), two)
     assert np.abs(np.subtract(losses(two), losses(pair[0]))).max() > 1e-3
 
 
@@ -152,7 +155,7 @@ def three(tiny, tmp_path_factory):
     """Runs on three devices, each with statistics of its own: a whole one, one in two parts, and what it reported."""
     folder = tmp_path_factory.mktemp("three")
     whole, parts, path = RunFolder(folder / "whole"), RunFolder(folder / "parts"), folder / "config.yaml"
-    config = tiny(**{**SHORT, "synchronized": False, "epochs": 2, "batch_size": 48}, devices=(*TWO, "CPU:2"))
+    config = tiny(**{**SHORT, "hardware.synchronized": False, "epochs": 2, "batch_size": 48}, devices=(*TWO, "CPU:2"))
     path.write_text(config.to_yaml(), encoding="utf-8")
     return whole, parts, json.loads(run_python("-c", THREE, path, whole.path, parts.path).stdout.splitlines()[-1])
 
@@ -183,8 +186,12 @@ def test_run_on_several_devices_goes_on_to_the_very_same_end(three):
     assert whole.read_metrics() == parts.read_metrics()
 
 
+COMPILED = {"hardware.jit_compile": True}
 REFUSALS = [
-    ({"devices": TWO, "jit_compile": True}, "jit_compile=True does not work on 2 devices: XLA cannot reach variables"),
+    (
+        {"devices": TWO, **COMPILED},
+        "jit_compile=True does not work on 2 devices: XLA cannot reach variables",
+    ),
     ({"devices": TWO, "batch_size": 65}, "batch_size=65 cannot be split evenly over 2 devices"),
     ({"devices": TWO, "batch_size": 65}, "Take 64 or 66."),
     ({"devices": TWO, "batch_size": 1}, "Take 2 or 4."),
@@ -193,7 +200,7 @@ REFUSALS = [
     ({"devices": ("CPU:0", "CPU:0")}, "Each device can be named once; received CPU:0, CPU:0."),
     ({"devices": ("CPU:0", "cpu:0")}, "Each device can be named once"),
     ({"devices": ("cpu:0", "cpu:1")}, "accepted by 2"),
-    ({"devices": ("CPU:0",), "jit_compile": True}, "accepted by 1"),
+    ({"devices": ("CPU:0",), **COMPILED}, "accepted by 1"),
     ({"devices": ("CPU:0",), "batch_size": 65}, "accepted by 1"),
 ]
 

@@ -5,14 +5,14 @@ import pytest
 
 from tests.shared import shared_file
 from training import evaluation
-from training.datasets import open_source
+from training.data.datasets import open_source
 from training.evaluation import evaluate, evaluate_file, evaluate_run, metrics_for
 from training.run_folder import RunFolder
 
 
 def predicted(trained, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Give the probabilities and labels of all examples of a split."""
-    pairs = [(image.numpy(), int(label)) for image, label in open_source(trained.config).examples(split)]
+    pairs = [(image.numpy(), int(label)) for image, label in open_source(trained.config.data).examples(split)]
     prepared = trained.folder.read_preprocessing()(np.array([image for image, _ in pairs]))
     return trained.folder.load_model().predict(prepared, verbose=0), np.array([label for _, label in pairs])
 
@@ -38,7 +38,7 @@ def test_evaluation_that_misses_images_is_refused(trained, monkeypatch):
 def test_evaluation_does_not_change_the_weights(trained):
     model = trained.folder.load_model()
     before = model.get_weights()
-    evaluate(model, open_source(trained.config), trained.folder.read_preprocessing(), trained.config)
+    evaluate(model, open_source(trained.config.data), trained.folder.read_preprocessing(), trained.config)
     for left, right in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -84,13 +84,13 @@ def test_file_of_weights_needs_a_data_set(tmp_path):
 
 
 def test_file_of_a_run_is_evaluated_by_the_contract_it_carries(trained):
-    changes = {"dataset": "digits", "data_dir": trained.config.data_dir}
+    changes = {"dataset": "digits", "data_dir": trained.config.data.data_dir}
     results = evaluate_file(trained.folder.model_file, None, changes)
     assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
 
 
 def test_file_of_another_network_than_the_named_one_is_refused(trained):
-    changes = {"dataset": "digits", "data_dir": trained.config.data_dir}
+    changes = {"dataset": "digits", "data_dir": trained.config.data.data_dir}
     assert evaluate_file(trained.folder.model_file, "ResNet8", changes)["examples"] == 364
     with pytest.raises(ValueError, match=r"holds 'resnet8', not ResNet50: they differ in .* as in conv1_conv\."):
         evaluate_file(trained.folder.model_file, "ResNet50", changes)

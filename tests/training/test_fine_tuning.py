@@ -11,6 +11,7 @@ from tests.training.helpers import same_weights
 from training import fine_tune
 from training.callbacks import SaveRun
 from training.config import load_recipe, make_config
+from training.config.fields import lay_over
 from training.run import train
 from training.run_folder import RunFolder
 
@@ -18,17 +19,16 @@ TINY = {
     "image_size": 8,
     "batch_size": 2,
     "epochs": 3,
-    "head_epochs": 1,
+    "start": {"head_epochs": 1},
     "learning_rate": 0.01,
-    "schedule": "cosine",
-    "warmup": 0.0,
+    "schedule": {"name": "cosine", "warmup": 0.0},
 }
 
 
 def tuning(trained, image_dir, **fields):
     """Configure the fine-tuning of the run of digits on the folder of cats and dogs."""
-    usual = {**load_recipe("fine-tune"), **TINY, "weights": str(trained.folder.path), "data_dir": image_dir}
-    return make_config({**usual, **fields}, "test")
+    usual = lay_over(load_recipe("fine-tune"), {**TINY, "weights": str(trained.folder.path), "data_dir": image_dir})
+    return make_config(fields, "test", usual)
 
 
 def by_stage(model) -> dict[str, list[np.ndarray]]:
@@ -111,7 +111,8 @@ def stop_after(monkeypatch, epochs: int) -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "muon", "adamw"])
 def test_a_stage_learns_at_its_share_of_the_rate(optimizer, trained, image_dir, tmp_path):
     # With a share that float32 cannot add to a weight, only the head moves; normalisations follow the images.
-    fields = {"stage_decay": 1e-20, "head_epochs": 0, "epochs": 1, "optimizer": optimizer, "weight_decay": 0.0}
+    fields = {"start": {"stage_decay": 1e-20, "head_epochs": 0}, "epochs": 1}
+    fields |= {"optimizer": {"name": optimizer, "learning_rate": 0.01, "weight_decay": 0.0}}
     folder = RunFolder(tmp_path / "run")
     train(tuning(trained, image_dir, **fields), folder)
     before, after = start(trained), folder.load_model()
@@ -130,16 +131,16 @@ def test_a_stage_learns_at_its_share_of_the_rate(optimizer, trained, image_dir, 
 @pytest.mark.parametrize("named", [True, False])
 def test_network_file_goes_on_as_it_was(named, trained, tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    config = tiny(weights=str(trained.folder.model_file), iterations=1, learning_rate=1e-12, schedule="constant")
-    if not named:
-        config = config.model_copy(update={"network": None})
-    results = train(config, folder)
-    assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=0.01)  # statistics moved by one batch
+    fields = {"weights": str(trained.folder.model_file), "network": "ResNet8" if named else None}
+    # Frozen, so that one batch does not move the statistics either.
+    fields |= {"freeze": ("backbone",), "iterations": 1, "learning_rate": 1e-12, "schedule": "constant"}
+    results = train(tiny(**fields), folder)
+    assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
 
 
 def test_choices_apply_to_the_network_of_a_file_where_it_is_named(trained, tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    choices = {"weights": str(trained.folder.path), "choices": "{dropout: 0.3}", "new_head": True}
+    choices = {"weights": str(trained.folder.path), "network.choices": {"dropout": 0.3}, "new_head": True}
     train(tiny(iterations=1, learning_rate=1e-12, schedule="constant", **choices), folder)
     model = folder.load_model()
     assert any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)
@@ -167,8 +168,8 @@ def test_checkpoint_of_others_is_taken_with_its_contract(image_dir, tmp_path):
     [
         ({"weights": None}, "new_head=True needs weights, the network to start from"),
         ({"weights": None, "new_head": False}, "standardize=weights needs weights, the network to start from"),
-        ({"new_head": False}, r"gives \(None, 10\), and 'image_folder' has 2 classes. Set new_head to put a new"),
-        ({"head_epochs": 3}, "head_epochs=3 leaves none of the run's 3 epochs for the rest of the network"),
+        ({"new_head": False}, r"gives \(None, 10\), and the data set has 2 classes. Set new_head to put a new"),
+        ({"start": {"head_epochs": 3}}, "head_epochs=3 leaves none of the run's 3 epochs for the rest of the network"),
         ({"freeze": ("conv9",)}, "Unknown stage 'conv9'.*Allowed: conv1, conv2, conv3, conv4, head, backbone"),
         ({"shortcut": "B"}, "shortcut cannot be chosen for the network that weights=.* hold; name the network too"),
         ({"network": "ResNet14"}, "does not hold the weights of 'resnet14': the file has no layer 'conv2_block2_1_bn'"),
@@ -201,6 +202,27 @@ def test_weights_without_their_network_cannot_get_a_new_head(fields, trained, im
 def test_network_for_any_size_without_a_contract_needs_one(trained, image_dir, tmp_path):
     path = tmp_path / "any.keras"
     keras_resnet.ResNet("ResNet8", input_shape=(None, None, 3)).save(path)
-    fields = {"weights": str(path), "standardize": "imagenet", "image_size": None}
+    fields = {"weights": str(path), "data.standardize": "imagenet", "image_size": None}
     with pytest.raises(ValueError, match="takes images of any size; set image_size"):
         train(tuning(trained, image_dir, **fields), RunFolder(tmp_path / "run"))
+
+
+def test_field_of_version_0_1_0_is_told_its_new_spelling(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"^fine_tune: 'label_smoothing' is a field .* write loss\.label_smoothing: 0\.1"
+    ):
+        fine_tune("weights", tmp_path / "run", label_smoothing=0.1)
+    with pytest.raises(ValueError, match=r"^fine_tune: Unknown field 'data_dirr'\. Did you mean 'data_dir'\?"):
+        fine_tune("weights", tmp_path / "run", data_dirr="flowers")
+
+
+def test_recipe_takes_fields_by_short_name_and_in_groups(monkeypatch, tmp_path):
+    configs = []
+    monkeypatch.setattr("training.run.train", lambda config, *_, **__: configs.append(config))
+    fine_tune(
+        "w", tmp_path, data_dir="flowers", start={"head_epochs": 1}, optimizer={"name": "sgd", "learning_rate": 0.01}
+    )
+    (config,), recipe = configs, make_config(load_recipe("fine-tune"))
+    assert config.start == recipe.start.model_copy(update={"weights": "w", "head_epochs": 1})
+    assert config.optimizer == {**recipe.optimizer, "learning_rate": 0.01}
+    assert str(config.data.data_dir) == "flowers"

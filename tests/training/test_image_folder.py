@@ -9,10 +9,10 @@ from PIL import Image, ImageOps
 
 from keras_resnet.images import IMAGE_SUFFIXES, decode_image
 from tests.training.helpers import folder_config, write_image
-from training import datasets, image_folder
-from training.config import RunConfig
-from training.datasets import open_source
-from training.image_folder import ImageFolder, broken_images, open_folder
+from training.config import Data
+from training.data import datasets, image_folder
+from training.data.datasets import open_source
+from training.data.image_folder import ImageFolder, broken_images, open_folder
 
 
 def names(folder: ImageFolder, split: str) -> list[str]:
@@ -47,7 +47,10 @@ def test_order_and_labels_are_those_of_tfds(many):
 
 
 def test_slices_are_those_of_the_order(many):
-    folder, source = open_folder(many, "train"), open_source(folder_config(many, train_split="train[10%:50%]"))
+    folder, source = (
+        open_folder(many, "train"),
+        open_source(folder_config(many, data={"train_split": "train[10%:50%]"}).data),
+    )
     whole = names(folder, "train")
     assert names(folder, "train[10%:50%]") == whole[6:30]
     assert names(folder, "train[:5]+train[-5:]") == whole[:5] + whole[-5:]
@@ -58,12 +61,14 @@ def test_classes_are_those_of_the_first_training_split(many):
     write_image(many / "val" / "horse" / "0.jpg", (4, 4))
     assert (
         "horse"
-        not in open_source(folder_config(many, train_split="train[:50%]+train[60%:]", test_split="test")).classes
+        not in open_source(
+            folder_config(many, test_split="test", data={"train_split": "train[:50%]+train[60%:]"}).data
+        ).classes
     )
 
 
 def test_validation_of_a_folder_reads_each_image_in_one_part(many):
-    source = open_source(folder_config(many, validation=0.2))
+    source = open_source(folder_config(many, validation=0.2).data)
     parts = [
         [image.numpy() for image, _ in source.examples(split)] for split in (source.train_split, source.test_split)
     ]
@@ -100,7 +105,7 @@ def test_hidden_files_and_folders_are_not_there(image_dir, capsys):
 def test_files_that_are_not_read_are_counted(image_dir, capsys):
     for name in ("train/cat/a.heic", "train/dog/b.HEIC", "val/cat/notes.txt", "val/cat/README"):
         (image_dir / name).write_text("", encoding="utf-8")
-    open_source(folder_config(image_dir))
+    open_source(folder_config(image_dir).data)
     captured = capsys.readouterr()
     assert captured.err == (
         f"Not read in {image_dir}: .heic 2, .txt 1, without suffix 1. Images are jpg, jpeg, jpe, jfif, png, gif, bmp, "
@@ -131,7 +136,7 @@ def flat(image_dir):
 
 
 def test_classes_without_splits_are_parted(flat):
-    source = open_source(folder_config(flat, validation=0.34))
+    source = open_source(folder_config(flat, validation=0.34).data)
     assert source.classes == ("cat", "dog")
     assert (source.count(source.train_split), source.count(source.test_split)) == (4, 2)
 
@@ -139,19 +144,19 @@ def test_classes_without_splits_are_parted(flat):
 def test_classes_without_splits_need_a_share_to_test_on(flat):
     sentence = r"'image_folder' has no split to test on: keep a share of the training images by --validation 0\.2"
     with pytest.raises(ValueError, match=sentence):
-        open_source(folder_config(flat))
+        open_source(folder_config(flat).data)
 
 
 def test_training_split_alone_is_parted(image_dir, tmp_path):
     (image_dir / "val").rename(tmp_path / "elsewhere")
-    source = open_source(folder_config(image_dir, validation=0.34))
+    source = open_source(folder_config(image_dir, validation=0.34).data)
     assert (source.count(source.train_split), source.count(source.test_split)) == (4, 2)
     with pytest.raises(ValueError, match=r"no split to test on: keep a share .* or name one of \['train'\] by --test"):
-        open_source(folder_config(image_dir))
+        open_source(folder_config(image_dir).data)
 
 
 def test_both_layouts_give_the_same_parts(image_dir, flat):
-    one, other = (open_source(folder_config(folder, validation=0.34)) for folder in (image_dir, flat))
+    one, other = (open_source(folder_config(folder, validation=0.34).data) for folder in (image_dir, flat))
     for left, right in ((one.train_split, other.train_split), (one.test_split, other.test_split)):
         assert [image.numpy() for image, _ in one.examples(left)] == [
             image.numpy() for image, _ in other.examples(right)
@@ -161,13 +166,13 @@ def test_both_layouts_give_the_same_parts(image_dir, flat):
 def test_class_to_test_on_that_is_not_trained_is_refused(image_dir):
     write_image(image_dir / "val" / "horse" / "0.jpg", (4, 4))
     with pytest.raises(ValueError, match=r"'val' has classes that the training split has not: horse\. Add images of"):
-        open_source(folder_config(image_dir))
-    assert open_source(folder_config(image_dir, validation=0.34)).classes == ("cat", "dog")
+        open_source(folder_config(image_dir).data)
+    assert open_source(folder_config(image_dir, validation=0.34).data).classes == ("cat", "dog")
 
 
 def test_class_that_is_only_trained_keeps_its_label(image_dir):
     write_image(image_dir / "train" / "bird" / "0.jpg", (4, 4))
-    source = open_source(folder_config(image_dir))
+    source = open_source(folder_config(image_dir).data)
     assert source.classes == ("bird", "cat", "dog")
     assert sorted(int(label) for _, label in source.examples("val")) == [1, 2, 2]
 
@@ -176,13 +181,13 @@ def test_class_that_is_only_trained_keeps_its_label(image_dir):
 def test_class_names_of_two_lines_are_refused(image_dir, name):
     write_image(image_dir / "train" / name / "0.jpg", (4, 4))
     with pytest.raises(ValueError, match=r"class name 'two\\[nr]lines' has a line break in it; rename the class \(or"):
-        open_source(folder_config(image_dir))
+        open_source(folder_config(image_dir).data)
 
 
 def test_names_of_files_may_be_any_bytes(image_dir):
     path = os.path.join(os.fsencode(image_dir), b"train", b"cat", b"caf\xe9\n.jpg")
     os.rename(image_dir / "train" / "cat" / "0.jpg", path)
-    source = open_source(folder_config(image_dir))
+    source = open_source(folder_config(image_dir).data)
     assert len(list(source.examples("train"))) == 6
     datasets.check_images(source, "train", "val")
 
@@ -197,12 +202,12 @@ def test_what_only_has_the_name_of_an_image_is_named(image_dir, kind):
     make[kind]()
     what = {"link": "a link to nothing", "folder": "a folder", "pipe": "a pipe or device"}[kind]
     with pytest.raises(ValueError, match=rf"^Not files that hold images: {path} \({what}\)\. Rename or remove them\.$"):
-        open_source(folder_config(image_dir))
+        open_source(folder_config(image_dir).data)
 
 
 def test_links_to_images_are_read(image_dir):
     (image_dir / "train" / "cat" / "z.jpg").symlink_to(image_dir / "train" / "cat" / "0.jpg")
-    assert open_source(folder_config(image_dir)).count("train") == 7
+    assert open_source(folder_config(image_dir).data).count("train") == 7
 
 
 @pytest.fixture
@@ -214,7 +219,7 @@ def damaged(image_dir) -> list[str]:
 
 
 def test_broken_images_are_all_found_and_named_at_once(image_dir, damaged):
-    source = open_source(folder_config(image_dir))
+    source = open_source(folder_config(image_dir).data)
     with pytest.raises(ValueError, match=rf"^2 of 9 images cannot be read: {damaged[0]}, {damaged[1]}\. Replace or"):
         datasets.check_images(source, "train", "val")
     with pytest.raises(ValueError, match=rf"^1 of 3 images cannot be read: {damaged[1]}\. Replace or"):
@@ -223,9 +228,9 @@ def test_broken_images_are_all_found_and_named_at_once(image_dir, damaged):
 
 def test_only_what_will_be_read_is_checked(image_dir, damaged):
     os.remove(damaged[0])
-    source = open_source(folder_config(image_dir))
+    source = open_source(folder_config(image_dir).data)
     datasets.check_images(source, "train")
-    parted = open_source(folder_config(image_dir, validation=0.34))
+    parted = open_source(folder_config(image_dir, validation=0.34).data)
     datasets.check_images(parted, parted.train_split, parted.test_split)
 
 
@@ -246,7 +251,7 @@ def test_a_missing_file_is_a_broken_one(tmp_path):
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_is_shown_on_a_terminal(image_dir, capsys, monkeypatch, terminal):
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
-    datasets.check_images(open_source(folder_config(image_dir)), "train", "val")
+    datasets.check_images(open_source(folder_config(image_dir).data), "train", "val")
     captured = capsys.readouterr()
     assert captured.err.endswith("\rChecking images: 9 of 9\n") == terminal
     assert (captured.err == "") == (not terminal) and captured.out == ""
@@ -254,7 +259,7 @@ def test_progress_is_shown_on_a_terminal(image_dir, capsys, monkeypatch, termina
 
 def test_prepared_data_sets_are_not_checked(tiny, monkeypatch):
     monkeypatch.setattr(image_folder, "broken_images", lambda *_: pytest.fail("read it"))
-    source = open_source(tiny())
+    source = open_source(tiny().data)
     datasets.check_images(source, source.train_split, source.test_split)
 
 
@@ -266,26 +271,26 @@ def test_class_folder_without_an_image_is_named(image_dir):
     empty.mkdir()
     (empty / "notes.txt").write_text("nothing here", encoding="utf-8")
     with pytest.raises(ValueError, match=rf"class folder {empty} holds no image \(jpg, .*webp.*\)\. Fill or remove"):
-        open_source(folder_config(image_dir))
+        open_source(folder_config(image_dir).data)
 
 
 def test_missing_image_folder_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"needs --data-dir, a folder laid out as DIR/train.*received .*/nowhere"):
-        open_source(folder_config(tmp_path / "nowhere"))
+        open_source(folder_config(tmp_path / "nowhere").data)
 
 
 def test_image_folder_needs_a_data_dir():
     with pytest.raises(ValueError, match=r"'image_folder' needs --data-dir.*received None"):
-        open_source(folder_config(None))
+        open_source(folder_config(None).data)
 
 
 def test_images_without_class_folders_are_refused(tmp_path):
     write_image(tmp_path / "0.png", (4, 4))
     with pytest.raises(ValueError, match=rf"No classes in {tmp_path}: it must be laid out as DIR/train/CLASS"):
-        open_source(folder_config(tmp_path))
+        open_source(folder_config(tmp_path).data)
 
 
 def test_sides_of_images_have_a_limit():
-    RunConfig(epochs=1, image_size=4096)
+    Data(image_size=4096)
     with pytest.raises(ValueError, match="less than or equal to 4096"):
-        RunConfig(epochs=1, image_size=4097)
+        Data(image_size=4097)

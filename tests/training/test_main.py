@@ -17,13 +17,19 @@ from PIL import Image
 
 import keras_resnet
 from keras_resnet import startup
+from keras_resnet.choices.registry import complete, describe
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
 from tests.training.helpers import write_image
 from training import command_line, run
 from training.__main__ import main, whereabouts
 from training.config import FIELDS, RunConfig, load_recipe, make_config, recipe_names
-from training.datasets import open_source
+from training.config.fields import flat_config as flat
+from training.config.fields import flatten, name_of
+from training.config.groups import REGISTRIES
+from training.config.text import write_inline
+from training.data.augmentation import AUGMENTATIONS
+from training.data.datasets import open_source
 from training.run_folder import RunFolder
 
 # Which value wins.
@@ -44,7 +50,7 @@ def parsed(monkeypatch):
 
 
 def recipe(name: str, **changes) -> RunConfig:
-    return make_config({**load_recipe(name), **changes}, name)
+    return make_config(changes, name, load_recipe(name))
 
 
 def write_yaml(path, **fields):
@@ -62,20 +68,46 @@ def test_recipe_decides_the_values(parsed, name):
 
 
 def test_command_line_overrides_the_recipe(parsed):
-    arguments = ("--recipe", "cifar10", "--learning-rate", 0.2, "--no-cache", "--milestones", 10, 20, "--flip", "none")
-    expected = recipe("cifar10", learning_rate=0.2, cache=False, milestones=(10, 20), flip="none")
-    assert parsed(*arguments)["config"] == expected
+    arguments = ("--recipe", "cifar10", "--learning-rate", 0.2, "--data.no-cache", "--schedule.milestones", 10, 20)
+    expected = recipe("cifar10", learning_rate=0.2, data={"cache": False}, schedule={"milestones": (10, 20)})
+    assert parsed(*arguments, "--augmentation", "[]")["config"] == make_config({"augmentation": []}, "", flat(expected))
+
+
+def test_choices_with_parameters_are_read(parsed):
+    augmentation = "[{name: pad_crop, pixels: 2}, flip]"
+    arguments = ("--optimizer", "muon", "--optimizer.kernel-rate", 0.02, "--learning-rate", 1e-3)
+    expected = recipe(
+        "digits",
+        augmentation=[{"name": "pad_crop", "pixels": 2}, "flip"],
+        optimizer={"name": "muon", "kernel_rate": 0.02, "learning_rate": 1e-3},
+        schedule={"name": "cosine", "warmup": 0.1},
+    )
+    schedule = ("--schedule", "{name: cosine, warmup: 1e-1}")
+    assert parsed("--augmentation", augmentation, *arguments, *schedule)["config"] == expected
+
+
+def test_choice_of_another_name_leaves_the_recipes_parameters_behind(parsed):
+    assert parsed("--optimizer", "adamw")["config"].optimizer == RunConfig(epochs=1, optimizer="adamw").optimizer
+    assert parsed("--optimizer", "sgd")["config"] == recipe("digits")
 
 
 def test_yaml_overrides_the_recipe_and_the_command_line_both(parsed, tmp_path):
-    path = write_yaml(tmp_path / "my.yaml", learning_rate=0.3, momentum=0.5, seed=4)
+    path = write_yaml(tmp_path / "my.yaml", learning_rate=0.3, optimizer={"momentum": 0.5}, seed=4)
     actual = parsed("--recipe", "cifar10", "--config", path, "--seed", 9)["config"]
-    assert actual == recipe("cifar10", learning_rate=0.3, momentum=0.5, seed=9)
+    assert actual == recipe("cifar10", learning_rate=0.3, optimizer={"momentum": 0.5}, seed=9)
+
+
+def test_yaml_of_version_0_1_0_is_translated(parsed, tmp_path):
+    path = write_yaml(tmp_path / "my.yaml", learning_rate=0.3, momentum=0.5, flip="random", epochs=3)
+    expected = make_config(
+        {"optimizer": {"learning_rate": 0.3, "momentum": 0.5}, "augmentation": ["flip"], "epochs": 3}
+    )
+    assert parsed("--config", path)["config"] == expected
 
 
 def test_yaml_without_a_recipe_starts_from_the_defaults_of_the_fields(parsed, tmp_path):
     path = write_yaml(tmp_path / "my.yaml", epochs=2, learning_rate=0.3)
-    assert parsed("--config", path)["config"] == RunConfig(epochs=2, learning_rate=0.3)
+    assert parsed("--config", path)["config"] == make_config({"epochs": 2, "learning_rate": 0.3})
 
 
 @pytest.mark.parametrize(
@@ -101,8 +133,8 @@ def test_length_on_the_command_line_replaces_the_yamls(parsed, tmp_path):
 
 def test_devices_and_mappings_are_read(parsed):
     config = parsed("--devices", "CPU:0", "CPU:1", "--shortcut", "{name: A, zeros: both}")["config"]
-    assert config.devices == ("CPU:0", "CPU:1")
-    assert config.shortcut == "{name: A, zeros: both}"
+    assert config.hardware.devices == ("CPU:0", "CPU:1")
+    assert config.network.shortcut == {"name": "A", "zeros": "both"}
 
 
 def test_options_of_the_run_are_passed_on(parsed, tmp_path):
@@ -142,8 +174,12 @@ def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow(tmp_path
     assert status == "status 0"
     assert not {"keras", "tensorflow", "tensorflow_datasets", "numpy"} & set(modules.split())
     page = "\n".join(page)
-    for field in FIELDS:
-        assert f"--{field.replace('_', '-')}" in page
+    for path in FIELDS:
+        assert f"--{name_of(path).replace('_', '-')} " in page or f"--{name_of(path).replace('_', '-')}," in page
+    for registry in REGISTRIES.values():
+        for name, function in registry.items():
+            assert name in page
+            assert all(re.search(rf"\b{parameter.replace('_', '[-_]')}\b", page) for parameter in describe(function))
     for name in recipe_names():
         assert name in page.split("Recipes:")[1].split("Every field")[0]
 
@@ -163,10 +199,14 @@ def test_shown_defaults_are_those_of_the_recipe(capsys, name):
     # The page is set in a frame, its lines broken anywhere.
     page = " ".join(re.sub(r"[^\x00-\x7f]", " ", capsys.readouterr().out).split())
     options = {option.split()[0]: option for option in page.split(" --")}
-    for field, value in load_recipe(name).items():
+    for path, value in flatten(load_recipe(name)).items():
+        field = name_of(path.removesuffix(".name") if path != "network.name" else path)
+        parent, dot, last = field.replace("_", "-").rpartition(".")
         # The default of a switch stands behind its second name.
-        option = field.replace("_", "-") if not isinstance(value, bool) else f"no-{field.replace('_', '-')}"
+        option = f"{parent}{dot}no-{last}" if isinstance(value, bool) else f"{parent}{dot}{last}"
         values = value if isinstance(value, list) else [value]
+        if path == "augmentation":
+            values = ["'" + write_inline([complete("augmentation", choice, AUGMENTATIONS) for choice in value]) + "'"]
         assert f"(default: {' '.join(str(item) for item in values)})" in options[option]
 
 
@@ -272,7 +312,7 @@ def test_damaged_training_image_is_named(refused, training, image_dir, damaged):
 
 
 def test_damaged_image_is_named_when_the_moments_are_taken(refused, training, image_dir, damaged):
-    sentence = refused(*on_images(training, image_dir), "--standardize", "channel")
+    sentence = refused(*on_images(training, image_dir), "--data.standardize", "channel")
     assert sentence == f"1 of 9 images cannot be read: {damaged}. Replace or remove them."
 
 
@@ -285,8 +325,34 @@ def test_damaged_validation_image_is_named_before_training(refused, training, im
 
 
 def test_border_as_wide_as_the_image_is_refused(refused, training):
-    sentence = refused(*training, "--pad-crop", 100_000)
-    assert sentence == "pad_crop=100000 needs images of more than 100000 pixels; these are 8x8."
+    sentence = refused(*training, "--augmentation", "[{name: pad_crop, pixels: 4000}]")
+    assert sentence == "pad_crop: pixels=4000 needs images of more than 4000 pixels; these are 8x8."
+
+
+FORMER = "is an option of version 0.1.0; write"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--pad-crop", 4], f"--pad-crop {FORMER} --augmentation '[{{name: pad_crop, pixels: 4}}]' instead."),
+        (["--flip=random"], f"--flip {FORMER} --augmentation '[flip]' instead."),
+        (["--label-smoothing", 0.1], f"--label-smoothing {FORMER} --loss.label-smoothing 0.1 instead."),
+        (["--milestones", 10, 20, "--seed", 3], f"--milestones {FORMER} --schedule.milestones 10 20 instead."),
+        (["--no-cache"], f"--no-cache {FORMER} --data.no-cache instead."),
+        (["--nesterov"], f"--nesterov {FORMER} --optimizer.nesterov instead."),
+        (["--optimiser", "sgd"], "Unknown option '--optimiser'. Did you mean '--optimizer'? --help lists all."),
+        (["--data.cach"], "Unknown option '--data.cach'. Did you mean '--data.cache'? --help lists all."),
+        (["--rec", "digits"], "Unknown option '--rec'. Did you mean '--recipe'? --help lists all."),
+    ],
+)
+def test_unknown_option_names_the_new_one_or_the_nearest(refused, arguments, sentence):
+    assert refused(*arguments).startswith(sentence)
+
+
+def test_parameter_of_another_choice_is_refused(refused):
+    sentence = refused("--optimizer.kernel-rate", 0.1)
+    assert sentence.startswith("optimizer: Unknown parameter of optimizer 'sgd': 'kernel_rate'. ")
 
 
 def test_images_beyond_memory_are_refused(refused, training):
@@ -347,7 +413,7 @@ def test_prediction_without_a_contract_is_refused(refused, trained, digit, tmp_p
         (["--recipe", "digits", "--recipe", "cifar10"], "--recipe is given 2 times; give it once."),
         (["--recipe=digits", "--recipe", "cifar10"], "--recipe is given 2 times; give it once."),
         (["--run_dir", "a", "--run-dir=b", "--run-dir", "c"], "--run-dir is given 3 times; give it once."),
-        (["--cache", "--no-cache"], "--cache is given 2 times; give it once."),
+        (["--data.cache", "--data.no-cache"], "--data.cache is given 2 times; give it once."),
         (["--epochs=5", "--epochs", "6"], "--epochs is given 2 times; give it once."),
         (["evaluate", "run", "--json", "--json"], "--json is given 2 times; give it once."),
         (["--network", ""], "--network is given with nothing in it; give a value, or leave it out."),
@@ -369,17 +435,18 @@ def test_configuration_that_is_a_folder_is_named(refused, tmp_path):
     assert refused("--config", tmp_path) == f"Cannot read the configuration '{tmp_path}': Is a directory."
 
 
-def test_abbreviated_option_is_refused_with_the_nearest(capsys):
-    with pytest.raises(SystemExit) as end:
-        main(["--rec", "digits"])
-    assert end.value.code == 2
-    assert "--recipe" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("value", ["inf", "nan"])
-@pytest.mark.parametrize("field", ["learning-rate", "weight-decay", "warmup"])
-def test_number_that_is_none_is_refused(refused, training, field, value):
-    assert refused(*training, f"--{field}", value).startswith(f"{field.replace('-', '_')}: Input should be ")
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--learning-rate", "optimizer: learning_rate must be a number above 0, and finite; received "),
+        ("--optimizer.weight-decay", "optimizer: weight_decay must be a number from 0, and finite; received "),
+        ("--schedule.warmup", "schedule: warmup must be a number from 0 to below 1; received "),
+        ("--start.stage-decay", "start.stage_decay: Input should be "),
+    ],
+)
+def test_number_that_is_none_is_refused(refused, training, option, value, sentence):
+    assert refused(*training, option, value).startswith(sentence)
 
 
 def message_of(error: Exception, refused, training, monkeypatch) -> str:
@@ -393,7 +460,7 @@ def message_of(error: Exception, refused, training, monkeypatch) -> str:
 @pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")])
 def test_lack_of_memory_is_told_with_what_to_do(refused, training, monkeypatch, error):
     sentence = message_of(error, refused, training, monkeypatch)
-    assert sentence.startswith("Out of memory. Lower --batch-size or --image-size, or leave out --cache; ")
+    assert sentence.startswith("Out of memory. Lower --batch-size or --image-size, or leave out --data.cache; ")
 
 
 @pytest.mark.parametrize(
@@ -465,7 +532,7 @@ def said(capsys):
 @pytest.fixture
 def digit(trained, tmp_path):
     """A test digit as a file."""
-    ((image, _),) = open_source(trained.config).examples("test").take(1)
+    ((image, _),) = open_source(trained.config.data).examples("test").take(1)
     path = tmp_path / "digit.png"
     Image.fromarray(image.numpy()[..., 0]).save(path)
     return path
@@ -563,7 +630,7 @@ def test_evaluation_names_damaged_images(refused, trained, image_dir, tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:60])
     folder = RunFolder(shutil.copytree(trained.folder.path, tmp_path / "run"))
     fields = yaml.safe_load(folder.config_file.read_text(encoding="utf-8"))
-    fields.update(dataset="image_folder", data_dir=str(tmp_path / "digits"), cache=False)
+    fields["data"].update(dataset="image_folder", data_dir=str(tmp_path / "digits"), cache=False)
     write_yaml(folder.config_file, **fields)
     sentence = refused("evaluate", folder.path)
     assert sentence == f"1 of 10 images cannot be read: {damaged}. Replace or remove them."

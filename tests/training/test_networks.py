@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 
 from keras_resnet.preprocessing import Preprocessing
-from training import run
 from training.networks import make_architecture, make_model
 from training.run import train
 from training.run_folder import RunFolder
+from training.session import prepare_session
+
+
+def architecture_of(config):
+    return make_architecture(config.network, config.start, config.hardware.synchronized)
 
 
 @pytest.mark.parametrize(
@@ -15,25 +19,25 @@ from training.run_folder import RunFolder
     [
         ({"shortcut": "B"}, {"shortcut": "B"}),
         ({"activation": "gelu", "placement": "full_preactivation"}, {"activation": "gelu"}),
-        ({"choices": "{widths: [8, 16, 32]}"}, {"widths": (8, 16, 32)}),
-        ({"choices": "{l2: 1e-4, stochastic_depth: .5}"}, {"l2": 1e-4, "stochastic_depth": 0.5}),
-        ({"activation": "{name: maxout, pieces: 3}"}, {"activation": {"name": "maxout", "pieces": 3}, "pieces": 3}),
+        ({"network.choices": {"widths": [8, 16, 32]}}, {"widths": (8, 16, 32)}),
+        ({"network.choices": {"l2": 1e-4, "stochastic_depth": 0.5}}, {"l2": 1e-4, "stochastic_depth": 0.5}),
+        ({"activation": {"name": "maxout", "pieces": 3}}, {"activation": {"name": "maxout", "pieces": 3}, "pieces": 3}),
         ({"activation": {"name": "prelu", "slope": 0.1}}, {"activation": {"name": "prelu", "slope": 0.1}}),
-        ({"choices": "{shortcut: {name: dropout, rate: 1e-1}}"}, {"shortcut": {"name": "dropout", "rate": 0.1}}),
-        ({"synchronized": True}, {"synchronized": True}),
+        ({"network.choices": {"norm_momentum": 0.5}}, {"norm_momentum": 0.5}),
+        ({"hardware": {"synchronized": True}}, {"synchronized": True}),
     ],
 )
 def test_choices_reach_the_architecture(tiny, fields, expected):
-    plain, chosen = make_architecture(tiny()), make_architecture(tiny(**fields))
+    plain, chosen = architecture_of(tiny()), architecture_of(tiny(**fields))
     for field, value in expected.items():
         assert getattr(chosen, field) == value != getattr(plain, field)
     assert chosen.depth == plain.depth == 8
 
 
-def test_shortcut_with_arguments_is_read_from_its_text(tiny):
-    one = make_architecture(tiny(shortcut="{name: A, zeros: both}"))
-    other = make_architecture(tiny(shortcut={"name": "A", "zeros": "both"}))
-    assert one == other != make_architecture(tiny())
+def test_shortcut_with_parameters_reaches_the_architecture(tiny):
+    one = architecture_of(tiny(shortcut={"name": "A", "zeros": "both"}))
+    other = architecture_of(tiny(**{"network.shortcut.zeros": "both", "network.shortcut.name": "A"}))
+    assert one == other != architecture_of(tiny())
 
 
 @pytest.mark.parametrize(
@@ -41,9 +45,9 @@ def test_shortcut_with_arguments_is_read_from_its_text(tiny):
     [
         ({"network": "ResNet21"}, r"6n\+2 layers; received 21.*20 and 26"),
         ({"network": "LeNet"}, "Unknown network 'LeNet'"),
-        ({"choices": "widths"}, "choices='widths' is not a mapping, such as"),
-        ({"choices": "{wide: 3}"}, "wide"),
-        ({"shortcut": "{A"}, r"shortcut='\{A' is not a mapping"),
+        ({"network.choices": "widths"}, r"network\.choices: Input should be a valid dictionary; received 'widths'"),
+        ({"network.choices": {"wide": 3}}, "wide"),
+        ({"shortcut": {"name": "A", "zero": 1}}, "Unknown parameter of shortcut 'A': 'zero'"),
         ({"shortcut": "AA"}, "AA"),
         ({"placement": "nowhere"}, "nowhere"),
         ({"activation": "rulu"}, "rulu"),
@@ -57,12 +61,12 @@ def test_impossible_network_is_refused_before_anything_else(tiny, tmp_path, fiel
 
 def test_seed_decides_the_initial_weights(tiny):
     config = tiny()
-    source = run.datasets.open_source(config)
     preprocessing = Preprocessing((8, 8), 1, np.zeros(1), np.ones(1))
 
     def initial(seed):
-        run.prepare_session(tiny(seed=seed))
-        return make_model(make_architecture(config), config, source, preprocessing).get_weights()[0]
+        prepare_session(tiny(seed=seed))
+        model = make_model(architecture_of(config), preprocessing, 10, name="ResNet8", start=config.start)
+        return model.get_weights()[0]
 
     np.testing.assert_array_equal(initial(1), initial(1))
     assert not np.array_equal(initial(1), initial(2))

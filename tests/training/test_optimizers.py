@@ -6,18 +6,12 @@ import pytest
 import tensorflow as tf
 
 import keras_resnet
-from training.config import RunConfig
-from training.optimizers import (
-    L2SGD,
-    AdamW,
-    Muon,
-    SmoothedCrossentropy,
-    layer_rates,
-    make_loss,
-    make_optimizer,
-    orthogonalise,
-)
-from training.schedules import After, PiecewiseLinear
+from training.optimization.crossentropy import SmoothedCrossentropy
+from training.optimization.curves import After, PiecewiseLinear
+from training.optimization.losses import make_loss
+from training.optimization.optimizers import make_optimizer
+from training.optimization.rules import L2SGD, AdamW, Muon, layer_rates, orthogonalize
+from training.optimization.schedules import make_schedule
 
 RATE, MOMENTUM, DECAY = 0.1, 0.9, 0.05
 
@@ -173,27 +167,27 @@ def test_optimizer_survives_serialisation(optimizer):
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (27, 4), (4, 27)])
-def test_orthogonalise_keeps_directions_and_brings_lengths_near_one(shape):
+def test_orthogonalize_keeps_directions_and_brings_lengths_near_one(shape):
     matrix = numbers(*shape)
-    moved = np.asarray(orthogonalise(matrix))
+    moved = np.asarray(orthogonalize(matrix))
     left, _, right = np.linalg.svd(matrix, full_matrices=False)
     inner = left.T @ moved @ right.T
     np.testing.assert_allclose(inner, np.diag(np.diag(inner)), atol=1e-3)
     assert np.diag(inner).min() > 0.65 and np.diag(inner).max() < 1.25
 
 
-def test_orthogonalise_takes_each_matrix_of_a_batch_alone():
+def test_orthogonalize_takes_each_matrix_of_a_batch_alone():
     batch = numbers(3, 5, 4)
-    together = np.asarray(orthogonalise(batch))
-    np.testing.assert_allclose(together, [np.asarray(orthogonalise(matrix)) for matrix in batch], atol=1e-5)
+    together = np.asarray(orthogonalize(batch))
+    np.testing.assert_allclose(together, [np.asarray(orthogonalize(matrix)) for matrix in batch], atol=1e-5)
 
 
-def test_orthogonalise_ignores_scale():
+def test_orthogonalize_ignores_scale():
     matrix = numbers(9, 4)
-    np.testing.assert_allclose(orthogonalise(matrix), orthogonalise(1000 * matrix), atol=1e-4)
+    np.testing.assert_allclose(orthogonalize(matrix), orthogonalize(1000 * matrix), atol=1e-4)
 
 
-def test_muon_steps_along_the_orthogonalised_momentum_and_keeps_the_norm():
+def test_muon_steps_along_the_orthogonalized_momentum_and_keeps_the_norm():
     shape, ratio = (3, 3, 2, 4), 0.3
     (kernel,) = variables("kernel", shape=shape)
     weight, velocity = kernel.numpy(), np.zeros(shape)
@@ -201,7 +195,7 @@ def test_muon_steps_along_the_orthogonalised_momentum_and_keeps_the_norm():
     for step in range(3):
         gradient = gradients(step, 1, shape)[0]
         velocity = MOMENTUM * velocity + gradient
-        direction = np.asarray(orthogonalise((gradient + MOMENTUM * velocity).reshape(18, 4).astype("float32")))
+        direction = np.asarray(orthogonalize((gradient + MOMENTUM * velocity).reshape(18, 4).astype("float32")))
         weight = weight - RATE * ratio * direction.reshape(shape)
         weight *= 2 / np.linalg.norm(weight)
     np.testing.assert_allclose(ended, weight, atol=1e-5)
@@ -216,25 +210,31 @@ def test_muon_hands_all_but_convolution_kernels_to_sgd(nesterov):
     np.testing.assert_array_equal(left, right)
 
 
-def test_configuration_decides_the_optimizer():
-    fields = {"epochs": 1, "learning_rate": 0.2, "momentum": 0.8, "weight_decay": 0.03, "decayed": "kernels"}
-    sgd = make_optimizer(RunConfig(**fields, nesterov=True), 10)
+def test_choice_decides_the_optimizer():
+    schedule, rates = make_schedule("constant", 10), {"conv1_conv": 0.5}
+    fields = {"learning_rate": 0.2, "momentum": 0.8, "nesterov": True, "weight_decay": 0.03, "decayed": "kernels"}
+    sgd = make_optimizer({"name": "sgd", **fields}, schedule, rates)
     assert type(sgd) is L2SGD
     assert (sgd.momentum, sgd.nesterov, sgd.l2, sgd.decayed) == (0.8, True, 0.03, "kernels")
-    muon = make_optimizer(RunConfig(**fields, optimizer="muon", kernel_rate=0.05), 10)
+    muon = make_optimizer({"name": "muon", **fields, "kernel_rate": 0.05}, schedule, rates)
     assert type(muon) is Muon and muon.kernel_ratio == pytest.approx(0.25)
-    scheduled = make_optimizer(RunConfig(**fields, schedule="one_cycle"), 10)
+    assert (muon.momentum, muon.nesterov, muon.l2, muon.decayed) == (0.8, True, 0.03, "kernels")
+    adamw = make_optimizer({"name": "adamw", "learning_rate": 0.2, "weight_decay": 0.3}, schedule, rates)
+    assert type(adamw) is AdamW and (adamw.decay, adamw.decayed) == (0.3, "kernels")
+    for made in (sgd, muon, adamw):
+        assert float(made.learning_rate) == pytest.approx(0.2) and made.rates == rates
+    scheduled = make_optimizer({"name": "sgd", **fields}, make_schedule({"name": "one_cycle", "warmup": 0.0}, 10))
     scheduled.build(variables("kernel"))
     assert float(scheduled.learning_rate) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("decayed", ["all", "kernels"])
 def test_adamw_decays_what_is_asked(decayed):
-    config = RunConfig(epochs=1, optimizer="adamw", learning_rate=RATE, weight_decay=DECAY, decayed=decayed)
+    choice = {"name": "adamw", "learning_rate": RATE, "weight_decay": DECAY, "decayed": decayed}
     names = ("kernel", "gamma", "beta", "bias", "alpha", "slope_0", "numerator")
     trained = variables(*names)
     start = [variable.numpy() for variable in trained]
-    optimizer = make_optimizer(config, 10)
+    optimizer = make_optimizer(choice, make_schedule("constant", 10))
     optimizer.apply([keras.ops.zeros((3, 2)) for _ in names], trained)
     for name, before, variable in zip(names, start, trained):
         share = 1 - RATE * DECAY if decayed == "all" or name == "kernel" else 1
@@ -303,9 +303,9 @@ def test_smoothed_crossentropy_survives_serialisation():
     assert type(copy) is SmoothedCrossentropy and copy.smoothing == 0.3
 
 
-def test_configuration_decides_the_loss():
+def test_choice_decides_the_loss():
     labels, predicted = np.array([0, 3, 2, 2]), probabilities(4, 5)
     plain = -np.log(predicted[np.arange(4), labels]).mean()
-    assert float(make_loss(RunConfig(epochs=1))(labels, predicted)) == pytest.approx(plain, rel=1e-5)
-    smoothed = make_loss(RunConfig(epochs=1, label_smoothing=0.2))
+    assert float(make_loss("cross_entropy")(labels, predicted)) == pytest.approx(plain, rel=1e-5)
+    smoothed = make_loss({"name": "cross_entropy", "label_smoothing": 0.2})
     assert smoothed.smoothing == 0.2

@@ -13,7 +13,7 @@ from keras_resnet.labels import write_labels
 from tests.training.helpers import read_pixels, write_image
 from training import prediction as module
 from training.config import RunConfig
-from training.datasets import open_source
+from training.data.datasets import open_source
 from training.prediction import find_images, most_probable, naming_failures, predict_run, write_csv
 from training.run_folder import RunFolder
 
@@ -22,7 +22,7 @@ from training.run_folder import RunFolder
 def digit_files(trained, tmp_path) -> list:
     """Two test digits as PNG files of the network's size."""
     paths = []
-    for number, (image, _) in enumerate(open_source(trained.config).examples("test").take(2)):
+    for number, (image, _) in enumerate(open_source(trained.config.data).examples("test").take(2)):
         paths.append(tmp_path / f"{number}.png")
         Image.fromarray(image.numpy()[..., 0]).save(paths[-1])
     return paths

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config import RunConfig
+from training.config import make_config
 from training.report import draw_curves, write_report
 from training.run_folder import RunFolder
 
@@ -25,7 +25,7 @@ def folder(tmp_path) -> RunFolder:
 
 
 def page(folder: RunFolder) -> list[str]:
-    write_report(folder, RunConfig(network="ResNet8", epochs=2, seed=4), FACTS, RESULTS)
+    write_report(folder, make_config({"network": "ResNet8", "epochs": 2, "seed": 4}), FACTS, RESULTS)
     return (folder.path / "report.md").read_text(encoding="utf-8").splitlines()
 
 

@@ -24,10 +24,10 @@ def metrics_of(folder: RunFolder) -> str:
 
 def steps_of(folder: RunFolder, config) -> int:
     """Read the number of steps from a run's checkpoint."""
-    source = run.datasets.open_source(config)
+    source = run.datasets.open_source(config.data)
     plan = Plan.of(source, config)
     model = folder.load_model()
-    run.prepare(model, config, source, plan)
+    run.prepare(model, run.Run(config, folder, source, plan))
     model.load_weights(folder.checkpoint_file)
     return int(model.optimizer.iterations)
 
@@ -85,7 +85,7 @@ def test_results_are_those_of_the_last_epoch(trained):
 
 
 def test_model_in_the_folder_has_the_recorded_accuracy(trained):
-    source = run.datasets.open_source(trained.config)
+    source = run.datasets.open_source(trained.config.data)
     model, preprocessing = trained.folder.load_model(), trained.folder.read_preprocessing()
     pairs = [(image.numpy(), int(label)) for image, label in source.examples("test")]
     predicted = model.predict(preprocessing(np.array([image for image, _ in pairs])), verbose=0).argmax(1)
@@ -136,9 +136,9 @@ def test_run_that_prepares_its_data_is_the_run_on_prepared_data(trained, tiny, t
 def test_nothing_before_the_network_shifts_its_seeds(tiny, tmp_path, monkeypatch):
     config, plain, drawing = tiny(iterations=2), RunFolder(tmp_path / "plain"), RunFolder(tmp_path / "drawing")
     train(config, plain)
-    opened = run.datasets.open_source(config)
+    opened = run.datasets.open_source(config.data)
 
-    def draw_and_open(config):
+    def draw_and_open(data):
         draws = random.random(), np.random.random(), keras.random.normal((1,)), tf.random.uniform((1,))
         assert len(draws) == 4
         return opened
@@ -207,7 +207,7 @@ def interrupt_after(monkeypatch, epochs: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"choices": "{dropout: 0.2, stochastic_depth: 0.5}"}], ids=["", "random layers"]
+    "fields", [{}, {"network.choices": {"dropout": 0.2, "stochastic_depth": 0.5}}], ids=["", "random layers"]
 )
 def test_interrupted_run_goes_on_to_the_very_same_end(fields, tiny, tmp_path, monkeypatch):
     config = tiny(epochs=3, **fields)
@@ -324,14 +324,14 @@ def test_further_callbacks_are_called_and_may_end_the_run(tiny, tmp_path):
             self.model.stop_training = epoch == 0
 
     stop, folder = Stop(), RunFolder(tmp_path / "run")
-    train(tiny(epochs=4, head_epochs=2), folder, callbacks=[stop])
+    train(tiny(epochs=4, start={"head_epochs": 2}), folder, callbacks=[stop])
     assert stop.epochs == len(folder.read_metrics()) == 1
 
 
 def test_label_smoothing_is_trained_on_but_not_evaluated_with(tiny, tmp_path):
-    config, folder = tiny(iterations=1, label_smoothing=0.2, learning_rate=1e-9), RunFolder(tmp_path / "run")
+    config, folder = tiny(iterations=1, loss={"label_smoothing": 0.2}, learning_rate=1e-9), RunFolder(tmp_path / "run")
     results = train(config, folder)
-    source, preprocessing = run.datasets.open_source(config), folder.read_preprocessing()
+    source, preprocessing = run.datasets.open_source(config.data), folder.read_preprocessing()
     pairs = [(image.numpy(), int(label)) for image, label in source.examples("test")]
     predicted = folder.load_model().predict(preprocessing(np.array([image for image, _ in pairs])), verbose=0)
     labels = [label for _, label in pairs]

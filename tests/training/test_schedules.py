@@ -6,27 +6,28 @@ import keras
 import numpy as np
 import pytest
 
-from training.config import RunConfig, load_recipe, make_config
-from training.schedules import PiecewiseLinear, learning_rate, piecewise_linear
+from training.config import load_recipe, make_config
+from training.optimization.curves import PiecewiseLinear, piecewise_linear
+from training.optimization.schedules import make_schedule
 
 
-def rates(steps: list[int], length: int, **fields) -> list[float]:
+def rates(steps: list[int], length: int, peak: float, name: str, **parameters) -> list[float]:
     """Give the rates at some steps of a run of a length."""
-    schedule = learning_rate(RunConfig(iterations=length, **fields), length)
+    schedule = make_schedule({"name": name, **parameters}, length)(peak)
     return [float(schedule(step)) for step in steps]
 
 
 def test_constant_is_the_rate_itself():
-    assert learning_rate(RunConfig(epochs=1, learning_rate=0.03), 100) == 0.03
+    assert make_schedule("constant", 100)(0.03) == 0.03
 
 
 def test_one_cycle_rises_and_falls_in_straight_lines():
-    actual = rates([0, 10, 20, 60, 99, 100, 150], 100, schedule="one_cycle", learning_rate=0.4, warmup=0.2)
+    actual = rates([0, 10, 20, 60, 99, 100, 150], 100, 0.4, "one_cycle", warmup=0.2)
     np.testing.assert_allclose(actual, [0, 0.2, 0.4, 0.2, 0.4 / 80, 0, 0], atol=1e-7)
 
 
 def test_one_cycle_without_warmup_only_falls():
-    actual = rates([0, 25, 100], 100, schedule="one_cycle", learning_rate=0.4)
+    actual = rates([0, 25, 100], 100, 0.4, "one_cycle", warmup=0.0)
     np.testing.assert_allclose(actual, [0.4, 0.3, 0], atol=1e-7)
 
 
@@ -39,39 +40,37 @@ def test_cosine_falls_along_half_a_wave_after_a_linear_rise(warmup):
             return peak * step / warm
         return peak * (1 + math.cos(math.pi * min(1, (step - warm) / (length - warm)))) / 2
 
-    actual = rates(steps, length, schedule="cosine", learning_rate=peak, warmup=warmup)
+    actual = rates(steps, length, peak, "cosine", warmup=warmup)
     np.testing.assert_allclose(actual, [expected(step) for step in steps], atol=1e-7)
 
 
 def test_steps_divide_by_ten_at_the_milestones():
-    actual = rates([0, 39, 41, 69, 71, 99], 100, schedule="steps", learning_rate=0.1, milestones=(40, 70))
+    actual = rates([0, 39, 41, 69, 71, 99], 100, 0.1, "steps", milestones=(40, 70))
     np.testing.assert_allclose(actual, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-6)
 
 
 def test_milestones_of_the_paper_fall_at_its_steps_and_at_the_same_shares_of_any_run():
     # arXiv 1512.03385, section 4.2: the rate is divided by ten at 32k and 48k of 64k iterations.
-    recipe = load_recipe("cifar10")
+    config = make_config(load_recipe("cifar10"))
     for length, falls in ((64_000, (32_000, 48_000)), (7_800, (3_900, 5_850))):
-        schedule = learning_rate(make_config({**recipe, "iterations": length}, "cifar10"), length)
+        schedule = make_schedule(config.schedule, length)(0.1)
         for factor, fall in zip((0.1, 0.01), falls):
             assert float(schedule(fall)) == pytest.approx(0.1 * factor)
             assert float(schedule(fall - 1)) == pytest.approx(factor)
 
 
 def test_milestones_beyond_the_end_raise_an_error():
-    config = RunConfig(iterations=100, schedule="steps", milestones=(40, 100))
     with pytest.raises(ValueError, match=r"milestones=40 100 lie beyond the 100 steps .*Give earlier steps, shares"):
-        learning_rate(config, 100)
+        make_schedule({"name": "steps", "milestones": (40, 100)}, 100)(0.1)
     with pytest.raises(ValueError, match="beyond the 90 steps for which the schedule has time"):
-        learning_rate(RunConfig(iterations=100, schedule="steps", milestones=(95,)), 100, head_steps=10)
+        make_schedule({"name": "steps", "milestones": (95,)}, 100, head_steps=10)(0.1)
 
 
 def test_schedule_begins_after_the_epochs_of_the_head():
-    fields = {"iterations": 120, "schedule": "one_cycle", "learning_rate": 0.4, "warmup": 0.2}
-    schedule = learning_rate(RunConfig(**fields), 120, head_steps=20)
+    schedule = make_schedule({"name": "one_cycle", "warmup": 0.2}, 120, head_steps=20)(0.4)
     actual = [float(schedule(step)) for step in (0, 10, 19, 20, 30, 40, 80, 119)]
     np.testing.assert_allclose(actual, [0.4, 0.4, 0.4, 0, 0.2, 0.4, 0.2, 0.4 / 80], atol=1e-6)
-    assert learning_rate(RunConfig(epochs=2, learning_rate=0.1), 10, head_steps=5) == 0.1
+    assert make_schedule("constant", 10, head_steps=5)(0.1) == 0.1
 
 
 def test_points_at_the_same_step_are_joined_by_a_jump():

@@ -3,8 +3,8 @@
 import pytest
 import tensorflow_datasets as tfds
 
-from training.datasets import open_source
-from training.splits import check_split, slices
+from training.data.datasets import open_source
+from training.data.splits import check_split, slices
 
 SPLITS = {
     name: tfds.core.SplitInfo(name=name, shard_lengths=[count], num_bytes=0)
@@ -14,7 +14,7 @@ SPLITS = {
 
 @pytest.mark.parametrize("split", ["test", "test[:50%]", "test[10%:50%]", "test[-10:]", "test[7:8]", "test[:33%]"])
 def test_slices_hold_as_many_examples_as_tfds_reads(tiny, split):
-    source = open_source(tiny(test_split=split))
+    source = open_source(tiny(test_split=split).data)
     ((name, part),) = slices(split, source.reader.splits)
     assert (name, part.stop - part.start) == ("test", source.count(split))
     assert source.count(split) == len(list(source.examples(split)))
@@ -44,6 +44,6 @@ def test_what_is_no_slice_is_refused_in_a_line(split):
 
 def test_reversed_slices_are_refused_when_a_data_set_is_opened(tiny):
     with pytest.raises(ValueError, match=r"test_split of 'digits': 'test\[50%:10%\]' asks for examples 182 to 36"):
-        open_source(tiny(test_split="test[50%:10%]"))
+        open_source(tiny(test_split="test[50%:10%]").data)
     with pytest.raises(ValueError, match=r"train_split of 'digits': 'train\[:0\]' asks for examples 0 to 0"):
-        open_source(tiny(train_split="train[:0]"))
+        open_source(tiny(data={"train_split": "train[:0]"}).data)

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from tests.keras_resnet.helpers import run_python
-from training.config import FIELDS, load_recipe
+from training.config import FIELDS, load_recipe, make_config
+from training.config.fields import name_of
 from tuning import search
 from tuning.__main__ import main
 from tuning.space.reading import default_space
@@ -48,15 +49,16 @@ def test_recipe_and_fields_make_a_study(parsed, tmp_path):
     )
     assert study.space == default_space(["activation", "shortcut"])
     assert (study.trials, study.tuner, study.validation, study.seed) == (24, "random", 0.1, 0)
-    assert load_recipe("cifar10-fast").items() <= study.fields.items()
-    assert study.fields["data_dir"] == str(tmp_path)
+    recipe = make_config({"data_dir": tmp_path}, base=load_recipe("cifar10-fast"))
+    assert make_config(study.fields) == recipe
+    assert study.fields["data"]["data_dir"] == str(tmp_path)
     assert rest[0].parent.name == "studies" and rest[0].name.startswith("cifar10-fast-") and rest[1:] == [1, None]
 
 
 def test_default_search_is_activation_shortcut_placement_and_a_rate_for_each_optimizer(parsed):
     study, _ = parsed("--trials", 5)
     assert list(study.space) == ["activation", "shortcut", "placement", "optimizer"]
-    assert "optimizer" not in study.fields
+    assert study.config({"optimizer": "sgd"}).optimizer == make_config(load_recipe("digits")).optimizer
     rates = {option["name"]: option["learning_rate"] for option in study.space["optimizer"]}
     assert set(rates) == {"sgd", "muon", "adamw"}
 
@@ -76,7 +78,9 @@ def test_command_line_overrides_the_study_file(parsed, tmp_path):
 
 
 def test_study_file_of_a_study_repeats_it(parsed, tmp_path):
-    study, _ = parsed("--trials", 5, "--epochs", 3, "--weight-decay", 0.001, "--objective", "loss", "--stop", "median")
+    study, _ = parsed(
+        "--trials", 5, "--epochs", 3, "--optimizer.weight-decay", 0.001, "--objective", "loss", "--stop", "median"
+    )
     path = tmp_path / "study.yaml"
     path.write_text(study.to_yaml(), encoding="utf-8")
     assert parsed("--config", path)[0] == study
@@ -136,5 +140,5 @@ def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow(tmp_path
     *page, status, modules = run_python(script, "--help", COLUMNS="200").stdout.splitlines()
     assert status == "status 0"
     assert not {"keras", "tensorflow", "keras_tuner", "scipy"} & set(modules.split())
-    for field in (*FIELDS, *Settings.model_fields, "workers", "study_dir", "chief"):
+    for field in (*map(name_of, FIELDS), *Settings.model_fields, "workers", "study_dir", "chief"):
         assert f"--{field.replace('_', '-')}" in "\n".join(page)

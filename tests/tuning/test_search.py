@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from tests.shared import ROOT
+from training.config import make_config
+from training.config.fields import flatten, nest
 from training.evaluation import evaluate_run
 from training.locks import alone
 from training.run_folder import RunFolder
@@ -22,7 +24,7 @@ from tuning.results import COMPLETED, FAILED, read_results
 from tuning.search import check_folder, check_workers, search
 from tuning.study import read_study
 
-RUN = {"network": "ResNet8", "epochs": 3, "cache": True, "train_split": "train[:400]"}
+RUN = {"network": "ResNet8", "epochs": 3, "data.cache": True, "data.train_split": "train[:400]"}
 
 
 class Command:
@@ -104,7 +106,7 @@ def test_best_by_validation_is_trained_on_everything_and_tested(complete):
     final = next(trial for trial in results.finals if trial.id == best.id)
     assert [run.outcome.results["split"] for run in final.runs] == ["test", "test"]
     written = yaml.safe_load((folder / "best.yaml").read_text(encoding="utf-8"))
-    assert {**written, **best.fields} == written
+    assert make_config(best.fields, base=written) == make_config(written)
     assert written == yaml.safe_load((final.runs[0].folder / "config.yaml").read_text(encoding="utf-8"))
 
 
@@ -233,7 +235,9 @@ def test_study_may_go_on_with_another_budget_elsewhere(complete, data_dir):
     _, folder, _ = complete
     before = read_study(folder)
     check_folder(folder, before.model_copy(update={"trials": 9, "hours": 1.0, "finalists": 1}))
-    check_folder(folder, before.model_copy(update={"fields": {**before.fields, "data_dir": "elsewhere"}}))
+    check_folder(
+        folder, before.model_copy(update={"fields": nest({**flatten(before.fields), "data.data_dir": "elsewhere"})})
+    )
     with pytest.raises(ValueError, match="holds a study with another fields;"):
         check_folder(folder, before.model_copy(update={"fields": {**before.fields, "epochs": 9}}))
 

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from training.config import load_recipe
+from training.config import RunConfig, load_recipe, make_config
 from tuning.study import make_study, read_study
 
 
@@ -11,25 +11,49 @@ def test_study_survives_its_yaml(study, tmp_path):
     made = study({"activation": ["relu", {"name": "prelu", "slope": [0.1, 0.2]}]}, trials=7, repeats=2)
     (tmp_path / "study.yaml").write_text(made.to_yaml(), encoding="utf-8")
     assert read_study(tmp_path) == made
-    assert yaml.safe_load(made.to_yaml())["fields"]["learning_rate"] == load_recipe("digits")["learning_rate"]
+    written = yaml.safe_load(made.to_yaml())["fields"]
+    assert written["optimizer"] == load_recipe("digits")["optimizer"]
 
 
 def test_trials_share_a_validation_split_and_differ_in_seed(study):
     made = study(seed=3, validation=0.2)
     first, second = (made.config({"activation": "gelu"}, repeat) for repeat in (0, 1))
-    assert (first.validation, first.validation_seed, first.activation) == (0.2, 3, "gelu")
+    assert (first.data.validation, first.data.validation_seed, first.network.activation) == (0.2, 3, "gelu")
     assert first.model_copy(update={"seed": second.seed}) == second != first
     assert made.config({}, epochs=1).epochs == 1
 
 
 def test_finalists_train_on_everything(study):
     final = study().final_config({"activation": "gelu"})
-    assert (final.validation, final.test_split, final.train_split) == (0, None, "train")
+    assert (final.data.validation, final.data.test_split, final.data.train_split) == (0, None, "train")
 
 
 def test_validation_decides_even_where_a_test_split_is_named(study):
     made = study(fields={"test_split": "test[:50%]"})
-    assert (made.config({}).test_split, made.final_config({}).test_split) == (None, "test[:50%]")
+    assert (made.config({}).data.test_split, made.final_config({}).data.test_split) == (None, "test[:50%]")
+
+
+def test_option_of_the_same_name_builds_on_the_recipes_optimizer(study):
+    made = study({"optimizer": [{"name": "sgd", "learning_rate": [0.2]}, "muon"]})
+    recipe = make_config(load_recipe("digits")).optimizer
+    assert made.config({"optimizer": {"name": "sgd", "learning_rate": 0.2}}).optimizer == {
+        **recipe,
+        "learning_rate": 0.2,
+    }
+    assert made.config({"optimizer": "muon"}).optimizer == RunConfig(epochs=1, optimizer="muon").optimizer
+
+
+def test_searched_parameter_takes_the_place_of_the_recipes(study):
+    made = study({"learning_rate": [0.2, 0.3]})
+    assert "learning_rate" not in made.fields["optimizer"]
+    assert made.config({"learning_rate": 0.2}).optimizer["learning_rate"] == 0.2
+
+
+def test_fields_of_version_0_1_0_are_translated(study):
+    made = study(fields={"momentum": 0.5, "flip": "random", "label_smoothing": 0.2})
+    config = made.config({})
+    assert (config.optimizer["momentum"], config.loss["label_smoothing"]) == (0.5, 0.2)
+    assert config.augmentation == ({"name": "flip", "alternating": False},)
 
 
 def test_iterations_take_the_place_of_the_recipes_epochs():
@@ -37,6 +61,9 @@ def test_iterations_take_the_place_of_the_recipes_epochs():
         {"recipe": "digits", "fields": {"iterations": 5}, "space": {"activation": ["relu"]}, "trials": 1}, "x"
     )
     assert (made.config({}).iterations, made.config({}).epochs) == (5, None)
+
+
+BOTH = {"activation": ["relu"], "learning_rate": [0.1, 0.2]}
 
 
 @pytest.mark.parametrize(
@@ -49,6 +76,10 @@ def test_iterations_take_the_place_of_the_recipes_epochs():
         ({"repeats": 0}, "repeats: Input should be greater than or equal to 1; received 0"),
         ({"validation": 1.0}, "validation: Input should be less than 1"),
         ({"fields": {"activation": "relu"}}, "activation cannot be both in fields and in space"),
+        (
+            {"fields": {"activation": {"name": "prelu", "slope": 0.1}, "learning_rate": 0.1}, "space": BOTH},
+            "activation, learning_rate cannot be both in fields and in space",
+        ),
         ({"space": {}}, "The search space is empty"),
     ],
 )

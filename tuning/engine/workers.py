@@ -96,11 +96,11 @@ class StudyTuner(BaseTuner):
 
 def planned_epochs(study: Study) -> int:
     """Give the epochs of a run; a ValueError says that the data set or the fields do not work."""
-    from training import datasets  # imports TensorFlow Datasets
+    from training.data import datasets  # imports TensorFlow Datasets
     from training.plan import Plan
 
     config = study.config({})
-    return Plan.of(datasets.open_source(config), config).epochs
+    return Plan.of(datasets.open_source(config.data), config).epochs
 
 
 def work(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:

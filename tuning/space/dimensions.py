@@ -12,9 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# The fields whose options take parameters of their own; those of all others are fields of the run.
-PARAMETRISED = ("shortcut", "activation")
-
 Values = Mapping[str, Any]
 Ancestors = tuple[tuple[str, str], ...]  # the choices, with the label of the option, under which a parameter applies
 
@@ -155,8 +152,4 @@ def _fields(dimension: Dimension, values: Values) -> dict[str, Any]:
     parameters = dict(option.fixed)
     for parameter in option.parameters:
         parameters |= _fields(parameter, values)
-    if not parameters:
-        return {field: option.value}
-    if field in PARAMETRISED:
-        return {field: {"name": option.value, **parameters}}
-    return {field: option.value, **parameters}
+    return {field: {"name": option.value, **parameters} if parameters else option.value}

@@ -8,8 +8,8 @@ A space is a mapping of fields of `RunConfig` to what they may be:
     batch_size: {low: 64, high: 256, scale: log, points: 3}
 
 A list is a choice; `low` and `high` are a range, on a linear or logarithmic scale, that a grid needs `points` of; any
-other value is fixed. What stands beside a `name` are parameters of that option: of a shortcut or an activation its own,
-of all others further fields of the run.
+other value is fixed. Fields are named as in a configuration, by short name or path; what stands beside a `name` are
+parameters of that option.
 """
 
 from __future__ import annotations
@@ -22,12 +22,24 @@ from typing import Any
 
 import yaml
 
+from keras_resnet.choices.registry import describe
 from keras_resnet.messages import unknown
-from training.config import FIELDS
-from tuning.space.dimensions import PARAMETRISED, Choice, Dimension, Option, Range, Space
+from training.config import FIELDS, SHORT, former
+from training.config.fields import CHOICES, choice_of, name_of
+from training.config.groups import REGISTRIES
+from tuning.space.dimensions import Choice, Dimension, Option, Range, Space
 
 # What the study itself decides, or what makes no network better.
-RESERVED = ("seed", "validation", "validation_seed", "data_dir", "download", "devices", "test_split", "train_split")
+RESERVED = (
+    "seed",
+    "data.validation",
+    "data.validation_seed",
+    "data.data_dir",
+    "data.download",
+    "data.test_split",
+    "data.train_split",
+    "hardware.devices",
+)
 SCALES = ("linear", "log")
 
 
@@ -49,18 +61,26 @@ def parse_space(space: Mapping[str, Any]) -> Space:
     for field in space:
         _check_field(field)
     dimensions = tuple(_dimension(field, field, description) for field, description in space.items())
-    for field, option, parameter in _parameters_that_are_fields(dimensions):
-        if parameter in space:
-            raise ValueError(f"{parameter} is searched twice: by itself, and as a parameter of {field} {option}.")
+    searched = searched_paths(space)
+    for dimension, option, parameter in _parameters(dimensions):
+        path = f"{SHORT.get(dimension, dimension)}.{parameter}"
+        if path in searched:
+            raise ValueError(
+                f"{name_of(path)} is searched twice: by itself, and as a parameter of {dimension} {option}."
+            )
     return Space(dimensions)
 
 
-def _parameters_that_are_fields(dimensions: tuple[Dimension, ...]) -> Iterator[tuple[str, str, str]]:
+def searched_paths(space: Mapping[str, Any]) -> set[str]:
+    """Give the paths of the fields that a space searches."""
+    return {SHORT.get(field, field) for field in space}
+
+
+def _parameters(dimensions: tuple[Dimension, ...]) -> Iterator[tuple[str, str, str]]:
     for dimension in dimensions:
-        if isinstance(dimension, Choice) and dimension.name not in PARAMETRISED:
-            for option in dimension.options:
-                for parameter in (*option.fixed, *(searched.short_name for searched in option.parameters)):
-                    yield dimension.name, option.label, parameter
+        for option in dimension.options if isinstance(dimension, Choice) else ():
+            for parameter in (*option.fixed, *(searched.short_name for searched in option.parameters)):
+                yield dimension.name, option.label, parameter
 
 
 def default_space(fields: list[str]) -> dict[str, Any]:
@@ -87,9 +107,14 @@ def _rounded(item: Any) -> Any:
 
 
 def _check_field(field: str) -> None:
-    if field not in FIELDS:
-        raise ValueError(unknown("field of the search space:", field, FIELDS))
-    if field in RESERVED:
+    path = SHORT.get(field, field)
+    choice = choice_of(path)
+    parameters = {name for entry in REGISTRIES.get(choice, {}).values() for name in describe(entry)}
+    if path not in FIELDS and path.rpartition(".")[2] not in parameters:
+        if new := former.moved_to(field, None):
+            raise ValueError(f"{field!r} is a field of version 0.1.0; search {name_of(new[0])} instead.")
+        raise ValueError(unknown("field of the search space:", field, [*SHORT, *FIELDS]))
+    if path in RESERVED:
         raise ValueError(f"{field!r} cannot be searched: it is the same for all trials, or the study sets it.")
 
 
@@ -108,7 +133,8 @@ def _dimension(name: str, field: str, description: Any) -> Dimension:
 
 
 def _option(name: str, field: str, option: Any, is_ambiguous: bool) -> Option:
-    if not isinstance(option, Mapping):
+    choice = SHORT.get(field, field)
+    if choice not in CHOICES or not isinstance(option, Mapping):
         return Option(_label(option), option, {}, ())
     parameters = dict(option)
     value = parameters.pop("name", None)
@@ -116,9 +142,11 @@ def _option(name: str, field: str, option: Any, is_ambiguous: bool) -> Option:
         raise ValueError(
             f"{name}: an option with parameters needs a name, as in {{name: ..., ...}}; received {option}."
         )
-    if field not in PARAMETRISED:
+    if value in REGISTRIES.get(choice, {}):
+        accepted = describe(REGISTRIES[choice][value])
         for parameter in parameters:
-            _check_field(parameter)
+            if parameter not in accepted:
+                raise ValueError(unknown(f"parameter of {name} {value!r}:", parameter, accepted))
     searched = {key: v for key, v in parameters.items() if isinstance(v, (list, Mapping))}
     fixed = {key: v for key, v in parameters.items() if key not in searched}
     label = _label(value)

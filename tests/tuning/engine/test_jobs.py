@@ -20,7 +20,7 @@ def job(study, data_dir, tmp_path):
     """Describe a run of a moment on the digits, with any fields otherwise."""
 
     def make(name="seed-0", fields=None, **settings) -> Job:
-        config = study(fields={"data_dir": str(data_dir), "train_split": "train[:200]", "epochs": 1}).config(
+        config = study(fields={"data_dir": str(data_dir), "data.train_split": "train[:200]", "epochs": 1}).config(
             fields or {}
         )
         return Job(config.model_dump(mode="json"), tmp_path / "trials/0000" / name, "accuracy", **settings)

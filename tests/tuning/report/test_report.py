@@ -20,17 +20,17 @@ from tuning.results import read_results
 SPACE = {
     "activation": ["relu", {"name": "prelu", "slope": [0.25, 0.0]}, "gelu", "tanh"],
     "shortcut": ["A", "B", "none"],
-    "flip": ["none", "random"],
+    "placement": ["original", "bn_after_addition"],
 }
 WORTH = {"relu": 0.0, "prelu": 0.004, "gelu": 0.02, "tanh": -0.05, "A": 0.0, "B": 0.01, "none": -0.03}
 POINTS = [
-    {"activation": activation, "shortcut": shortcut, "flip": flip}
-    for activation, shortcut, flip in itertools.product(
-        ("relu", "gelu", "tanh"), ("A", "B", "none"), ("none", "random")
+    {"activation": activation, "shortcut": shortcut, "placement": placement}
+    for activation, shortcut, placement in itertools.product(
+        ("relu", "gelu", "tanh"), ("A", "B", "none"), ("original", "bn_after_addition")
     )
 ]
 POINTS += [
-    {"activation": "prelu", "activation/prelu/slope": slope, "shortcut": shortcut, "flip": "none"}
+    {"activation": "prelu", "activation/prelu/slope": slope, "shortcut": shortcut, "placement": "original"}
     for slope, shortcut in itertools.product(("0.25", "0.0"), ("A", "B", "none"))
 ]
 NAN = "The loss became nan | in epoch 3.\nTry <a lower> learning_rate."
@@ -52,7 +52,7 @@ def folder(tmp_path_factory) -> Path:
     study, results = make(folder)
     for place, trial in enumerate(results.ranked()[:2]):
         write_trial(folder, study, trial.id, trial.values, [0.861 - place / 100, 0.863 - place / 100], part="finals")
-    point = {"activation": "tanh", "shortcut": "none", "flip": "random"}
+    point = {"activation": "tanh", "shortcut": "none", "placement": "bn_after_addition"}
     write_trial(folder, study, "0100", point, [None], status="failed", reason=NAN, epochs_made=2)
     write_trial(folder, study, "0101", point, [None], status="killed", epochs_made=0)
     write_trial(folder, study, "0102", point, [0.3], status="stopped", epochs_made=5)
@@ -75,19 +75,19 @@ def table_after(page: str, heading: str, number: int = 0) -> list[dict[str, str]
 def test_headline_names_the_true_best(folder):
     best = find(read_results(folder)).best
     assert (best.values["activation"], best.values["shortcut"]) == ("gelu", "B")
-    # The other one with these two differs by flip alone, which is worth nothing.
-    other = {"none": "random", "random": "none"}[best.values["flip"]]
+    # The other one with these two differs by placement alone, which is worth nothing.
+    other = {"original": "bn_after_addition", "bn_after_addition": "original"}[best.values["placement"]]
     expected = (
-        f"**Best: activation=gelu, shortcut=B, flip={best.values['flip']}: {100 * best.score:.2f} ± "
+        f"**Best: activation=gelu, shortcut=B, placement={best.values['placement']}: {100 * best.score:.2f} ± "
         f"{100 * best.spread:.2f} % on the validation split (3 seeds), 86.20 ± 0.14 % on the test set. 1 other trial "
-        f"is within noise of it: activation=gelu, shortcut=B, flip={other}.**"
+        f"is within noise of it: activation=gelu, shortcut=B, placement={other}.**"
     )
     assert expected in read(folder).splitlines()
 
 
 def test_sections_stand_in_their_order(folder):
     assert re.findall(r"^#+ .*", read(folder), re.MULTILINE) == [
-        "# Study of activation, shortcut and flip on digits",
+        "# Study of activation, shortcut and placement on digits",
         "## Test results",
         "## Leaderboard",
         "## activation × shortcut",
@@ -103,8 +103,8 @@ def test_sections_stand_in_their_order(folder):
 def test_effects_are_recovered(folder):
     page = read(folder)
     assert "The choice of activation and shortcut changes the score by more than noise." in page
-    assert "No effect can be told from noise for activation/prelu/slope and flip." in page or (
-        "No effect can be told from noise for flip and activation/prelu/slope." in page
+    assert "No effect can be told from noise for activation/prelu/slope and placement." in page or (
+        "No effect can be told from noise for placement and activation/prelu/slope." in page
     )
     rows = {(row["factor"], row["level"]): row for row in table_after(page, "What matters", 1)}
     for factor, base in (("activation", "relu"), ("shortcut", "A")):
@@ -208,7 +208,7 @@ def test_commands_name_the_study(folder):
 def test_terminal_shows_the_best_five(folder):
     results = read_results(folder)
     head, *lines, rest = leaderboard_text(results).splitlines()
-    assert head.split()[:4] == ["rank", "activation", "shortcut", "flip"]
+    assert head.split()[:4] == ["rank", "activation", "shortcut", "placement"]
     assert len(lines) == 5 and rest == "... and 20 more"
     assert lines[0].startswith("1     gelu") and lines[0].endswith("the best")
 
@@ -264,7 +264,7 @@ def test_loss_is_better_where_it_is_lower(tmp_path):
     study = write_study(tmp_path, SPACE, objective="loss", finalists=0)
     fill(tmp_path, study, POINTS, lambda values: 1 - truth(values), noise=0.002)
     write_report(tmp_path)
-    assert re.search(r"Best: activation=gelu, shortcut=B, flip=\w+: loss 0\.1\d{3} ± 0\.00\d\d on the", read(tmp_path))
+    assert re.search(r"Best: activation=gelu, shortcut=B, placement=\w+: loss 0\.1\d{3} ± 0\.00\d\d on", read(tmp_path))
     assert table_after(read(tmp_path), "activation × shortcut")[0]["activation"] == "gelu"
 
 

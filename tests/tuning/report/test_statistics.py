@@ -82,11 +82,17 @@ def test_pair_table_pools_runs_and_puts_the_best_first():
 
 
 def test_pair_table_takes_the_choices_with_the_most_levels():
-    space = parse_space({"flip": ["none", "random"], "batch_size": [32, 64, 128], "activation": ["relu", "gelu"]})
-    labels = itertools.product(("none", "random"), ("32", "64", "128"), ("relu", "gelu"))
-    points = [dict(zip(("flip", "batch_size", "activation"), row)) for row in labels]
-    trials = tuple(make_trial(point, 0.5) for point in points)
+    levels = {
+        "placement": ["original", "bn_after_addition"],
+        "batch_size": [32, 64, 128],
+        "activation": ["relu", "gelu"],
+    }
+    space = parse_space(levels)
+    labels = itertools.product(levels["placement"], ("32", "64", "128"), levels["activation"])
+    trials = tuple(make_trial(dict(zip(levels, row)), 0.5) for row in labels)
     table = pair_table(space, trials, "max")
-    assert (table.rows, table.columns) == ("batch_size", "flip")
-    alike = tuple(trial for trial in trials if trial.values["flip"] == "none" and trial.values["activation"] == "relu")
+    assert (table.rows, table.columns) == ("batch_size", "placement")
+    first = {"placement": "original", "activation": "relu"}
+    alike = tuple(trial for trial in trials if first.items() <= trial.values.items())
+    assert alike
     assert pair_table(space, alike, "max") is None

@@ -37,8 +37,7 @@ def test_point_becomes_fields_of_a_run():
     assert space.fields(values) == {
         "activation": {"name": "trainable_swish", "beta": 1.5},
         "shortcut": {"name": "exclusive_gating", "bias": -3.0, "change": "B"},
-        "optimizer": "adamw",
-        "learning_rate": 0.01,
+        "optimizer": {"name": "adamw", "learning_rate": 0.01},
     }
     plain = {"activation": "relu", "shortcut": "A", "optimizer": "sgd", "activation/trainable_swish/beta": 1.5}
     assert space.fields(plain) == {"activation": "relu", "shortcut": "A", "optimizer": "sgd"}
@@ -86,10 +85,17 @@ def test_options_of_one_name_are_told_apart_by_what_is_fixed_in_them():
     assert space.fields({"activation": "maxout(pieces=3)"}) == {"activation": {"name": "maxout", "pieces": 3}}
 
 
+def test_lists_and_mappings_that_are_no_choice_are_values():
+    space = parse_space({"augmentation": [[], ["flip"]], "network.choices": [{"dropout": 0.1}, {"dropout": 0.2}]})
+    points = [space.fields(point) for point in space.points()]
+    assert points[0] == {"augmentation": [], "network.choices": {"dropout": 0.1}}
+    assert points[3] == {"augmentation": ["flip"], "network.choices": {"dropout": 0.2}}
+
+
 def test_any_other_value_is_fixed():
-    space = parse_space({"activation": "gelu", "batch_size": 64, "nesterov": True})
+    space = parse_space({"activation": "gelu", "batch_size": 64, "deterministic": True})
     assert [space.fields(point) for point in space.points()] == [
-        {"activation": "gelu", "batch_size": 64, "nesterov": True}
+        {"activation": "gelu", "batch_size": 64, "deterministic": True}
     ]
 
 
@@ -123,7 +129,10 @@ def test_default_space_is_one_for_each_of_its_fields():
         ({"learning_rate": {"low": 1, "high": 2, "scale": "lag"}}, "Unknown scale 'lag'. Did you mean 'log'"),
         ({"learning_rate": {"low": 1, "high": 2, "point": 3}}, "Unknown part of a range: 'point'. Did you mean"),
         ({"learning_rate": {"low": 1, "high": 2, "points": 1}}, "points must be a whole number of at least 2"),
-        ({"optimizer": [{"name": "sgd", "momentun": [0.8]}]}, "Unknown field of the search space: 'momentun'"),
+        ({"optimizer": [{"name": "sgd", "momentun": [0.8]}]}, "Unknown parameter of optimizer 'sgd': 'momentun'"),
+        ({"optimizer.momentun": [0.8, 0.9]}, "Unknown field of the search space: 'optimizer.momentun'"),
+        ({"label_smoothing": [0.1]}, "'label_smoothing' is a field of version 0.1.0; search loss.label_smoothing"),
+        ({"data.data_dir": ["a"]}, "'data.data_dir' cannot be searched"),
         (
             {"optimizer": [{"name": "sgd", "learning_rate": [0.1]}], "learning_rate": [0.1, 0.2]},
             "learning_rate is searched twice: by itself, and as a parameter of optimizer sgd",

@@ -1,4 +1,4 @@
-"""Optimizers and the loss of a run."""
+"""The update rules that Keras lacks: weight decay as L2, Muon, and a learning rate for each layer."""
 
 from __future__ import annotations
 
@@ -8,20 +8,10 @@ import keras
 
 from keras_resnet.adaptation import stages_of
 from keras_resnet.layers.normalization import shared_constant
-from training.config import RunConfig
-from training.schedules import learning_rate
 
 
 class Layerwise:
-    """What an optimizer knows of its variables: which of them decay, and at what share of the rate each one learns.
-
-    A mixin before an optimizer of Keras.
-
-    Args:
-        decayed: "all" parameters, or "kernels" only.
-        rates: dict of names of layers to shares of the learning rate; 1 for all others.
-        **kwargs: those of the optimizer.
-    """
+    """A mixin before an optimizer of Keras: which variables decay, and at what share of the rate a layer learns."""
 
     def __init__(self, decayed: str = "all", rates: dict[str, float] | None = None, **kwargs):
         super().__init__(**kwargs)
@@ -45,17 +35,10 @@ class Layerwise:
 
 @keras.saving.register_keras_serializable("training")
 class L2SGD(Layerwise, keras.optimizers.SGD):
-    """SGD whose weight decay goes through the momentum, as L2 regularisation does.
+    """SGD whose weight decay goes through the momentum, as L2 regularization does.
 
     `keras.optimizers.SGD(weight_decay=...)` shrinks the weights beside the momentum instead, which at momentum
-    0.9 is ten times weaker for the same number, and an L2 regulariser on each layer costs operations of its own.
-
-    Args:
-        learning_rate: float or schedule.
-        momentum: float.
-        nesterov: bool.
-        l2: float, added to the gradient as `l2 * weight`.
-        **kwargs: those of `Layerwise` and `keras.optimizers.SGD`.
+    0.9 is ten times weaker for the same number, and an L2 regularizer on each layer costs operations of its own.
 
     Source: arXiv 1512.03385, section 3.4: weight decay 0.0001 and momentum 0.9, in Caffe's form.
     """
@@ -109,15 +92,8 @@ def _fused_update(gradient, variable, velocity, learning_rate, momentum: float, 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonalise(matrices, iterations: int = 5):
-    """Move the singular values of matrices towards one, without decomposing them.
-
-    Args:
-        matrices: float tensor (..., rows, columns).
-        iterations: int.
-
-    Returns:
-        Tensor of the same shape, the singular values roughly between 0.7 and 1.2.
+def orthogonalize(matrices, iterations: int = 5):
+    """Move the singular values of matrices (..., rows, columns) to between 0.7 and 1.2, without decomposing them.
 
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
     """
@@ -135,18 +111,10 @@ def orthogonalise(matrices, iterations: int = 5):
 class Muon(L2SGD):
     """SGD that steps along orthogonal matrices for convolution kernels, and keeps their norm.
 
-    A kernel counts as a matrix of its inputs (height x width x channels) by its filters. Batch normalisation
+    A kernel counts as a matrix of its inputs (height x width x channels) by its filters. Batch normalization
     makes its scale meaningless, so each step ends by scaling it back to a fixed norm, and weight decay is not
-    for it. All other variables follow SGD. (Keras's own Muon hands convolutions to AdamW.)
-
-    Args:
-        learning_rate: float or schedule, for the variables that follow SGD.
-        momentum: float, for all.
-        nesterov: bool, for the variables that follow SGD; kernels always look ahead.
-        l2: float, for the variables that follow SGD.
-        decayed: "all" of them, or "kernels" only, which is the classifier's.
-        kernel_ratio: float, the kernels' learning rate as a multiple of the other.
-        **kwargs: those of `L2SGD`.
+    for it. All other variables follow SGD. (Keras's own Muon hands convolutions to AdamW.) `kernel_ratio` is the
+    kernels' learning rate as a multiple of the other; kernels always look ahead, whatever `nesterov` says.
 
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; with kernels of
         fixed norm as in the authors' CIFAR-10 speed records.
@@ -175,7 +143,7 @@ class Muon(L2SGD):
         self.assign(momentum, self.momentum * momentum + gradient)
         ahead = gradient + self.momentum * momentum
         rows, columns = math.prod(variable.shape[:-1]), variable.shape[-1]
-        direction = keras.ops.reshape(orthogonalise(keras.ops.reshape(ahead, (rows, columns))), variable.shape)
+        direction = keras.ops.reshape(orthogonalize(keras.ops.reshape(ahead, (rows, columns))), variable.shape)
         kernel = variable - learning_rate * self.kernel_ratio * direction
         norm = math.sqrt(min(rows, columns))
         self.assign(variable, kernel * (norm / keras.ops.norm(keras.ops.reshape(kernel, (-1,)))))
@@ -190,11 +158,6 @@ class AdamW(Layerwise, keras.optimizers.Adam):
     """Adam with decoupled weight decay, which follows each layer's own learning rate.
 
     `keras.optimizers.AdamW` lets all variables decay at one rate.
-
-    Args:
-        learning_rate: float or schedule.
-        decay: float, share of a variable that goes in a step, times the learning rate.
-        **kwargs: those of `Layerwise` and `keras.optimizers.Adam`.
 
     Source: arXiv 1711.05101, algorithm 2.
     """
@@ -217,80 +180,10 @@ class AdamW(Layerwise, keras.optimizers.Adam):
         return {**super().get_config(), "decay": self.decay}
 
 
-def make_optimizer(
-    config: RunConfig, steps: int, head_steps: int = 0, rates: dict[str, float] | None = None
-) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a run.
-
-    Args:
-        config: RunConfig.
-        steps: int, length of the whole run.
-        head_steps: int, steps at its start in which only the head learns.
-        rates: dict of names of layers to shares of the learning rate, as of `layer_rates`.
-
-    Returns:
-        keras.optimizers.Optimizer.
-    """
-    rate = learning_rate(config, steps, head_steps)
-    common = {"learning_rate": rate, "decayed": config.decayed, "rates": rates}
-    if config.optimizer == "adamw":
-        return AdamW(decay=config.weight_decay, **common)
-    common |= {"momentum": config.momentum, "nesterov": config.nesterov, "l2": config.weight_decay}
-    if config.optimizer == "sgd":
-        return L2SGD(**common)
-    return Muon(kernel_ratio=config.kernel_rate / config.learning_rate, **common)
-
-
 def layer_rates(model: keras.Model, decay: float) -> dict[str, float]:
     """Give each stage of a network a smaller learning rate than the one behind it.
-
-    Args:
-        model: keras.Model of keras_resnet.
-        decay: float, what a stage's rate is of that of the stage behind it; the head's is 1.
-
-    Returns:
-        Dict of names of layers to shares of the learning rate.
 
     Source: arXiv 1801.06146, section 3.2, "discriminative fine-tuning".
     """
     stages = list(stages_of(model).values())
     return {layer.name: decay**place for place, layers in enumerate(reversed(stages)) for layer in layers}
-
-
-@keras.saving.register_keras_serializable("training")
-class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy between integer labels and probabilities, with the labels smoothed.
-
-    Args:
-        smoothing: float, probability spread evenly over all classes.
-        **kwargs: those of `keras.losses.Loss`.
-
-    Source: arXiv 1512.00567, section 7.
-    """
-
-    def __init__(self, smoothing: float = 0.1, name: str = "smoothed_crossentropy", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.smoothing = smoothing
-
-    def call(self, y_true, y_pred):
-        """Return the loss of each example."""
-        hot = keras.ops.one_hot(keras.ops.cast(y_true, "int32"), y_pred.shape[-1])
-        return keras.losses.categorical_crossentropy(hot, y_pred, label_smoothing=self.smoothing)
-
-    def get_config(self) -> dict:
-        """Return the loss's configuration."""
-        return {**super().get_config(), "smoothing": self.smoothing}
-
-
-def make_loss(config: RunConfig) -> keras.losses.Loss:
-    """Make the loss of a run.
-
-    Args:
-        config: RunConfig.
-
-    Returns:
-        keras.losses.Loss for integer labels and probabilities.
-    """
-    if config.label_smoothing:
-        return SmoothedCrossentropy(config.label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy()

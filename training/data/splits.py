@@ -12,18 +12,7 @@ Splits = Mapping[str, tfds.core.SplitInfo]
 
 
 def slices(split: str, splits: Splits) -> list[tuple[str, slice]]:
-    """Work out which examples of which splits are meant.
-
-    Args:
-        split: str.
-        splits: mapping of the names of splits to what TFDS knows of them.
-
-    Returns:
-        List of (name, slice), the slice with its bounds.
-
-    Raises:
-        ValueError: it is not written as TFDS writes it, or names examples that are not there.
-    """
+    """Work out which examples of which splits are meant: a name and a slice, with its bounds, for each part."""
     if split in splits:
         return [(split, slice(0, splits[split].num_examples))]
     return [
@@ -38,16 +27,7 @@ def first_name(split: str) -> str:
 
 
 def check_split(name: str, split: str, splits: Splits) -> None:
-    """Refuse a split that is not there, or in which there is no example.
-
-    Args:
-        name: str, what it is for.
-        split: str.
-        splits: mapping as of `slices`.
-
-    Raises:
-        ValueError: it is one of these.
-    """
+    """Refuse a split that is not there, or in which there is no example."""
     first = first_name(split)
     if first not in splits:
         raise ValueError(unknown(f"{name}:", split, splits))

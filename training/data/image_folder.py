@@ -15,7 +15,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_resnet.images import IMAGE_SUFFIXES, decode_image
-from training.splits import slices
+from training.data.splits import slices
 
 LAYOUT = "DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg, or DIR/CLASS/*.jpg with --validation 0.2"
 SUFFIXES = ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
@@ -26,17 +26,11 @@ SHOWN = 5  # files that a message names
 
 @dataclass
 class Listing:
-    """The files of one folder or several.
-
-    Args:
-        images: list of str, paths.
-        strange: list of (path, what it is), of what has the name of an image and is no file.
-        unread: Counter of the other files, by suffix.
-    """
+    """The files of one folder or several."""
 
     images: list[str] = field(default_factory=list)
-    strange: list[tuple[str, str]] = field(default_factory=list)
-    unread: Counter = field(default_factory=Counter)
+    strange: list[tuple[str, str]] = field(default_factory=list)  # what has an image's name and is no file
+    unread: Counter = field(default_factory=Counter)  # other files, by suffix
 
     def add(self, folder: str) -> None:
         """Add the files of a folder, in the order of their names."""
@@ -89,15 +83,10 @@ def shortened(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Labelled image files, as a `training.datasets.Reader`.
+    """Labelled image files, as a `training.data.datasets.Reader`."""
 
-    Args:
-        files: dict of splits to lists of (path, class), in the order in which they are read.
-        classes: tuple of str, names of the classes in the order of the labels.
-    """
-
-    files: dict[str, list[tuple[str, str]]]
-    classes: tuple[str, ...]
+    files: dict[str, list[tuple[str, str]]]  # of each split, (path, class) in the order in which they are read
+    classes: tuple[str, ...]  # in the order of the labels
     shape: tuple[None, None, int] = (None, None, 3)
 
     @property
@@ -135,18 +124,7 @@ class ImageFolder:
 
 
 def open_folder(folder: Path | None, train: str) -> ImageFolder:
-    """Find the images of a folder, in the order that TFDS's `ImageFolder` gives them.
-
-    Args:
-        folder: Path, laid out as `LAYOUT`.
-        train: str, name of the training split, which all images belong to where there are no splits.
-
-    Returns:
-        ImageFolder, with the classes of the training split.
-
-    Raises:
-        ValueError: there is no such folder, a class is empty, or what has the name of an image is no file.
-    """
+    """Find the images of a folder, in the order that TFDS's `ImageFolder` gives them."""
     if folder is None or not folder.is_dir():
         raise ValueError(f"dataset 'image_folder' needs --data-dir, a folder laid out as {LAYOUT}; received {folder}.")
     listing, files = Listing(), {}
@@ -183,15 +161,7 @@ def _holds_images(folder: Path) -> bool:
 
 
 def broken_images(paths: Sequence[str], channels: int) -> list[str]:
-    """Find the files that are no images, or damaged, by decoding all of them.
-
-    Args:
-        paths: sequence of str.
-        channels: int, 1 or 3.
-
-    Returns:
-        List of str, in the order of `paths`.
-    """
+    """Find the files that are no images, or damaged, by decoding all of them."""
 
     def decoded(index, path):
         # The size of the pixels, for what nobody asks for is not decoded.
@@ -214,15 +184,7 @@ def _show_progress(done: int, count: int) -> None:
 
 
 def check_images(paths: Iterable[str], channels: int) -> None:
-    """Make sure that files are images, before a run that reads them begins.
-
-    Args:
-        paths: iterable of str.
-        channels: int, 1 or 3.
-
-    Raises:
-        ValueError: some are not.
-    """
+    """Make sure that files are images, before a run that reads them begins."""
     paths = list(dict.fromkeys(paths))
     if broken := broken_images(paths, channels):
         raise ValueError(

@@ -1,0 +1,293 @@
+"""Configurations of version 0.1.0: where their fields stand now, and what becomes of them."""
+
+import numpy as np
+import pytest
+import yaml
+
+from keras_resnet.choices.registry import describe
+from tests.training.helpers import weights_of
+from training.config import FIELDS, make_config, read_fields
+from training.config.fields import CHOICES
+from training.config.files import is_former, is_whole
+from training.config.former import PATHS, READ, translate
+from training.config.groups import REGISTRIES
+from training.run import train
+from training.run_folder import RunFolder
+
+# Every field of version 0.1.0 with its default there, in its order.
+DEFAULTS = {
+    "network": None,
+    "shortcut": None,
+    "placement": None,
+    "activation": None,
+    "choices": None,
+    "weights": None,
+    "new_head": False,
+    "freeze": [],
+    "head_epochs": 0,
+    "stage_decay": 1.0,
+    "dataset": "digits",
+    "data_dir": None,
+    "download": False,
+    "train_split": "train",
+    "test_split": None,
+    "validation": 0.0,
+    "validation_seed": 0,
+    "image_size": None,
+    "cache": False,
+    "shuffle_buffer": 50000,
+    "standardize": "channel",
+    "test_crop": None,
+    "random_area": None,
+    "pad_crop": 0,
+    "border": "zeros",
+    "flip": "none",
+    "batch_size": 128,
+    "epochs": 3,
+    "iterations": None,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "kernel_rate": 0.015,
+    "momentum": 0.9,
+    "nesterov": False,
+    "weight_decay": 0.0001,
+    "decayed": "all",
+    "label_smoothing": 0.0,
+    "schedule": "constant",
+    "milestones": [],
+    "warmup": 0.0,
+    "dtype": "float32",
+    "seed": 0,
+    "deterministic": True,
+    "devices": None,
+    "synchronized": False,
+    "jit_compile": False,
+    "steps_per_execution": 1,
+}
+
+
+def translated(**fields):
+    return make_config(translate({**DEFAULTS, **fields}))
+
+
+def test_table_has_every_field_of_version_0_1_0():
+    assert list(PATHS) == list(DEFAULTS)
+
+
+@pytest.mark.parametrize("path", PATHS.values())
+def test_table_names_fields_and_parameters_that_exist(path):
+    choice, _, parameter = path.rpartition(".")
+    if path in FIELDS:
+        return
+    if path.startswith("augmentation."):
+        name = choice.removeprefix("augmentation.")
+        assert parameter in describe(REGISTRIES["augmentation"][name])
+    else:
+        assert choice in CHOICES
+        assert parameter == "name" or any(parameter in describe(entry) for entry in REGISTRIES[choice].values())
+
+
+@pytest.mark.parametrize("name", READ)
+def test_parameters_that_were_read_are_those_of_today(name):
+    (function,) = (registry[name] for registry in REGISTRIES.values() if name in registry)
+    assert set(READ[name]) == set(describe(function))
+
+
+def test_defaults_are_those_of_today():
+    assert translated() == make_config({"epochs": 3})
+
+
+def test_every_field_is_translated():
+    config = translated(
+        network="ResNet50",
+        shortcut='{"name": "A", "zeros": "both"}',
+        placement="relu_only_preactivation",
+        activation="prelu",
+        choices="{stride_on: 3x3, l2: 1e-4}",
+        weights="some/weights.h5",
+        new_head=True,
+        freeze=["conv1", "2"],
+        head_epochs=3,
+        stage_decay=0.5,
+        dataset="cifar10",
+        data_dir="some/data",
+        download=True,
+        train_split="train[:90%]",
+        test_split="train[90%:]",
+        validation=0.1,
+        validation_seed=4,
+        image_size=64,
+        cache=True,
+        shuffle_buffer=10,
+        standardize="pixel",
+        test_crop=0.875,
+        random_area=0.5,
+        pad_crop=2,
+        border="reflect",
+        flip="alternating",
+        batch_size=32,
+        epochs=None,
+        iterations=64000,
+        optimizer="muon",
+        learning_rate=0.3,
+        kernel_rate=0.02,
+        momentum=0.8,
+        nesterov=True,
+        weight_decay=0.05,
+        decayed="kernels",
+        label_smoothing=0.1,
+        schedule="steps",
+        milestones=[32000, 48000],
+        warmup=0.1,
+        dtype="mixed_bfloat16",
+        seed=7,
+        deterministic=False,
+        devices=["GPU:0", "GPU:1"],
+        synchronized=True,
+        jit_compile=True,
+        steps_per_execution=4,
+    )
+    assert config == make_config(
+        {
+            "network": {
+                "name": "ResNet50",
+                "shortcut": {"name": "A", "zeros": "both"},
+                "placement": "relu_only_preactivation",
+                "activation": "prelu",
+                "choices": {"stride_on": "3x3", "l2": 1e-4},
+            },
+            "start": {
+                "weights": "some/weights.h5",
+                "new_head": True,
+                "freeze": ["conv1", "2"],
+                "head_epochs": 3,
+                "stage_decay": 0.5,
+            },
+            "data": {
+                "dataset": "cifar10",
+                "data_dir": "some/data",
+                "download": True,
+                "train_split": "train[:90%]",
+                "test_split": "train[90%:]",
+                "validation": 0.1,
+                "validation_seed": 4,
+                "image_size": 64,
+                "cache": True,
+                "shuffle_buffer": 10,
+                "standardize": "pixel",
+            },
+            "augmentation": [
+                {"name": "random_resized_crop", "area": 0.5},
+                {"name": "pad_crop", "pixels": 2, "border": "reflect"},
+                {"name": "flip", "alternating": True},
+            ],
+            "batch_size": 32,
+            "iterations": 64000,
+            "optimizer": {
+                "name": "muon",
+                "learning_rate": 0.3,
+                "kernel_rate": 0.02,
+                "momentum": 0.8,
+                "nesterov": True,
+                "weight_decay": 0.05,
+                "decayed": "kernels",
+            },
+            "schedule": {"name": "steps", "milestones": [32000, 48000]},
+            "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+            "evaluation": {"test_crop": 0.875},
+            "hardware": {
+                "devices": ["GPU:0", "GPU:1"],
+                "synchronized": True,
+                "jit_compile": True,
+                "steps_per_execution": 4,
+                "dtype": "mixed_bfloat16",
+            },
+            "seed": 7,
+            "deterministic": False,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "augmentation"),
+    [
+        ({"border": "reflect"}, []),
+        ({"pad_crop": 4}, [{"name": "pad_crop", "pixels": 4, "border": "zeros"}]),
+        ({"flip": "random"}, [{"name": "flip", "alternating": False}]),
+        ({"random_area": 0.1}, [{"name": "random_resized_crop", "area": 0.1}]),
+    ],
+)
+def test_augmentations_are_gathered(fields, augmentation):
+    assert translated(**fields).augmentation == tuple(augmentation)
+
+
+@pytest.mark.parametrize(
+    ("fields", "choice", "expected"),
+    [
+        ({"optimizer": "adamw"}, "optimizer", {"learning_rate": 0.1, "weight_decay": 1e-4, "decayed": "all"}),
+        ({"schedule": "one_cycle", "warmup": 0.3}, "schedule", {"warmup": 0.3}),
+        ({"schedule": "cosine", "milestones": [1]}, "schedule", {"warmup": 0.0}),
+    ],
+)
+def test_parameters_that_a_choice_did_not_read_are_left_out(fields, choice, expected):
+    assert getattr(translated(**fields), choice) == {"name": fields[choice], **expected}
+
+
+def test_choice_that_leaves_parameters_open_has_the_defaults_of_version_0_1_0():
+    config = make_config(translate({"epochs": 3, "optimizer": "muon", "schedule": "one_cycle", "flip": "random"}))
+    assert config.optimizer["weight_decay"] == 1e-4 and not config.optimizer["nesterov"]
+    assert config.schedule == {"name": "one_cycle", "warmup": 0.0}
+
+
+def write(path, fields) -> None:
+    path.write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
+
+
+def test_file_of_version_0_1_0_is_recognized_and_read(tmp_path):
+    path = tmp_path / "config.yaml"
+    write(path, {**DEFAULTS, "pad_crop": 1, "epochs": 2})
+    assert make_config(read_fields(path)) == translated(pad_crop=1, epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "former"),
+    [
+        (DEFAULTS, True),
+        ({"epochs": 2, "momentum": 0.5}, True),
+        ({"epochs": 2, "learning_rate": 0.5, "dataset": "digits"}, False),
+        ({"data": {"cache": True}, "network": "ResNet20", "optimizer": "sgd"}, False),
+    ],
+)
+def test_former_files_are_told_by_a_field_that_is_written_otherwise_today(fields, former):
+    assert is_former(fields) == former
+
+
+def test_folder_of_a_run_is_told_by_its_complete_configuration(tmp_path):
+    folder = RunFolder(tmp_path)
+    for fields in (DEFAULTS, make_config({"epochs": 1}).model_dump(mode="json")):
+        assert is_whole(fields)
+        for left_out in fields:
+            assert not is_whole({name: value for name, value in fields.items() if name != left_out})
+        write(folder.config_file, fields)
+        assert folder.is_run()
+    assert not is_whole({**make_config({"epochs": 1}).model_dump(mode="json"), "data": {"dataset": "digits"}})
+
+
+def test_run_of_version_0_1_0_can_be_overwritten(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    write(folder.config_file, DEFAULTS)
+    folder.create(overwrite=True)
+    assert not folder.config_file.exists()
+
+
+def test_run_without_augmentation_is_that_of_version_0_1_0(data_dir, tmp_path):
+    # The figures of version 0.1.0 (commit a849306). They repeat bit for bit on one machine; others round otherwise.
+    fields = {"network": "ResNet8", "data_dir": data_dir, "batch_size": 64, "learning_rate": 0.01, "nesterov": True}
+    fields |= {"iterations": 4, "seed": 3, "label_smoothing": 0.1, "shuffle_buffer": 100}
+    folder = RunFolder(tmp_path / "run")
+    results = train(make_config(translate(fields)), folder)
+    assert (results["loss"], results["accuracy"]) == pytest.approx((2.28594804, 0.14835165), rel=1e-3)
+    (row,) = folder.read_metrics()
+    assert (row["loss"], row["accuracy"]) == pytest.approx((2.38285398, 0.1015625), rel=1e-3)
+    assert sum(np.abs(weight).sum() for weight in weights_of(folder)) == pytest.approx(4484.28, rel=1e-4)

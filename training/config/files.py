@@ -1,0 +1,89 @@
+"""Recipes, and configurations in YAML files, those of version 0.1.0 among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from keras_resnet.messages import unknown
+from training.config import former
+from training.config.fields import FIELDS, GROUPS, SHORT
+from training.config.groups import RunConfig
+from training.config.text import read_yaml
+
+
+def recipe_names() -> list[str]:
+    """Name the recipes that come with the package.
+
+    Returns:
+        List of str.
+    """
+    files = resources.files("training").joinpath("recipes").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def load_recipe(name: str) -> dict[str, Any]:
+    """Read a recipe.
+
+    Args:
+        name: str, one of `recipe_names()`.
+
+    Returns:
+        Dict of groups and fields of `RunConfig`.
+
+    Raises:
+        ValueError: there is no such recipe.
+    """
+    if name not in recipe_names():
+        raise ValueError(unknown("recipe", name, recipe_names()))
+    return read_yaml(resources.files("training").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping."""
+    try:
+        fields = read_yaml(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"Cannot read the configuration {str(path)!r}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"The configuration {str(path)!r} is not text in UTF-8.") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"{str(path)!r} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"{str(path)!r} must hold a mapping of fields, one a line, as in 'epochs: 30'.")
+    return fields
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """Read fields of a configuration from a YAML file, written in groups or as version 0.1.0 did.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Dict as of `make_config`.
+
+    Raises:
+        ValueError: there is no such file, or it is not a mapping of fields.
+    """
+    fields = read_mapping(path)
+    return former.translate(fields) if is_former(fields) else fields
+
+
+def is_former(fields: Mapping[str, Any]) -> bool:
+    """Tell whether fields are those of version 0.1.0: one of them is written otherwise today."""
+    return any(name in former.PATHS and name not in SHORT and name not in FIELDS for name in fields)
+
+
+def is_whole(fields: Mapping[str, Any]) -> bool:
+    """Tell whether fields are all that there are, today or in version 0.1.0, as a run writes them."""
+    if former.is_complete(fields):
+        return True
+    groups = ((name, RunConfig.model_fields[name].annotation.model_fields) for name in GROUPS)
+    return set(fields) == set(RunConfig.model_fields) and all(
+        set(fields[name] or ()) == set(own) for name, own in groups
+    )

@@ -1,0 +1,110 @@
+"""Augmentations that move pixels: crops and flips."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from keras_resnet.choices.registry import Range
+from training.data.augmentation.registry import augmentation
+
+
+@augmentation("random_resized_crop", draws=4, resizes=True)
+def random_resized_crop(
+    image, drawn, size, *, area: Annotated[float, Range(0, 1, above=True), "least share of the image's area"] = 0.25
+):
+    """Cut a rectangle of random area, aspect and place out of an image, and resize it.
+
+    Args:
+        image: tensor (height, width, channels).
+        drawn: Drawn; the numbers decide area, aspect, top and left.
+        size: tuple (height, width) of the result, in pixels.
+        area: float, least share of the image's area; the aspect lies between 3/4 and 4/3.
+
+    Returns:
+        float32 tensor (*size, channels).
+
+    Source: facebook's fb.resnet.torch, "random sized crop", the training crop that arXiv 1603.05027 calls
+        scale and aspect augmentation (Table 5); here a rectangle that is too long is cut to the image.
+    """
+    import tensorflow as tf
+
+    return tf.image.resize(cut_rectangle(image, drawn.numbers, area), size, antialias=True)
+
+
+def cut_rectangle(image, numbers, least: float):
+    """Cut a rectangle of random area, aspect, top and left out of an image, as four numbers in [0, 1) say."""
+    import tensorflow as tf
+
+    by_area, by_aspect, by_top, by_left = tf.unstack(numbers)
+    height, width = (tf.cast(tf.shape(image)[axis], tf.float32) for axis in (0, 1))
+    area = height * width * (least + by_area * (1 - least))
+    aspect = tf.exp((2 * by_aspect - 1) * math.log(4 / 3))
+    rows = tf.clip_by_value(tf.round(tf.sqrt(area / aspect)), 1, height)
+    columns = tf.clip_by_value(tf.round(tf.sqrt(area * aspect)), 1, width)
+    begin = tf.stack([tf.floor(by_top * (height - rows + 1)), tf.floor(by_left * (width - columns + 1)), 0])
+    extent = tf.stack([rows, columns, tf.cast(tf.shape(image)[2], tf.float32)])
+    return tf.slice(image, tf.cast(begin, tf.int32), tf.cast(extent, tf.int32))
+
+
+@augmentation("pad_crop", draws=2)
+def pad_crop(
+    images,
+    drawn,
+    *,
+    pixels: Annotated[int, Range(1, 4096), "pixels to pad on each side"] = 4,
+    border: Annotated[Literal["zeros", "reflect"], "what is padded"] = "zeros",
+):
+    """Pad every image on all sides and cut a window of the old size at a random place.
+
+    Args:
+        images: float32 tensor (batch, height, width, channels).
+        drawn: Drawn; the numbers decide top and left.
+        pixels: int, on each side.
+        border: "zeros", which is the mean of standardized images, or "reflect".
+
+    Returns:
+        Tensor of the same shape.
+
+    Raises:
+        ValueError: the border is as wide as the images.
+
+    Source: arXiv 1512.03385, section 4.2, with zeros and 4 pixels.
+    """
+    import tensorflow as tf
+
+    height, width = images.shape[1:3]
+    if pixels >= min(height, width):
+        raise ValueError(
+            f"pad_crop: pixels={pixels} needs images of more than {pixels} pixels; these are {height}x{width}."
+        )
+    mode = {"zeros": "CONSTANT", "reflect": "REFLECT"}[border]
+    padded = tf.pad(images, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], mode)
+    for place, axis in enumerate((1, 2)):
+        start = tf.cast(drawn.numbers[:, place] * (2 * pixels + 1), tf.int32)
+        window = start[:, tf.newaxis] + tf.range(images.shape[axis])
+        padded = tf.gather(padded, window, axis=axis, batch_dims=1)
+    return tf.ensure_shape(padded, images.shape)
+
+
+@augmentation("flip", draws=1)
+def flip(
+    images, drawn, *, alternating: Annotated[bool, "turn each image over in every epoch, from a random side"] = False
+):
+    """Mirror half of the images left to right.
+
+    Args:
+        images: tensor (batch, height, width, channels).
+        drawn: Drawn; the number tosses a coin.
+        alternating: bool, whether the coin is tossed once for each example and turned over in every epoch, so that
+            two epochs show both sides.
+
+    Returns:
+        Tensor of the same shape.
+    """
+    import tensorflow as tf
+
+    mirrored = drawn.numbers[:, 0] < 0.5
+    if alternating:
+        mirrored = tf.math.logical_xor(drawn.first[:, 0] < 0.5, drawn.epoch % 2 == 1)
+    return tf.where(mirrored[:, tf.newaxis, tf.newaxis, tf.newaxis], images[:, :, ::-1], images)

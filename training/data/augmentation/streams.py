@@ -1,0 +1,73 @@
+"""The augmentations of a run, each of which draws its numbers from a stream of its own.
+
+What an example draws depends on the run's seed, the augmentation's name, the epoch and the example only. So a run that
+was interrupted goes on with the same images, and adding or removing an augmentation changes nothing for the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from keras_resnet.choices.registry import parse_choice
+from training.data.augmentation.registry import AUGMENTATIONS, Drawn
+
+Choices = Sequence[str | Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One augmentation with its parameters, and the numbers that it draws."""
+
+    name: str
+    parameters: dict[str, Any]
+    key: int  # tells its numbers from those of other augmentations and other seeds
+    first: tf.Tensor  # (examples, draws), the numbers of epoch 0
+
+    def draw(self, epoch: tf.Tensor) -> tf.Tensor:
+        """Draw the numbers (examples, draws) of an epoch, an int64 scalar; row i is example i's."""
+        return _draw(self.key, tuple(self.first.shape), epoch)
+
+    @property
+    def resizes(self) -> bool:
+        """Whether it brings a single decoded image to the network's size."""
+        return AUGMENTATIONS[self.name].resizes
+
+    def apply(self, images, *size, index: tf.Tensor, numbers: tf.Tensor, epoch: tf.Tensor):
+        """Augment the examples of these indices; `size` is for an augmentation that resizes."""
+        drawn = Drawn(tf.gather(numbers, index), tf.gather(self.first, index), epoch)
+        return AUGMENTATIONS[self.name](images, drawn, *size, **self.parameters)
+
+
+def open_streams(choices: Choices, seed: int, count: int) -> list[Stream]:
+    """Make the streams of a run's augmentations, for so many examples; one that is named twice draws twice."""
+    streams, seen, begin = [], Counter(), tf.constant(0, tf.int64)
+    for choice in choices:
+        name, parameters = parse_choice("augmentation", choice, AUGMENTATIONS)
+        key = _key(seed, name, seen[name])
+        streams.append(Stream(name, parameters, key, _draw(key, (count, AUGMENTATIONS[name].draws), begin)))
+        seen[name] += 1
+    return streams
+
+
+def _draw(key: int, shape: tuple[int, int], epoch: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform(shape, seed=tf.stack([tf.constant(key, tf.int64), epoch]))
+
+
+def _key(seed: int, name: str, place: int) -> int:
+    digest = hashlib.blake2b(f"{seed} {name} {place}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def check_images(choices: Choices, size: tuple[int, int], channels: int) -> None:
+    """Try augmentations on a blank image of the network's size, so that what cannot work is refused before a run."""
+    epoch, index = tf.constant(0, tf.int64), tf.constant([0])
+    images = tf.zeros((1, *size, channels))
+    for stream in open_streams(choices, 0, 1):
+        if not stream.resizes:
+            images = stream.apply(images, index=index, numbers=stream.first, epoch=epoch)

@@ -1,0 +1,151 @@
+"""From a data set to batches: the size of the network, shuffled and augmented for training, in order for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet.images import decode_image
+from keras_resnet.preprocessing import Preprocessing
+from training.config import Data
+from training.data.augmentation.streams import Choices, Stream, open_streams
+from training.data.datasets import Source
+
+
+def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data.Dataset:
+    """Read a split as images of the network's size, not yet standardized: uint8 or, where resized, float32."""
+
+    def prepare(image, label):
+        image = decode_image(image, preprocessing.channels) if source.is_encoded else image
+        image = preprocessing.resize(image[tf.newaxis])[0]
+        return tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label
+
+    return source.examples(split).map(prepare, tf.data.AUTOTUNE)
+
+
+def test_batches(source: Source, split: str, preprocessing: Preprocessing, batch: int, replicas: int):
+    """Read a split in order, once, every example in exactly one batch.
+
+    A replica without an example makes Keras fail. So where the examples cannot be shared out evenly, blank ones of
+    weight zero follow them, as of `blanks`. Keras divides a loss by all examples, also those of weight zero; the
+    others weigh as much more.
+    """
+    count, missing = source.count(split), blanks(source.count(split), replicas)
+    examples = resized(source, split, preprocessing)
+    if missing:
+        image, label = examples.element_spec
+        blank = tf.zeros(image.shape, image.dtype), tf.zeros(label.shape, label.dtype), 0.0
+        weight = (count + missing) / count
+        examples = examples.map(lambda image, label: (image, label, weight))
+        examples = examples.concatenate(tf.data.Dataset.from_tensors(blank).repeat(missing))
+    standardize = preprocessing.standardize
+    return (
+        examples.batch(max(batch // replicas, 1) * replicas)
+        .map(lambda images, *others: (standardize(images), *others), tf.data.AUTOTUNE)
+        .prefetch(2)
+    )
+
+
+def blanks(count: int, replicas: int) -> int:
+    """Count the blank examples that a test split needs, so that every batch can be shared out evenly."""
+    return -count % replicas
+
+
+def training_batches(
+    source: Source,
+    preprocessing: Preprocessing,
+    data: Data,
+    epochs: range,
+    *,
+    augmentation: Choices,
+    batch_size: int,
+    seed: int,
+) -> tf.data.Dataset:
+    """Read the training set epoch after epoch, shuffled and augmented.
+
+    Order and augmentation depend on the seed, the epoch and the example only, so that a run that was
+    interrupted goes on with the same batches. (The order also depends on TensorFlow's global seed, which
+    `session.prepared` sets, and which must not be zero.)
+    """
+    count = source.count(source.train_split)
+    streams = open_streams(augmentation, seed, count)
+    crop = streams.pop(0) if streams and streams[0].resizes else None
+    examples = _training_examples(source, data, preprocessing, crop is not None).enumerate()
+
+    def one_epoch(epoch):
+        order = tf.constant(seed, tf.int64) * 1_000_003 + epoch
+        ordered = examples.shuffle(min(count, data.shuffle_buffer), seed=order)
+        return (
+            ordered.map(_sizing(crop, epoch, preprocessing), tf.data.AUTOTUNE)
+            .batch(batch_size, drop_remainder=True)
+            .map(_augmenting(streams, epoch, preprocessing), tf.data.AUTOTUNE)
+        )
+
+    return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+
+
+def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing) -> Callable:
+    """Make the function that turns an example into an image of the network's size."""
+    numbers = crop.draw(epoch) if crop else None
+
+    def size(index, example):
+        image, label = example
+        image = decode_image(image, preprocessing.channels) if image.dtype == tf.string else image
+        if crop:
+            image = crop.apply(image, preprocessing.size, index=index, numbers=numbers, epoch=epoch)
+        else:
+            image = preprocessing.resize(image[tf.newaxis])[0]
+        return index, tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label
+
+    return size
+
+
+def _augmenting(streams: Sequence[Stream], epoch: tf.Tensor, preprocessing: Preprocessing) -> Callable:
+    """Make the function that standardizes and augments a batch."""
+    numbers = [stream.draw(epoch) for stream in streams]
+
+    def augment(index, images, labels):
+        images = preprocessing.standardize(images)
+        for stream, own in zip(streams, numbers):
+            images = stream.apply(images, index=index, numbers=own, epoch=epoch)
+        return images, labels
+
+    return augment
+
+
+def _training_examples(source: Source, data: Data, preprocessing: Preprocessing, cropped: bool) -> tf.data.Dataset:
+    """Give the training set as it is read, or with `cache` from memory: resized once, unless it is cropped anew."""
+    if data.cache and not cropped:
+        return in_memory(resized(source, source.train_split, preprocessing), source, source.train_split)
+    examples = source.examples(source.train_split)
+    return in_memory(examples, source, source.train_split) if data.cache else examples
+
+
+def in_memory(examples: tf.data.Dataset, source: Source, split: str) -> tf.data.Dataset:
+    """Read all examples of a split into memory.
+
+    At once, because TensorFlow otherwise fills a cache while somebody reads, and may take it for complete when that
+    reader is dropped in the midst, under a tf.distribute strategy: everybody else then reads a part of the data. Keras
+    drops a reader whenever it looks at a batch to build metrics.
+    """
+    cached = examples.cache()
+    found = int(cached.reduce(np.int64(0), lambda number, *_: number + 1))
+    if found != source.count(split):
+        raise ValueError(
+            f"{source.name!r} holds {found} examples in {split!r}, and says that there are {source.count(split)}. "
+            "Prepare it anew."
+        )
+    return cached
+
+
+def steps_per_epoch(source: Source, batch_size: int) -> int:
+    """Count the full batches in a pass over the training set, of which there must be one."""
+    count = source.count(source.train_split)
+    if count < batch_size:
+        raise ValueError(
+            f"The training split {source.train_split!r} has {count} examples, fewer than batch_size="
+            f"{batch_size}. Choose a batch_size of at most {count}."
+        )
+    return count // batch_size

@@ -1,0 +1,149 @@
+"""Every source of images: sets registered with TFDS, the embedded default among them, and image folders."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet.labels import check_labels
+from training.config import Data
+from training.data import image_folder
+from training.data.image_folder import ImageFolder
+from training.data.registered import IMAGE_FOLDER, open_registered
+from training.data.splits import Splits, check_split, first_name, slices
+
+TEST_SPLITS = ("test", "validation", "val")
+
+
+class Reader(Protocol):
+    """What a `Source` reads: a data set that TFDS has prepared, or a folder of image files.
+
+    A split is a name in `splits`, or slices of such as TFDS writes them, `train[:10%]`.
+    """
+
+    classes: tuple[str, ...]
+    shape: tuple[int | None, int | None, int]
+
+    @property
+    def splits(self) -> Splits:
+        """The splits by name."""
+
+    def labels(self, split: str) -> np.ndarray:
+        """Give the label of every example of a split, in its order."""
+
+    def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
+        """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set that is ready to be read."""
+
+    name: str
+    reader: Reader
+    train_split: str
+    test_split: str
+    # Splits that the reader does not know: a split that it knows, and which of its examples belong to the part.
+    parts: dict[str, tuple[str, np.ndarray]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the labels."""
+        return self.reader.classes
+
+    @property
+    def shape(self) -> tuple[int | None, int | None, int]:
+        """Height, width and channels of the images; a side is None where it varies."""
+        return self.reader.shape
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether images vary in size, and are therefore read as encoded files and decoded one by one."""
+        return None in self.shape
+
+    def count(self, split: str) -> int:
+        """Count the examples of a split."""
+        if split in self.parts:
+            return int(self.parts[split][1].sum())
+        return sum(part.stop - part.start for _, part in slices(split, self.reader.splits))
+
+    def examples(self, split: str) -> tf.data.Dataset:
+        """Read a split in an order that never changes."""
+        return self.reader.examples(*self.parts.get(split, (split, None)))
+
+
+def open_source(data: Data) -> Source:
+    """Open the data set of a run, and prepare it where that needs no network or the user allowed it.
+
+    Args:
+        data: group of the configuration.
+
+    Returns:
+        Source.
+
+    Raises:
+        ValueError: the data set is unknown, not prepared, or not one of labelled images; or it lacks a split, or
+            examples in it, or classes that the other has.
+    """
+    reader = _open_reader(data)
+    check_labels(reader.classes)
+    splits = list(reader.splits)
+    test = data.test_split
+    if not test and not data.validation:
+        test = next((split for split in TEST_SPLITS if split in splits), None)
+        if test is None:
+            raise ValueError(
+                f"{data.dataset!r} has no split to test on: keep a share of the training images by --validation 0.2, "
+                f"or name one of {splits} by --test-split."
+            )
+    for field, split in (("train_split", data.train_split), ("test_split", test)):
+        if split:
+            check_split(f"{field} of {data.dataset!r}", split, reader.splits)
+    if test and isinstance(reader, ImageFolder):
+        reader.check_classes(test)
+    source = Source(data.dataset, reader, data.train_split, test)
+    return _hold_out(source, data) if data.validation else source
+
+
+def _open_reader(data: Data) -> Reader:
+    if data.dataset == IMAGE_FOLDER:
+        return image_folder.open_folder(data.data_dir, first_name(data.train_split))
+    return open_registered(data)
+
+
+def _hold_out(source: Source, data: Data) -> Source:
+    """Part a training split in two and test on the smaller one, unless another was named."""
+    members = validation_members(source, data.validation, data.validation_seed)
+    if not members.any():
+        raise ValueError(
+            f"validation={data.validation} of {len(members)} examples in {len(source.classes)} classes leaves none; "
+            "give a larger share."
+        )
+    rest, kept = f"{source.train_split} without validation", f"validation of {source.train_split}"
+    return dataclasses.replace(
+        source,
+        train_split=rest,
+        test_split=data.test_split or kept,
+        parts={rest: (source.train_split, ~members), kept: (source.train_split, members)},
+    )
+
+
+def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
+    """Draw the examples of a validation split, the same share of each class: a bool for each of the training split."""
+    labels = source.reader.labels(source.train_split)
+    generator, members = np.random.default_rng(seed), np.zeros(len(labels), bool)
+    for label in range(len(source.classes)):
+        own = generator.permutation(np.flatnonzero(labels == label))
+        members[own[: round(share * len(own))]] = True
+    return members
+
+
+def check_images(source: Source, *splits: str) -> None:
+    """Decode every image that will be read from an image folder, for a damaged one would end a run halfway."""
+    if isinstance(source.reader, ImageFolder):
+        files = [file for split in splits for file in source.reader.members(*source.parts.get(split, (split, None)))]
+        image_folder.check_images((path for path, _ in files), source.shape[2])

@@ -1,0 +1,143 @@
+"""Data sets registered with TFDS: found, prepared where that is allowed, and read."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from keras_resnet.messages import unknown
+from training.config import Data
+from training.data.splits import Splits
+
+EMBEDDED = ("digits",)
+IMAGE_FOLDER = "image_folder"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A data set that TFDS has prepared."""
+
+    builder: tfds.core.DatasetBuilder
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the labels."""
+        return tuple(self.builder.info.features["label"].names)
+
+    @property
+    def shape(self) -> tuple[int | None, int | None, int]:
+        """Height, width and channels of the images; a side is None where it varies."""
+        height, width, channels = self.builder.info.features["image"].shape
+        return height, width, channels or 3
+
+    @property
+    def splits(self) -> Splits:
+        """The splits by name."""
+        return self.builder.info.splits
+
+    def labels(self, split: str) -> np.ndarray:
+        """Give the label of every example of a split, in its order."""
+        dataset = self._read(split, encoded=True).map(lambda example: example["label"])
+        return np.concatenate([*dataset.batch(10_000).as_numpy_iterator()])
+
+    def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
+        """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
+        dataset = self._read(split, encoded=None in self.shape)
+        if members is not None:
+            dataset = dataset.enumerate().filter(lambda index, _: tf.constant(members)[index]).map(lambda _, one: one)
+            # Or Keras, not knowing how many there are, would warn that the data have run out.
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(int(members.sum())))
+        return dataset.map(lambda example: (example["image"], example["label"]), tf.data.AUTOTUNE)
+
+    def _read(self, split: str, encoded: bool) -> tf.data.Dataset:
+        decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
+        # A cache of TFDS's own would come out short wherever Keras drops a reader; see `batches.in_memory`.
+        uncached = tfds.ReadConfig(try_autocache=False)
+        return self.builder.as_dataset(split, shuffle_files=False, decoders=decoders, read_config=uncached)
+
+
+def open_registered(data: Data) -> Registered:
+    """Open a data set that is registered with TFDS; raises ValueError where it is not one of labelled images."""
+    builder = _builder(data)
+    features = builder.info.features
+    if not isinstance(dict(features or {}).get("label"), tfds.features.ClassLabel) or "image" not in features:
+        raise ValueError(f"{data.dataset!r} is not a set of labelled images: its features are {list(features)}.")
+    return Registered(builder)
+
+
+def _builder(data: Data) -> tfds.core.DatasetBuilder:
+    if data.dataset in EMBEDDED:
+        from training.data import digits  # noqa: F401 - registers the builder with TFDS
+    try:
+        builder = tfds.builder(data.dataset, data_dir=data.data_dir)
+    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+        names = [*EMBEDDED, IMAGE_FOLDER, *tfds.list_builders(with_community_datasets=False)]
+        if data.dataset.split("/")[0].split(":")[0] in names:
+            raise ValueError(f"dataset {data.dataset!r}: {str(error).splitlines()[0]}") from error
+        sentence = unknown("data set", data.dataset, names).split(" Allowed:")[0]
+        raise ValueError(f"{sentence} It must be registered with TFDS, {IMAGE_FOLDER!r} or 'digits'.") from error
+    if not builder.is_prepared():
+        prepare(builder, data)
+    return builder
+
+
+def prepare(builder: tfds.core.DatasetBuilder, data: Data) -> None:
+    """Prepare a data set that is not, unless that needs a download that the user has not allowed."""
+    folder = Path(builder.data_dir)  # root / name / configuration, if any / version
+    manual = folder.parents[len(Path(builder.info.full_name).parts) - 1] / "downloads" / "manual"
+    files = builder.url_infos or {}
+    urls = sorted(files)
+    mebibytes = sum(file.size or 0 for file in files.values()) / 2**20
+    size = f"{mebibytes:.0f} MiB" if mebibytes else "an amount it does not state"
+    fetched = f"{size} from {', '.join(urls[:3]) or 'its own source'}{' and more' if len(urls) > 3 else ''}"
+    by_hand = f"Without a network, put the original files into {manual} and pass --download."
+    if data.dataset not in EMBEDDED and not data.download:
+        raise ValueError(
+            f"The data set {data.dataset!r} is not prepared; looked in {builder.data_dir}. If it lies elsewhere, "
+            f"give its folder by --data-dir. --download would fetch {fetched} and prepare it here. {by_hand}"
+        )
+    if data.download:
+        print(f"Preparing {data.dataset!r} in {builder.data_dir}; downloading {fetched}.", flush=True)
+        if not any((manual / Path(url).name).exists() for url in urls):
+            _check_reachable(urls, by_hand)
+    try:
+        with _silenced() if data.dataset in EMBEDDED else contextlib.nullcontext():
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(manual_dir=manual if manual.is_dir() else None)
+            )
+    except ImportError:
+        raise
+    except Exception as error:  # TFDS wraps what its sets and its writers raise, a full disk too, in kinds of its own
+        hint = by_hand if data.download else "Make room or give another folder by --data-dir, and try again."
+        raise ValueError(
+            f"Preparing {data.dataset!r} in {builder.data_dir} failed: {' '.join(str(error).split())[:300]}. {hint}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep TFDS from printing lines and progress bars while it prepares what takes a second."""
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.enable_progress_bar()
+
+
+def _check_reachable(urls: list[str], by_hand: str) -> None:
+    """Ask once, for TFDS itself would try for minutes without a word."""
+    import requests
+
+    for url in urls[:1]:
+        try:
+            requests.head(url, timeout=10, allow_redirects=True)
+        except requests.RequestException as error:
+            raise ValueError(f"{url} cannot be reached ({type(error).__name__}). {by_hand}") from error

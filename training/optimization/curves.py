@@ -1,0 +1,52 @@
+"""Learning rates as functions of the step, which Keras lacks."""
+
+from __future__ import annotations
+
+import keras
+
+
+def piecewise_linear(steps: list[int], rates: list[float]) -> PiecewiseLinear:
+    """Join points by straight lines; points at the same step are joined by a jump."""
+    kept = [index for index in range(len(steps)) if index == 0 or steps[index] > steps[index - 1]]
+    return PiecewiseLinear([steps[index] for index in kept], [rates[index] for index in kept])
+
+
+@keras.saving.register_keras_serializable("training")
+class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that runs in straight lines from point to point, the steps ascending, and stays at the last."""
+
+    def __init__(self, steps: list[int], rates: list[float]):
+        self.steps, self.rates = list(steps), list(rates)
+
+    def __call__(self, step):
+        """Give the rate at a step."""
+        step = keras.ops.cast(step, "float32")
+        rate = keras.ops.convert_to_tensor(self.rates[0], "float32")
+        pairs = zip(self.steps, self.rates, self.steps[1:], self.rates[1:])
+        for begin, low, end, high in pairs:
+            share = keras.ops.clip((step - begin) / (end - begin), 0.0, 1.0)
+            rate = rate + share * (high - low)
+        return rate
+
+    def get_config(self) -> dict:
+        """Return the schedule's configuration."""
+        return {"steps": self.steps, "rates": self.rates}
+
+
+@keras.saving.register_keras_serializable("training")
+class After(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant learning rate for so many steps, and a schedule after it, which counts from there."""
+
+    def __init__(self, steps: int, rate: float, schedule):
+        self.steps, self.rate = steps, rate
+        self.schedule = keras.optimizers.schedules.deserialize(schedule) if isinstance(schedule, dict) else schedule
+
+    def __call__(self, step):
+        """Give the rate at a step."""
+        later = self.schedule(keras.ops.maximum(step - self.steps, 0))
+        return keras.ops.where(step < self.steps, keras.ops.cast(self.rate, later.dtype), later)
+
+    def get_config(self) -> dict:
+        """Return the schedule's configuration."""
+        schedule = keras.optimizers.schedules.serialize(self.schedule)
+        return {"steps": self.steps, "rate": self.rate, "schedule": schedule}

@@ -1,0 +1,129 @@
+"""Optimizers by name: one function each, whose keyword-only arguments are what users may set.
+
+An optimizer is a function `(schedule, rates, **parameters) -> keras.optimizers.Optimizer`. `schedule` turns the highest
+learning rate into that of each step, and `rates` gives layers, by name, a share of it. Keras is imported inside the
+functions, so that `--help` can list them at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from keras_resnet.choices.registry import Range, parse_choice, registering
+
+if TYPE_CHECKING:
+    import keras
+
+OPTIMIZERS: dict[str, Callable] = {}
+optimizer = registering(OPTIMIZERS)
+
+Rate = Annotated[float, Range(0, math.inf, above=True), "highest learning rate"]
+Momentum = Annotated[float, Range(0, 1), "share of the last step that the next one keeps"]
+Nesterov = Annotated[bool, "Nesterov's momentum"]
+L2 = Annotated[float, Range(0, math.inf), "L2 coefficient; decoupled decay for adamw"]
+Decayed = Annotated[Literal["all", "kernels"], "parameters that decay"]
+
+
+def make_optimizer(
+    choice: Mapping[str, Any], schedule: Callable, rates: Mapping[str, float] | None = None
+) -> keras.optimizers.Optimizer:
+    """Make the optimizer of a run."""
+    name, parameters = parse_choice("optimizer", choice, OPTIMIZERS)
+    return OPTIMIZERS[name](schedule, dict(rates or {}), **parameters)
+
+
+@optimizer("sgd")
+def sgd(
+    schedule,
+    rates,
+    *,
+    learning_rate: Rate = 0.1,
+    momentum: Momentum = 0.9,
+    nesterov: Nesterov = False,
+    weight_decay: L2 = 1e-4,
+    decayed: Decayed = "all",
+):
+    """SGD with momentum, and weight decay as L2 regularization.
+
+    Args:
+        schedule: function of the highest learning rate.
+        rates: dict of names of layers to shares of the learning rate.
+        learning_rate: float, the highest.
+        momentum: float.
+        nesterov: bool.
+        weight_decay: float, added to the gradient as `weight_decay * weight`.
+        decayed: "all" parameters, or "kernels" only.
+
+    Returns:
+        L2SGD.
+
+    Source: arXiv 1512.03385, section 3.4.
+    """
+    from training.optimization.rules import L2SGD
+
+    return L2SGD(schedule(learning_rate), momentum, nesterov, weight_decay, decayed=decayed, rates=rates)
+
+
+@optimizer("muon")
+def muon(
+    schedule,
+    rates,
+    *,
+    learning_rate: Rate = 0.2,
+    kernel_rate: Annotated[float, Range(0, math.inf, above=True), "highest rate of convolution kernels"] = 0.015,
+    momentum: Momentum = 0.9,
+    nesterov: Nesterov = True,
+    weight_decay: L2 = 5e-4,
+    decayed: Decayed = "kernels",
+):
+    """Muon for convolution kernels, SGD for all other parameters.
+
+    Args:
+        schedule: function of the highest learning rate.
+        rates: dict of names of layers to shares of the learning rate.
+        learning_rate: float, the highest of the parameters that follow SGD.
+        kernel_rate: float, the highest of the convolution kernels; it follows the same schedule.
+        momentum: float, of all parameters.
+        nesterov: bool, of the parameters that follow SGD.
+        weight_decay: float, of the parameters that follow SGD.
+        decayed: "all" of these, or "kernels" only, which is the classifier's.
+
+    Returns:
+        Muon.
+
+    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+    """
+    from training.optimization.rules import Muon
+
+    common = {"l2": weight_decay, "decayed": decayed, "rates": rates, "kernel_ratio": kernel_rate / learning_rate}
+    return Muon(schedule(learning_rate), momentum, nesterov, **common)
+
+
+@optimizer("adamw")
+def adamw(
+    schedule,
+    rates,
+    *,
+    learning_rate: Rate = 0.001,
+    weight_decay: L2 = 0.01,
+    decayed: Decayed = "kernels",
+):
+    """Adam with decoupled weight decay.
+
+    Args:
+        schedule: function of the highest learning rate.
+        rates: dict of names of layers to shares of the learning rate.
+        learning_rate: float, the highest.
+        weight_decay: float, share of a parameter that goes in a step, times the learning rate.
+        decayed: "all" parameters, or "kernels" only.
+
+    Returns:
+        AdamW.
+
+    Source: arXiv 1711.05101, algorithm 2.
+    """
+    from training.optimization.rules import AdamW
+
+    return AdamW(schedule(learning_rate), weight_decay, decayed=decayed, rates=rates)
