@@ -115,6 +115,21 @@ def test_zeros_behind_the_activation_of_a_stem_are_the_same_function(tmp_path):
     assert relative_error(outputs(model, x), run(state, x.transpose(0, 3, 1, 2).astype("float64"))) < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("choices", "differs"), [({}, False), ({"padding": "same"}, True), ({"activation": "gelu"}, True)]
+)
+def test_network_that_does_not_carry_its_architecture_is_compared_by_its_layers(choices, differs, tmp_path):
+    path = saved(torch_networks.cifar(1), tmp_path)
+    network = read_checkpoint(path).architecture().replace(**choices)
+    built = keras_resnet.ResNet(network, classes=10)
+    model = keras_resnet.ResidualNetwork(built.input, built.output)  # as a .keras file of version 0.1.0 holds it
+    if differs:
+        with pytest.raises(ValueError, match=f"would compute something else: {next(iter(choices))} is "):
+            load_weights_from(model, path)
+    else:
+        load_weights_from(model, path)
+
+
 @pytest.mark.parametrize("depth", [20, 32, 56])
 @pytest.mark.parametrize("suffix", ["npz", "th"])
 def test_public_cifar_networks_give_their_reference_logits(depth, suffix):
