@@ -17,12 +17,12 @@ from keras_resnet.interrupts import saying
 from keras_resnet.startup import called, start_keras
 from training.__main__ import DEFAULT_RECIPE
 from training.command_line import option, run
-from training.config import RunConfig, former, load_recipe, make_config, recipe_names
+from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import flatten, lay_over
-from training.config.files import is_former, read_mapping
+from training.config.files import read_mapping
 from training.options import read_options
 from tuning.space.reading import RESERVED, default_space
-from tuning.study import Settings, Study, make_study, without_searched
+from tuning.study import Settings, Study, former_fields, make_study, without_searched
 
 PROGRAM = called("tuning")
 # Fields that cannot be searched, and are those of all trials.
@@ -119,8 +119,7 @@ def how_to_go_on(folder: Path) -> str:
 
 def starting_fields(described: Mapping[str, Any], recipe: str | None) -> dict[str, Any]:
     """Give the fields, by path, that the options lie over: those of the recipe and of the study file."""
-    given = described.get("fields") or {}
-    given = former.translate(given) if is_former(given) else given
+    given = former_fields(described) or described.get("fields") or {}
     own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
     return lay_over(lay_over(load_recipe(recipe) if recipe else {}, given), own)
 

@@ -15,8 +15,8 @@ from tuning.study import Study, read_study
 
 TRIALS, FINALS = "trials", "finals"
 TRIAL_FILE, OUTCOME_FILE = "trial.json", "outcome.json"
-# How a run ended: at its end; early, because it was hopeless; with an error of its own; its process was killed; with
-# an error from outside, such as a full disk.
+# How a run ended: complete; early, by the median stopping rule; with an error of its own; killed; with an error from
+# outside, such as a full disk.
 COMPLETED, STOPPED, FAILED, KILLED, FAULT = "completed", "stopped", "failed", "killed", "fault"
 RUNNING = "running"
 

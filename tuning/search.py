@@ -31,7 +31,7 @@ from tuning.results import (
     write_text,
     write_trial,
 )
-from tuning.study import STUDY_FILE, Study, make_study
+from tuning.study import STUDY_FILE, Study, former_fields, make_study
 
 LOCAL = "127.0.0.1:0"
 # What of a study, and of its fields, may be another when it goes on: how long it lasts, and where it runs.
@@ -76,7 +76,13 @@ def check_folder(folder: Path, study: Study) -> None:
     path = folder / STUDY_FILE
     if not path.is_file():
         raise ValueError(f"{folder} is no study (it has no {STUDY_FILE}), so nothing is written there.")
-    before, now = (_decisive(one) for one in (make_study(read_mapping(path), str(path)), study))
+    settings = read_mapping(path)
+    if former_fields(settings):
+        raise ValueError(
+            f"{folder} holds a study of version 0.1.0, which cannot go on, because augmentation draws other random "
+            "numbers today; its report can still be written. Give another --study-dir."
+        )
+    before, now = (_decisive(one) for one in (make_study(settings, str(path)), study))
     changed = [name for name in now if before[name] != now[name]]
     if changed:
         raise ValueError(
@@ -86,10 +92,10 @@ def check_folder(folder: Path, study: Study) -> None:
 
 
 def _decisive(study: Study) -> dict[str, Any]:
-    """Give the settings that decide what a study finds, its fields last."""
+    """Give the settings that decide what a study finds."""
     settings = {name: value for name, value in study.model_dump().items() if name not in BUDGET}
     fields = {path: value for path, value in flatten(settings.pop("fields")).items() if path not in PLACE}
-    return {**settings, "fields": fields}
+    return {"space": settings.pop("space"), **settings, "fields": fields}
 
 
 def check_workers(workers: int, address: str | None) -> None:
@@ -166,7 +172,7 @@ def write_hparams(results: StudyResults) -> None:
 def plan_text(oracle: Proposals) -> str:
     """Say in a line what is about to be searched."""
     study = oracle.study
-    size = f"{len(oracle.listed):,} points" if oracle.listed is not None else "endless"
+    size = f"{len(oracle.listed):,} points" if oracle.listed is not None else "infinite"
     limits = {"trials": study.trials, "epochs": study.total_epochs, "hours": study.hours}
     budget = ", ".join(f"{value:g} {name}" for name, value in limits.items() if value) or "all points"
     seeds = count_text(study.repeats, "seed")

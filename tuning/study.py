@@ -17,7 +17,7 @@ from training.config.fields import choice_of, flatten, lay_over, name_of, nest
 from training.config.files import is_former, read_mapping
 from training.config.groups import REGISTRIES
 from tuning.space.dimensions import Space
-from tuning.space.reading import parse_space, searched_paths
+from tuning.space.reading import parse_space, read_space, searched_paths
 
 OBJECTIVES: dict[str, str] = {"accuracy": "max", "loss": "min"}
 STUDY_FILE = "study.yaml"
@@ -71,10 +71,10 @@ class Study(Settings):
         return OBJECTIVES[self.objective]
 
     def config(self, fields: Mapping[str, Any], repeat: int = 0, epochs: int | None = None) -> RunConfig:
-        """Describe a run on the training set without its validation split.
+        """Describe a run of a point on the training set without its validation split.
 
         Args:
-            fields: mapping, the fields of a point of the space.
+            fields: mapping, as of `Space.fields`.
             repeat: int, from 0.
             epochs: int, instead of the length that the study gives.
 
@@ -85,22 +85,11 @@ class Study(Settings):
             ValueError: a field or its value is not allowed.
         """
         own = {"validation": self.validation, "data.validation_seed": self.seed, "test_split": None}
-        length = {} if epochs is None else {"epochs": epochs}
+        length = {} if epochs is None else {"epochs": epochs, "iterations": None}
         return self.final_config({**fields, **own, **length}, repeat)
 
     def final_config(self, fields: Mapping[str, Any], repeat: int = 0) -> RunConfig:
-        """Describe a run on the whole training set, to be tested on the test set.
-
-        Args:
-            fields: mapping, the fields of a point of the space.
-            repeat: int, from 0.
-
-        Returns:
-            RunConfig.
-
-        Raises:
-            ValueError: a field or its value is not allowed.
-        """
+        """Describe a run of a point, as `config` does, on the whole training set, to be tested on the test set."""
         return make_config({**fields, "seed": self.seed * 1000 + repeat}, "the space", self.fields)
 
     def problem(self, fields: Mapping[str, Any]) -> str | None:
@@ -116,7 +105,9 @@ class Study(Settings):
 
     def to_yaml(self) -> str:
         """Write the study as YAML."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        settings = self.model_dump(mode="json")
+        what = {name: settings.pop(name) for name in ("fields", "space")}
+        return yaml.safe_dump({**what, **settings}, sort_keys=False)
 
 
 def make_study(settings: Mapping[str, Any], origin: str) -> Study:
@@ -138,9 +129,8 @@ def make_study(settings: Mapping[str, Any], origin: str) -> Study:
     settings = dict(settings)
     recipe = settings.pop("recipe", None)
     space = settings.get("space") or {}
-    parse_space(space)
-    given = settings.get("fields") or {}
-    given = former.translate(given) if is_former(given) else given
+    read_space(space)
+    given = former_fields(settings) or settings.get("fields") or {}
     base = without_searched(flatten(load_recipe(recipe)), space) if recipe else {}
     fields = nest(lay_over(base, given, origin))
     try:
@@ -156,7 +146,7 @@ def without_searched(fields: Mapping[str, Any], space: Mapping[str, Any]) -> dic
 
 
 def read_study(folder: Path) -> Study:
-    """Read the description of a study from its folder.
+    """Read the description of a study from its folder, one of version 0.1.0 as far as a report needs it.
 
     Args:
         folder: Path.
@@ -170,4 +160,13 @@ def read_study(folder: Path) -> Study:
     path = folder / STUDY_FILE
     if not path.is_file():
         raise ValueError(f"{folder} is no study: it has no {STUDY_FILE}. `python -m tuning` makes one.")
-    return make_study(read_mapping(path), str(path))
+    settings = read_mapping(path)
+    if fields := former_fields(settings):
+        return Study(**{**settings, "fields": nest(fields)})
+    return make_study(settings, str(path))
+
+
+def former_fields(settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Translate the fields of a study of version 0.1.0, which wrote them without groups; None of any other."""
+    fields = settings.get("fields") or {}
+    return former.translate(fields) if is_former(fields) else None

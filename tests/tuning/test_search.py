@@ -177,7 +177,7 @@ def test_killed_worker_raising_trial_and_nan_leave_a_complete_study(describe, tm
     owner = owner_of(folder, first)
     os.kill(owner, signal.SIGKILL)
     printed = command.finish()
-    assert re.search(r"trial 0000: its worker worker\d is gone; it begins anew", printed)
+    assert re.search(r"trial 0000: its worker worker\d is lost; it is run again", printed)
     trials = {tuple(trial.values.values()): trial for trial in read_results(folder).trials}
     assert len(trials) == 4
     good, nan, large, both = (

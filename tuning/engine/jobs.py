@@ -1,4 +1,4 @@
-"""One run of a trial, in a process of its own: what it takes from the machine ends with it, and so does its harm."""
+"""One run of a trial, in a process of its own: memory that it takes, or a crash, ends with it."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from tuning.results import (
 if TYPE_CHECKING:
     import keras
 
-# Runs that must have come as far before a median of theirs ends another.
-RIVALS = 5
-HOPELESS = "worse than the median of the runs before it at the same epoch"
+# Complete runs from which on their median at an epoch stops others.
+FEWEST_RUNS = 5
+BELOW_MEDIAN = "worse than the median of the runs before it at the same epoch"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +104,9 @@ def execute(job: Job) -> Outcome:
 
 @functools.cache
 def processes() -> multiprocessing.context.BaseContext:
-    """Give the way to make processes in no time: from one that has imported TensorFlow and done nothing else.
+    """Give the context that starts processes fast: they fork from a server that has only imported TensorFlow.
 
-    That one begins to import at once, while the caller goes on; all processes under it share it.
+    The server begins to import at once, while the caller goes on; the processes that it starts share it.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras_resnet", "training.run", "tuning.engine.workers"])
@@ -150,7 +150,7 @@ def settle(log: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is gone: two must never write into one run folder."""
+    """End this process when the one that started it has ended: two must never write into one run folder."""
     multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 
@@ -183,7 +183,7 @@ def attempt(job: Job) -> Outcome:
         seconds=time.perf_counter() - began,
         parameters=observer.parameters,
         multiply_adds=observer.multiply_adds,
-        reason=HOPELESS if observer.stopped else "",
+        reason=BELOW_MEDIAN if observer.stopped else "",
     )
 
 
@@ -193,7 +193,7 @@ def _sentence(error: Exception) -> str:
 
 
 def observing(job: Job) -> keras.callbacks.Callback:
-    """Make the callback that notes what a network costs, and ends a run that is hopeless."""
+    """Make the callback that notes what a network costs, and applies the median stopping rule."""
     import keras
 
     from keras_resnet.analysis import count_multiply_adds, count_parameters
@@ -206,13 +206,13 @@ def observing(job: Job) -> keras.callbacks.Callback:
             self.multiply_adds = count_multiply_adds(self.model)
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-            if job.stop == "median" and epoch + 1 >= job.grace and is_hopeless(job, epoch + 1, logs):
+            if job.stop == "median" and epoch + 1 >= job.grace and is_below_median(job, epoch + 1, logs):
                 self.stopped = self.model.stop_training = True
 
     return Observer()
 
 
-def is_hopeless(job: Job, epoch: int, logs: Mapping[str, float]) -> bool:
+def is_below_median(job: Job, epoch: int, logs: Mapping[str, float]) -> bool:
     """Tell whether a run is worse than the median of all complete runs of its study at the same epoch.
 
     Source: Golovin et al., "Google Vizier", 2017, section 3.2.1, with the objective of the epoch itself.
@@ -223,7 +223,7 @@ def is_hopeless(job: Job, epoch: int, logs: Mapping[str, float]) -> bool:
     folders = [file.parent for file in job.folder.parents[1].glob(f"*/seed-*/{OUTCOME_FILE}")]
     complete = [folder for folder in folders if read_outcome(folder).status == COMPLETED]
     rows = [row for folder in complete for row in RunFolder(folder).read_metrics() if row["epoch"] == epoch]
-    if len(rows) < RIVALS:
+    if len(rows) < FEWEST_RUNS:
         return False
     median = statistics.median(row[name] for row in rows)
     return logs[name] < median if job.objective == "accuracy" else logs[name] > median

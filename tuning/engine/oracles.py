@@ -27,7 +27,7 @@ from tuning.study import Study
 # keras-tuner 1.4.8 prints the value of each condition that it sends to a worker.
 conditions.print = lambda *_: None
 
-# Draws from an endless space before it is taken for one in which nothing is possible.
+# Draws from an infinite space before the search takes it for one without possible points.
 DRAWS = 1000
 # Times that a trial is begun; one whose processes are killed again and again is given up.
 ATTEMPTS = 2
@@ -159,7 +159,7 @@ class Proposals:
 
     @synchronized
     def release(self, tuner_id: str) -> str | None:
-        """Take the trial of a worker that is gone; another worker gets it, unless it was begun too often.
+        """Take the trial of a lost worker back; another worker gets it, unless it was begun too often.
 
         Returns:
             str, the trial's id; None where the worker had none.
@@ -178,7 +178,7 @@ class Proposals:
         return trial.trial_id
 
     def silent(self, lease: float) -> list[str]:
-        """Name the workers with a trial that gave no sign of life for `lease` seconds."""
+        """Name the workers with a trial of which no heartbeat came for `lease` seconds."""
         now = monotonic()
         return [tuner_id for tuner_id in list(self.ongoing_trials) if now - self._seen.get(tuner_id, now) > lease]
 
@@ -204,10 +204,9 @@ class Proposals:
     def reload(self) -> None:
         """Read the state; trials that were running when it was written run again."""
         super().reload()
-        for trial in self.trials.values():
-            if trial.status == TrialStatus.RUNNING and trial.trial_id not in self._retry_queue:
-                self._retry_queue.append(trial.trial_id)
-        self._retry_queue.sort(reverse=True)  # it is taken from the end
+        # keras-tuner writes its state before it takes a trial that has ended from those that run.
+        again = [trial.trial_id for trial in self.trials.values() if trial.trial_id not in self.end_order]
+        self._retry_queue = sorted(again, reverse=True)  # it is taken from the end
         # That the whole study was stopped is not held against the trials that ran then.
         self._attempts = dict.fromkeys(self._attempts, 0)
 

@@ -12,7 +12,7 @@ from tuning.engine.oracles import Proposals
 from tuning.engine.workers import FAULT_FILE, work_here
 from tuning.results import KILLED, TRIALS, Outcome, read_trial, write_outcome
 
-# Seconds without a sign of life after which a worker is taken for gone.
+# Seconds without a heartbeat after which a worker is taken for lost.
 LEASE = 120.0
 # Workers that end one after another, without a trial ending in between, before the search gives up.
 DEATHS = 6
@@ -41,17 +41,17 @@ def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
     except RuntimeError as error:
         raise ValueError(f"Cannot listen at {address}: is it an address of this machine, and free?") from error
     server.start()
-    crew = Crew(oracle, folder, f"{address.rpartition(':')[0]}:{port}", workers)
+    pool = WorkerPool(oracle, folder, f"{address.rpartition(':')[0]}:{port}", workers)
     try:
         while not oracle.finished:
-            crew.tend()
+            pool.replace_ended()
             check_fault(oracle, folder)
             for name in oracle.silent(LEASE):
                 release(oracle, folder, name)
             time.sleep(0.1)
-        crew.wait()
+        pool.wait()
     finally:
-        crew.dismiss()
+        pool.kill()
         server.stop(grace=5).wait()
 
 
@@ -64,12 +64,12 @@ def check_fault(oracle: Proposals, folder: Path) -> None:
 
 
 def release(oracle: Proposals, folder: Path, name: str) -> None:
-    """Take the trial of a worker that is gone."""
+    """Take the trial of a lost worker back."""
     trial_id = oracle.release(name)
     if trial_id is None:
         return
     if oracle.trials[trial_id].status != "FAILED":
-        print(f"trial {trial_id}: its worker {name} is gone; it begins anew", flush=True)
+        print(f"trial {trial_id}: its worker {name} is lost; it is run again", flush=True)
         return
     for run in read_trial(folder / TRIALS / trial_id).runs:
         if run.outcome is None:
@@ -77,7 +77,7 @@ def release(oracle: Proposals, folder: Path, name: str) -> None:
     oracle.on_end(trial_id)
 
 
-class Crew:
+class WorkerPool:
     """The workers of this machine, which are started with it."""
 
     def __init__(self, oracle: Proposals, folder: Path, chief: str, size: int):
@@ -94,8 +94,8 @@ class Crew:
         self.processes[name].start()
         print(f"{name} is process {self.processes[name].pid}", flush=True)
 
-    def tend(self) -> None:
-        """Replace the workers that ended; a ValueError says that they all end without a trial done."""
+    def replace_ended(self) -> None:
+        """Start others for the workers that ended; a ValueError says that they all end without a trial done."""
         done = len(self.oracle.end_order)
         if done > self.ended:
             self.deaths, self.ended = 0, done
@@ -112,13 +112,13 @@ class Crew:
             self._start(place)
 
     def wait(self, seconds: float = 30.0) -> None:
-        """Wait for the workers to hear that there is nothing left to do."""
+        """Wait until the workers have heard that there are no more trials."""
         until = time.monotonic() + seconds
         for process in self.processes.values():
             process.join(max(0.0, until - time.monotonic()))
 
-    def dismiss(self) -> None:
-        """End all workers, and with them the runs that they wait for."""
+    def kill(self) -> None:
+        """Kill all workers; the runs that they wait for end with them."""
         for process in self.processes.values():
             process.kill()
             process.join()

@@ -19,7 +19,7 @@ from tuning.engine.oracles import ORACLE_FOLDER, ORACLES
 from tuning.results import FAILED, FAULT, KILLED, TRIALS, write_text, write_trial
 from tuning.study import Study, read_study
 
-# Seconds between the signs of life that a worker gives while a trial runs.
+# Seconds between the heartbeats of a worker while a trial runs.
 HEARTBEAT = 5.0
 # Where a worker says what fault of the search itself it met.
 FAULT_FILE = "fault.txt"
@@ -38,13 +38,13 @@ class StudyTuner(BaseTuner):
         threading.Event().wait(0.1)
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial, *_: Any, **__: Any) -> dict[str, float]:
-        """Run a trial with each of its seeds, giving signs of life meanwhile; return the objective's mean.
+        """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean.
 
         What is raised tells keras-tuner how it ended: FailedTrialError, the trial failed; RuntimeError, a run was
         killed, and the trial goes to the next worker that asks; FatalError, something else is at fault.
         """
         scores = []
-        with self._beating(trial.trial_id):
+        with self._heartbeat(trial.trial_id):
             for job in self._jobs(trial):
                 outcome = execute(job)
                 if outcome.status == FAILED:
@@ -77,7 +77,7 @@ class StudyTuner(BaseTuner):
         ]
 
     @contextlib.contextmanager
-    def _beating(self, trial_id: str) -> Iterator[None]:
+    def _heartbeat(self, trial_id: str) -> Iterator[None]:
         """Ask for the trial again and again, by which the chief knows that this worker lives."""
         ended = threading.Event()
 
@@ -96,11 +96,12 @@ class StudyTuner(BaseTuner):
 
 def planned_epochs(study: Study) -> int:
     """Give the epochs of a run; a ValueError says that the data set or the fields do not work."""
-    from training.data import datasets  # imports TensorFlow Datasets
+    from training.data.datasets import open_source  # imports TensorFlow Datasets
     from training.plan import Plan
 
-    config = study.config({})
-    return Plan.of(datasets.open_source(config.data), config).epochs
+    space = study.parsed_space
+    config = study.config(space.fields(next(space.points(coarse=True))))
+    return Plan.of(open_source(config.data), config).epochs
 
 
 def work(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:

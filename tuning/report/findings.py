@@ -44,6 +44,11 @@ class Findings:
         repeats = self.results.study.repeats
         return self.noise and self.noise.reach(repeats, repeats)
 
+    @property
+    def effects_by_weight(self) -> list[Effect]:
+        """The effects, the surest first."""
+        return sorted(self.effects, key=lambda effect: (effect.p is None, effect.p or 0.0, -(effect.share or 0.0)))
+
     def verdict(self, trial: TrialResult) -> str:
         """Say whether a trial is within noise of the best one."""
         if trial == self.best:

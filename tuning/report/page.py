@@ -1,4 +1,4 @@
-"""The page of a report: a template gives it as Markdown, of which the HTML is made."""
+"""The page of a report: a template writes it in Markdown, which is converted to HTML."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from markupsafe import Markup
 from tuning.report import sentences, tables
 from tuning.report.findings import Findings
 from tuning.report.leaderboard import leaderboard_rows
-from tuning.report.wording import count_text, listing
+from tuning.report.wording import count_text
 
-LEADERBOARD = 20  # rows on the page
 NUMBER = re.compile(r"[-−≤≥<\d.,e± %–()]+|unknown")  # noqa: RUF001 - what stands in a column of numbers
 
 
 def write_markdown(findings: Findings, pictures: Mapping[str, bytes]) -> str:
     """Write the page as Markdown, its pictures as files beside it."""
-    return tidy(templates().get_template("report.md.j2").render(pictures=pictures, **_content(findings)))
+    return tidy(templates().get_template("report.md.j2").render(findings=findings, pictures=pictures))
 
 
 def tidy(page: str) -> str:
@@ -59,42 +58,20 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"count": count_text, "quote": shlex.quote}
+    made.globals |= {"count": count_text, "quote": shlex.quote, "yaml": to_yaml, "leaderboard_rows": leaderboard_rows}
+    made.globals |= {"sentences": sentences, "tables": tables}
     made.filters["numeric"] = are_numbers
     return made
-
-
-def _content(findings: Findings) -> dict[str, Any]:
-    """Give what the page says, by the names that the template uses."""
-    study = findings.results.study
-    names = listing([dimension.name for dimension in study.parsed_space.searched]) or "one point"
-    by_importance = sorted(
-        findings.effects, key=lambda effect: (effect.p is None, effect.p or 0.0, -(effect.share or 0))
-    )
-    return {
-        "findings": findings,
-        "title": f"Study of {names} on {tables.common_field(findings, 'dataset')}",
-        "folder": findings.results.folder.resolve().name,
-        "space": yaml.safe_dump(study.space, sort_keys=False, default_flow_style=None).rstrip(),
-        "unfinished": sentences.unfinished(findings),
-        "headline": sentences.headline(findings) if findings.ranked else "",
-        "why_none": sentences.why_none(findings),
-        "basis": sentences.basis(findings),
-        "what_matters": sentences.what_matters(by_importance),
-        "untold": sentences.untold(findings),
-        "leaderboard": leaderboard_rows(findings, LEADERBOARD),
-        "finals": tables.finals_rows(findings),
-        "cells": tables.pair_rows(findings) if findings.pair else [],
-        "effects": tables.effect_rows(by_importance),
-        "levels": tables.level_rows(findings),
-        "lost": tables.lost_rows(findings),
-        "method": tables.method_rows(findings),
-    }
 
 
 def are_numbers(rows: list[list[str]]) -> list[bool]:
     """Tell of each column of a table whether all that stands below its name is a number."""
     return [all(map(NUMBER.fullmatch, column)) for column in zip(*rows[1:])]
+
+
+def to_yaml(space: Mapping[str, Any]) -> str:
+    """Write a search space as it stands in a study's file."""
+    return yaml.safe_dump(dict(space), sort_keys=False, default_flow_style=None).rstrip()
 
 
 def escape_markdown(text: str) -> str:

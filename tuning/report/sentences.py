@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 
+from training.config import FIELDS, SHORT
+from training.config.fields import flatten
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
 from tuning.report.wording import count_text, listing, point_text
 from tuning.results import FAILED, KILLED, RUNNING, STOPPED, TrialResult
 from tuning.space.dimensions import Choice
+from tuning.space.reading import searched_paths
 
 ALPHA = 0.05
+
+
+def title(findings: Findings) -> str:
+    """Name the study by what it searched."""
+    names = listing([dimension.name for dimension in findings.results.study.parsed_space.searched]) or "one point"
+    return f"Study of {names} on {common_field(findings, 'dataset')}"
+
+
+def common_field(findings: Findings, name: str) -> str:
+    """Write a field of a run that all trials have in common; "searched" where it is not."""
+    study, path = findings.results.study, SHORT[name]
+    if path in searched_paths(study.space):
+        return "searched"
+    value = flatten(study.fields).get(path, FIELDS[path].default)
+    return "the default" if value is None else str(value)
 
 
 def headline(findings: Findings) -> str:
@@ -78,11 +96,12 @@ def what_matters(effects: list[Effect]) -> str:
 
 
 def untold(findings: Findings) -> str:
-    """Name the dimensions that leave a choice and of which the trials tell nothing."""
+    """Name the searched dimensions that the trials tell nothing of; empty where there are none."""
     known = {effect.name for effect in findings.effects}
     dimensions = findings.results.study.parsed_space.all_dimensions
     open_ones = [part.name for part in dimensions if not (isinstance(part, Choice) and len(part.options) == 1)]
-    return listing([name for name in open_ones if name not in known])
+    names = listing([name for name in open_ones if name not in known])
+    return f" Too few trials or levels to tell: {names}." if names else ""
 
 
 def reason_of(trial: TrialResult) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.config import FIELDS, SHORT
-from training.config.fields import flatten
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
-from tuning.report.sentences import reason_of
+from tuning.report.sentences import common_field, reason_of
 from tuning.report.statistics import noise, within_noise
 from tuning.report.wording import NONE, VERDICTS, Measure, count_text, listing, point_text, value_text
 from tuning.results import FAILED, KILLED, STOPPED, TrialResult, deviation
-from tuning.space.reading import searched_paths
 
 Rows = list[list[str]]
 
@@ -122,12 +119,3 @@ def method_rows(findings: Findings) -> Rows:
         "network": common_field(findings, "network"),
     }
     return [["", ""], *([name, fact] for name, fact in facts.items())]
-
-
-def common_field(findings: Findings, name: str) -> str:
-    """Write a field of RunConfig that all trials have in common; "searched" where it is not."""
-    study, path = findings.results.study, SHORT[name]
-    if path in searched_paths(study.space):
-        return "searched"
-    value = flatten(study.fields).get(path, FIELDS[path].default)
-    return "the default" if value is None else str(value)

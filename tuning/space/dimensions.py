@@ -42,6 +42,11 @@ class Choice(_Named):
 
     options: tuple[Option, ...]
 
+    @property
+    def extremes(self) -> list[Any]:
+        """The values that decide whether all of its values are allowed."""
+        return [option.value for option in self.options]
+
     def option(self, label: str) -> Option:
         """Find an option by its label."""
         return next(option for option in self.options if option.label == label)
@@ -61,6 +66,11 @@ class Range(_Named):
     high: float
     scale: str  # "linear" or "log"
     count: int | None  # the number of points of a grid
+
+    @property
+    def extremes(self) -> list[Any]:
+        """The values that decide whether all of its values are allowed."""
+        return [self.low, self.high]
 
     @property
     def is_whole(self) -> bool:
@@ -118,7 +128,7 @@ class Space:
 
     def fields(self, values: Values) -> dict[str, Any]:
         """Turn a point into fields of a run; values of other things are passed over."""
-        return {name: value for dimension in self.dimensions for name, value in _fields(dimension, values).items()}
+        return {dimension.name: _value(dimension, values) for dimension in self.dimensions}
 
 
 def _product(dimensions: tuple[Dimension, ...], coarse: bool) -> Iterator[dict[str, Any]]:
@@ -143,13 +153,9 @@ def _walk(
             yield from _walk(dimension.option(value).parameters, values, (*ancestors, (dimension.name, value)))
 
 
-def _fields(dimension: Dimension, values: Values) -> dict[str, Any]:
-    """Give what a dimension makes of the fields, by the last part of its name."""
-    field = dimension.short_name
+def _value(dimension: Dimension, values: Values) -> Any:
     if isinstance(dimension, Range):
-        return {field: values[dimension.name]}
+        return values[dimension.name]
     option = dimension.option(values[dimension.name])
-    parameters = dict(option.fixed)
-    for parameter in option.parameters:
-        parameters |= _fields(parameter, values)
-    return {field: {"name": option.value, **parameters} if parameters else option.value}
+    searched = {parameter.short_name: _value(parameter, values) for parameter in option.parameters}
+    return {"name": option.value, **option.fixed, **searched} if option.fixed or searched else option.value

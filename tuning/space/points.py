@@ -9,7 +9,7 @@ from typing import Any
 from tuning.space.dimensions import Choice, Dimension, Space
 from tuning.space.reading import signature
 
-# A space of at most as many points is gone through as a list, so that each is tried once and none is drawn in vain.
+# A space of at most as many points is listed, so that each is tried once and no draw is wasted.
 LISTED = 10_000
 
 

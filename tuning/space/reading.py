@@ -1,50 +1,58 @@
 """The search space as data: fields of a run that are a choice or a range, with parameters where they apply.
 
-A space is a mapping of fields of `RunConfig` to what they may be:
+A space is a mapping of fields of `RunConfig`, by short name or path, to what they may be:
 
     activation: [relu, gelu, {name: trainable_swish, beta: {low: 0.5, high: 2}}]    # beta exists for Swish alone
-    shortcut: [A, B, {name: exclusive_gating, bias: [-10, -6, -3]}]
     optimizer: [{name: sgd, learning_rate: {low: 0.02, high: 0.4, scale: log}}, adamw]
+    augmentation: [[], [flip], [flip, {name: pad_crop, pixels: 2}]]
     batch_size: {low: 64, high: 256, scale: log, points: 3}
 
 A list is a choice; `low` and `high` are a range, on a linear or logarithmic scale, that a grid needs `points` of; any
-other value is fixed. Fields are named as in a configuration, by short name or path; what stands beside a `name` are
-parameters of that option.
+other value is fixed. What stands beside the `name` of an activation, a shortcut, an optimizer, a schedule or a loss are
+its parameters, each of them fixed, a choice or a range again; a fixed list stands in a list of its own.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
 import yaml
 
-from keras_resnet.choices.registry import describe
+from keras_resnet.choices.activations import LAYERS
+from keras_resnet.choices.registry import describe, parse_choice
+from keras_resnet.choices.shortcuts import SHORTCUTS
 from keras_resnet.messages import unknown
 from training.config import FIELDS, SHORT, former
-from training.config.fields import CHOICES, choice_of, name_of
+from training.config.fields import CHOICES, choice_of, flatten, name_of
 from training.config.groups import REGISTRIES
+from training.config.text import write_inline
 from tuning.space.dimensions import Choice, Dimension, Option, Range, Space
 
 # What the study itself decides, or what makes no network better.
-RESERVED = (
-    "seed",
-    "data.validation",
-    "data.validation_seed",
-    "data.data_dir",
-    "data.download",
-    "data.test_split",
-    "data.train_split",
-    "hardware.devices",
-)
+RESERVED = ("seed", "data.validation", "data.validation_seed", "data.test_split", "data.train_split", "data.data_dir")
+RESERVED += ("data.download", "hardware.devices")
 SCALES = ("linear", "log")
+# The registries of the choices that take parameters, by path.
+PARAMETERS: dict[str, Mapping[str, Callable]] = {path: REGISTRIES[path] for path in CHOICES if path in REGISTRIES}
+PARAMETERS |= {"network.activation": LAYERS, "network.shortcut": SHORTCUTS}
 
 
-def parse_space(space: Mapping[str, Any]) -> Space:
-    """Read a search space and check all that can be said without building a network.
+def path_of(field: str) -> str:
+    """Give the path of a field that is written by its short name or its path."""
+    return SHORT.get(field, field)
+
+
+def searched_paths(space: Mapping[str, Any]) -> set[str]:
+    """Give the paths of the fields that a space searches."""
+    return set(map(path_of, space))
+
+
+def read_space(space: Mapping[str, Any]) -> Space:
+    """Read a search space, and check all that can be said without making a network.
 
     Args:
         space: mapping of fields of `RunConfig` to what they may be; see the head of this module.
@@ -53,34 +61,59 @@ def parse_space(space: Mapping[str, Any]) -> Space:
         Space.
 
     Raises:
-        ValueError: it is empty, a field is unknown or not to be searched, or stands in two places, a range is upside
-            down, an option stands twice.
+        ValueError: it is empty, a field or parameter is unknown or not to be searched, or stands in two places, a value
+            of a parameter is not allowed, a range is upside down, an option stands twice.
     """
     if not isinstance(space, Mapping) or not space:
         raise ValueError("The search space is empty: name at least one field, as in {activation: [relu, gelu]}.")
     for field in space:
-        _check_field(field)
-    dimensions = tuple(_dimension(field, field, description) for field, description in space.items())
-    searched = searched_paths(space)
-    for dimension, option, parameter in _parameters(dimensions):
-        path = f"{SHORT.get(dimension, dimension)}.{parameter}"
-        if path in searched:
-            raise ValueError(
-                f"{name_of(path)} is searched twice: by itself, and as a parameter of {dimension} {option}."
-            )
-    return Space(dimensions)
+        _check_known(field)
+        if path_of(field) in RESERVED:
+            raise ValueError(f"{field!r} cannot be searched: it is the same for all trials, or the study sets it.")
+    flatten(dict.fromkeys(space))  # names what is given twice
+    parsed = parse_space(space)
+    for dimension in parsed.dimensions:
+        if isinstance(dimension, Choice):
+            for option in dimension.options:
+                _check_option(dimension, option, searched_paths(space))
+    return parsed
 
 
-def searched_paths(space: Mapping[str, Any]) -> set[str]:
-    """Give the paths of the fields that a space searches."""
-    return {SHORT.get(field, field) for field in space}
+def _check_known(field: str) -> None:
+    path = path_of(field)
+    parameters = {name for entry in PARAMETERS.get(choice_of(path), {}).values() for name in describe(entry)}
+    if path not in FIELDS and path.rpartition(".")[2] not in parameters:
+        if new := former.moved_to(field, None):
+            raise ValueError(f"{field!r} is a field of version 0.1.0; search {name_of(new[0])} instead.")
+        raise ValueError(unknown("field of the search space:", field, [*SHORT, *FIELDS]))
 
 
-def _parameters(dimensions: tuple[Dimension, ...]) -> Iterator[tuple[str, str, str]]:
-    for dimension in dimensions:
-        for option in dimension.options if isinstance(dimension, Choice) else ():
-            for parameter in (*option.fixed, *(searched.short_name for searched in option.parameters)):
-                yield dimension.name, option.label, parameter
+def _check_option(dimension: Choice, option: Option, searched: set[str]) -> None:
+    """Refuse what the registry of a choice does not allow, and parameters that are searched by themselves too."""
+    name, path = dimension.name, path_of(dimension.name)
+    registry = PARAMETERS.get(path)
+    values = [(parameter, value) for parameter, value in option.fixed.items()]
+    values += [(part.short_name, value) for part in option.parameters for value in part.extremes]
+    if registry is None:
+        if values:
+            raise ValueError(f"{name} takes no parameters; received {', '.join(dict(values))} with {option.label}.")
+        return
+    if isinstance(option.value, Mapping):
+        raise ValueError(
+            f"{name}: an option with parameters needs a name, as in {{name: ..., ...}}; received {option.value}."
+        )
+    for parameter, value in values:
+        own = name_of(f"{path}.{parameter}")
+        if f"{path}.{parameter}" in searched:
+            raise ValueError(f"{own} is searched twice: by itself, and as a parameter of {name} {option.label}.")
+        parse_choice(name, {"name": option.value, parameter: value}, registry)
+    if path in REGISTRIES:  # elsewhere there are more options than those that take parameters
+        parse_choice(name, option.value, registry)
+
+
+def parse_space(space: Mapping[str, Any]) -> Space:
+    """Read a search space without checking its fields."""
+    return Space(tuple(_dimension(field, description) for field, description in space.items()))
 
 
 def default_space(fields: list[str]) -> dict[str, Any]:
@@ -106,57 +139,37 @@ def _rounded(item: Any) -> Any:
     return f"{item:.6g}" if isinstance(item, float) else item
 
 
-def _check_field(field: str) -> None:
-    path = SHORT.get(field, field)
-    choice = choice_of(path)
-    parameters = {name for entry in REGISTRIES.get(choice, {}).values() for name in describe(entry)}
-    if path not in FIELDS and path.rpartition(".")[2] not in parameters:
-        if new := former.moved_to(field, None):
-            raise ValueError(f"{field!r} is a field of version 0.1.0; search {name_of(new[0])} instead.")
-        raise ValueError(unknown("field of the search space:", field, [*SHORT, *FIELDS]))
-    if path in RESERVED:
-        raise ValueError(f"{field!r} cannot be searched: it is the same for all trials, or the study sets it.")
-
-
-def _dimension(name: str, field: str, description: Any) -> Dimension:
+def _dimension(name: str, description: Any) -> Dimension:
     if isinstance(description, Mapping) and {"low", "high"} & set(description):
         return _range(name, description)
     options = description if isinstance(description, list) else [description]
     if not options:
         raise ValueError(f"{name} has no options; give some, as in {name}: [a, b], or leave it out.")
     names = [option.get("name") if isinstance(option, Mapping) else option for option in options]
-    made = tuple(_option(name, field, option, names.count(own) > 1) for option, own in zip(options, names))
+    made = tuple(_option(name, option, names.count(own) > 1) for option, own in zip(options, names))
     labels = [option.label for option in made]
     if len(set(labels)) < len(labels):
         raise ValueError(f"{name} has an option twice: {', '.join(labels)}.")
     return Choice(name, made)
 
 
-def _option(name: str, field: str, option: Any, is_ambiguous: bool) -> Option:
-    choice = SHORT.get(field, field)
-    if choice not in CHOICES or not isinstance(option, Mapping):
+def _option(name: str, option: Any, is_ambiguous: bool) -> Option:
+    if not isinstance(option, Mapping) or "name" not in option:
         return Option(_label(option), option, {}, ())
     parameters = dict(option)
-    value = parameters.pop("name", None)
-    if value is None:
-        raise ValueError(
-            f"{name}: an option with parameters needs a name, as in {{name: ..., ...}}; received {option}."
-        )
-    if value in REGISTRIES.get(choice, {}):
-        accepted = describe(REGISTRIES[choice][value])
-        for parameter in parameters:
-            if parameter not in accepted:
-                raise ValueError(unknown(f"parameter of {name} {value!r}:", parameter, accepted))
+    value = parameters.pop("name")
     searched = {key: v for key, v in parameters.items() if isinstance(v, (list, Mapping))}
     fixed = {key: v for key, v in parameters.items() if key not in searched}
     label = _label(value)
     if is_ambiguous and fixed:
         label += "(" + ", ".join(f"{key}={v}" for key, v in fixed.items()) + ")"
-    dimensions = tuple(_dimension(f"{name}/{label}/{key}", key, v) for key, v in searched.items())
+    dimensions = tuple(_dimension(f"{name}/{label}/{key}", v) for key, v in searched.items())
     return Option(label, value, fixed, dimensions)
 
 
 def _label(value: Any) -> str:
+    if isinstance(value, (list, Mapping)):
+        return write_inline(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

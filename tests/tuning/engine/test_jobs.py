@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from training.run_folder import RunFolder
-from tuning.engine.jobs import RIVALS, Job, Share, attempt, execute, is_hopeless
+from tuning.engine.jobs import FEWEST_RUNS, Job, Share, attempt, execute, is_below_median
 from tuning.results import COMPLETED, FAILED, FAULT, KILLED, Outcome, write_outcome
 
 
@@ -135,21 +135,21 @@ def test_share_is_taken_in_a_process(monkeypatch):
 
 
 @pytest.mark.parametrize(("objective", "better"), [("accuracy", max), ("loss", min)])
-def test_run_below_the_median_at_its_epoch_is_hopeless(tmp_path, objective, better):
+def test_run_below_the_median_at_its_epoch_is_below_median(tmp_path, objective, better):
     values = [0.2, 0.4, 0.5, 0.6, 0.8]
     for number, value in enumerate(values):
         folder = tmp_path / f"{number:04d}" / "seed-0"
         write_outcome(folder, Outcome(COMPLETED, 0.5))
         (folder / "metrics.csv").write_text(f"epoch,val_{objective}\n1,0.9\n2,{value}\n", encoding="utf-8")
     job = Job({}, tmp_path / "0009" / "seed-0", objective, "median", 2)
-    hopeless = {value: is_hopeless(job, 2, {f"val_{objective}": value}) for value in (0.45, 0.5, 0.55)}
+    hopeless = {value: is_below_median(job, 2, {f"val_{objective}": value}) for value in (0.45, 0.5, 0.55)}
     assert hopeless == {0.45: better is max, 0.5: False, 0.55: better is min}
     write_outcome(tmp_path / "0000" / "seed-0", Outcome(FAILED))
-    assert RIVALS == 5 and not is_hopeless(job, 2, {f"val_{objective}": 0.0 if better is max else 1.0})
+    assert FEWEST_RUNS == 5 and not is_below_median(job, 2, {f"val_{objective}": 0.0 if better is max else 1.0})
 
 
 def test_hopeless_run_is_stopped_early_and_keeps_its_score(job, tmp_path):
-    for number in range(RIVALS):
+    for number in range(FEWEST_RUNS):
         folder = tmp_path / "trials" / f"{number + 1:04d}" / "seed-0"
         write_outcome(folder, Outcome(COMPLETED, 1.0))
         rows = "".join(f"{epoch},1.0\n" for epoch in range(1, 5))

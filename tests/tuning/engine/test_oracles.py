@@ -86,14 +86,14 @@ def test_bayesian_search_goes_where_the_scores_are(made):
 
 
 def test_option_that_no_network_can_have_is_refused_before_the_search(made):
-    with pytest.raises(ValueError, match=r"choices: \{groups: 3\} fits nothing in this space: .*groups"):
-        made({"choices": ["{groups: 1}", "{groups: 3}"]})
+    with pytest.raises(ValueError, match=r"network.choices: \{groups: 3\} fits nothing in this space: .*groups"):
+        made({"network.choices": [{"groups": 1}, {"groups": 3}]})
 
 
 def test_impossible_combinations_are_pruned(made):
     space = {
         "placement": ["original", "full_preactivation"],
-        "choices": ["{zero_init_residual: true}", "{dropout: 0.1}"],
+        "network.choices": [{"zero_init_residual": True}, {"dropout": 0.1}],
     }
     oracle = made(space)
     fields = run(oracle)
@@ -205,6 +205,13 @@ def test_stopped_study_goes_on_with_its_trials_and_seeds(made):
     run(second, lambda fields: fields["learning_rate"])
     trials = [second.trials[name] for name in sorted(second.trials)]
     assert [second.space.fields(trial.hyperparameters.values) for trial in trials] == whole
+
+
+def test_complete_study_begins_no_trial_again(made):
+    run(made())
+    again = made()
+    assert again.create_trial("one").status == TrialStatus.STOPPED
+    assert again.finished and again.end_order == ["0000", "0001", "0002", "0003"]
 
 
 def oracle_score(oracle, trial) -> float:

@@ -16,6 +16,8 @@ from tuning.report.leaderboard import leaderboard_text
 from tuning.report.sentences import headline
 from tuning.report.writing import write_report
 from tuning.results import read_results
+from tuning.search import check_folder
+from tuning.study import read_study
 
 SPACE = {
     "activation": ["relu", {"name": "prelu", "slope": [0.25, 0.0]}, "gelu", "tanh"],
@@ -75,7 +77,7 @@ def table_after(page: str, heading: str, number: int = 0) -> list[dict[str, str]
 def test_headline_names_the_true_best(folder):
     best = find(read_results(folder)).best
     assert (best.values["activation"], best.values["shortcut"]) == ("gelu", "B")
-    # The other one with these two differs by placement alone, which is worth nothing.
+    # The other one with these two differs by its placement alone, which is worth nothing.
     other = {"original": "bn_after_addition", "bn_after_addition": "original"}[best.values["placement"]]
     expected = (
         f"**Best: activation=gelu, shortcut=B, placement={best.values['placement']}: {100 * best.score:.2f} ± "
@@ -264,7 +266,9 @@ def test_loss_is_better_where_it_is_lower(tmp_path):
     study = write_study(tmp_path, SPACE, objective="loss", finalists=0)
     fill(tmp_path, study, POINTS, lambda values: 1 - truth(values), noise=0.002)
     write_report(tmp_path)
-    assert re.search(r"Best: activation=gelu, shortcut=B, placement=\w+: loss 0\.1\d{3} ± 0\.00\d\d on", read(tmp_path))
+    assert re.search(
+        r"Best: activation=gelu, shortcut=B, placement=\w+: loss 0\.1\d{3} ± 0\.00\d\d on the", read(tmp_path)
+    )
     assert table_after(read(tmp_path), "activation × shortcut")[0]["activation"] == "gelu"
 
 
@@ -285,3 +289,36 @@ def test_a_folder_that_is_no_study_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is no study"):
         write_report(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+# What version 0.1.0 wrote for a study of these choices on the recipe digits.
+FORMER = """
+fields: {network: ResNet8, dataset: digits, cache: true, standardize: channel, batch_size: 64, epochs: 8, momentum: 0.9,
+  learning_rate: 0.1, nesterov: true, weight_decay: 0.0005, decayed: kernels, schedule: one_cycle, warmup: 0.2}
+space:
+  activation: [relu, {name: prelu, slope: [0.25, 0.0]}]
+  flip: [none, random]
+  optimizer: [{name: sgd, learning_rate: {low: 0.05, high: 0.2}}, adamw]
+  label_smoothing: [0.0, 0.1]
+tuner: random
+trials: 9
+repeats: 2
+finalists: 0
+seed: 0
+"""
+
+
+def test_a_study_of_version_0_1_0_is_reported_and_does_not_go_on(tmp_path):
+    (tmp_path / "study.yaml").write_text(FORMER, encoding="utf-8")
+    study = read_study(tmp_path)
+    for number, (activation, flip) in enumerate(itertools.product(("relu", "prelu"), ("none", "random"))):
+        values = {"activation": activation, "flip": flip, "optimizer": "sgd", "optimizer/sgd/learning_rate": 0.1}
+        values |= {"label_smoothing": "0.1"} | ({"activation/prelu/slope": "0.25"} if activation == "prelu" else {})
+        write_trial(tmp_path, study, str(number), values, [0.8 + number / 100, 0.801 + number / 100])
+    write_report(tmp_path)
+    page = read(tmp_path)
+    point = "activation=prelu (slope=0.25), flip=random, optimizer=sgd (learning_rate=0.1), label_smoothing=0.1"
+    assert f"Best: {point}: 83.05 ± 0.07 %" in page
+    assert "| data set | digits |" in page and "| network | ResNet8 |" in page
+    with pytest.raises(ValueError, match=r"holds a study of version 0.1.0, which cannot go on, because augmentation"):
+        check_folder(tmp_path, study)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tuning.space.reading import default_space, parse_space, signature
+from tuning.space.reading import default_space, parse_space, read_space, signature
 
 NESTED = {
     "activation": ["relu", {"name": "trainable_swish", "beta": {"low": 0.5, "high": 2.0, "points": 3}}],
@@ -132,6 +132,14 @@ def test_default_space_is_one_for_each_of_its_fields():
         ({"optimizer": [{"name": "sgd", "momentun": [0.8]}]}, "Unknown parameter of optimizer 'sgd': 'momentun'"),
         ({"optimizer.momentun": [0.8, 0.9]}, "Unknown field of the search space: 'optimizer.momentun'"),
         ({"label_smoothing": [0.1]}, "'label_smoothing' is a field of version 0.1.0; search loss.label_smoothing"),
+        (
+            {"optimizer": [{"name": "sgd", "momentum": [0.8, 1.5]}]},
+            "momentum must be a number from 0 to below 1; received 1.5",
+        ),
+        ({"shortcut": [{"name": "dropout", "rate": {"low": 0.1, "high": 1.0}}]}, "rate must be .*; received 1.0"),
+        ({"optimizer": ["sgd", "adam"]}, "Unknown optimizer 'adam'. Did you mean 'adamw'"),
+        ({"network": [{"name": "ResNet20", "epochs": [2, 3]}]}, "network takes no parameters; received epochs"),
+        ({"learning_rate": [0.1], "optimizer.learning_rate": [0.2]}, "learning_rate is given twice"),
         ({"data.data_dir": ["a"]}, "'data.data_dir' cannot be searched"),
         (
             {"optimizer": [{"name": "sgd", "learning_rate": [0.1]}], "learning_rate": [0.1, 0.2]},
@@ -141,7 +149,7 @@ def test_default_space_is_one_for_each_of_its_fields():
 )
 def test_what_is_no_space_is_refused_in_words(space, sentence):
     with pytest.raises(ValueError, match=sentence):
-        parse_space(space)
+        read_space(space)
 
 
 def test_field_without_a_default_range_is_named():
