@@ -8,7 +8,7 @@ TENSORFLOW = ">=2.21,<2.22"
 
 setup(
     name="keras-resnet-suite",
-    version="0.1.0",
+    version="0.2.0",
     description="Residual networks for Keras 3: every network of the papers, their training and their search",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -41,7 +41,7 @@ setup(
             "keras-resnet-tune = tuning.__main__:main",
         ]
     },
-    install_requires=["keras>=3.12", "numpy", "pyyaml>=6", "safetensors>=0.4.5", "typing_extensions"],
+    install_requires=["keras>=3.12", "numpy", "pyyaml>=6", "safetensors>=0.4.5"],
     extras_require={
         # One TensorFlow, never both: the two distributions install the same module.
         "cpu": [f"tensorflow-cpu{TENSORFLOW}"],

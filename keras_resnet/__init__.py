@@ -4,7 +4,7 @@ import importlib
 
 from keras_resnet import face, startup
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = sorted(face.MODULES)
 
 
