@@ -55,9 +55,7 @@ docs: $(VENV)/docs-installed  ## Guide and API reference as HTML; a broken inter
 	@echo build/docs/index.html
 
 tutorial: $(VENV)/docs-installed  ## The outputs in docs/tutorial.ipynb, made anew.
-	mkdir -p build && cp docs/tutorial.ipynb build
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter execute --inplace build/tutorial.ipynb
-	cp build/tutorial.ipynb docs
+	$(BIN)/python docs/run_tutorial.py
 
 benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
 	$(BIN)/python benchmarks/depth.py $(ARGS)

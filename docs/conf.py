@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import typing
+from importlib import resources
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -13,6 +14,8 @@ from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from keras_resnet.choices.registry import Parameter, describe
+from training.config import FIELDS, recipe_names
+from training.config.fields import name_of
 
 project = "keras-resnet-suite"
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_nb"]
@@ -35,6 +38,7 @@ nitpick_ignore_regex = [("py:class", ".*")]
 myst_heading_anchors = 3
 
 nb_execution_mode = "off"  # a test executes the notebook
+nb_render_markdown_format = "myst"
 
 
 class Choices(SphinxDirective):
@@ -51,17 +55,47 @@ class Choices(SphinxDirective):
 
     def entry(self, name: str, chosen: typing.Callable) -> str:
         """Describe one entry by its docstring and the annotations of its parameters."""
-        said, source, reference = (inspect.getdoc(chosen) or "").partition("Source:")
+        docstring = inspect.getdoc(chosen) or ""
+        said = re.split(r"^(?:Args|Returns|Raises|Source):", docstring, flags=re.MULTILINE)[0]
         parameters = [f"- `{key}`: {parameter_text(known)}" for key, known in describe(chosen).items()]
-        lines = as_text([*said.splitlines(), "", *parameters, "", *(source + reference).splitlines()])
+        source = re.search(r"^Source:.*", docstring, re.MULTILINE | re.DOTALL)
+        lines = as_text([*said.splitlines(), "", *parameters, "", *(source[0].splitlines() if source else ())])
         text = str(GoogleDocstring("\n".join(lines), self.config))
         return f".. describe:: {name}\n\n" + "\n".join(f"   {line}" for line in text.splitlines())
+
+
+class RunFields(SphinxDirective):
+    """`.. run-fields::`: every field of a run with its option, default and meaning."""
+
+    def run(self) -> list[nodes.Node]:
+        """Describe each field."""
+        rows = [".. list-table::", "   :header-rows: 1", "", "   * - option", "     - default", "     - meaning"]
+        for path, field in FIELDS.items():
+            option = "--" + name_of(path).replace("_", "-")
+            default = "" if field.default in (None, (), {}) else f"`{field.default}`"
+            rows += [f"   * - `{option}`", f"     - {default}", f"     - {as_text([field.description or ''])[0]}"]
+        return self.parse_text_to_nodes("\n".join(rows))
+
+
+class Recipes(SphinxDirective):
+    """`.. recipes::`: the text of every recipe."""
+
+    def run(self) -> list[nodes.Node]:
+        """Show each recipe."""
+        lines = []
+        for name in recipe_names():
+            text = resources.files("training").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
+            code = "\n".join(f"      {line}" for line in text.splitlines())
+            lines.append(f".. describe:: {name}\n\n   .. code-block:: yaml\n\n{code}")
+        return self.parse_text_to_nodes("\n\n".join(lines))
 
 
 def parameter_text(known: Parameter) -> str:
     """Say what a parameter means, which values it takes, and its default."""
     names = typing.get_args(known.kind) if typing.get_origin(known.kind) is typing.Literal else ()
-    kind = " or ".join(map(repr, names)) or getattr(known.kind, "__name__", str(known.kind))
+    kind = " or ".join(map(repr, names)) or (
+        "numbers" if typing.get_origin(known.kind) is tuple else known.kind.__name__
+    )
     values = f"{kind} {known.bounds}" if known.bounds else kind
     return f"{known.doc}{'; ' if known.doc else ''}{values}; default {known.default!r}"
 
@@ -90,5 +124,7 @@ def shorten_signature(app, what, name, obj, options, signature: str | None, retu
 def setup(app: Sphinx) -> None:
     """Adapt signatures, and docstrings before napoleon reads them."""
     app.add_directive("choices", Choices)
+    app.add_directive("run-fields", RunFields)
+    app.add_directive("recipes", Recipes)
     app.connect("autodoc-process-signature", shorten_signature)
     app.connect("autodoc-process-docstring", adapt_docstring, priority=400)

@@ -1,36 +1,43 @@
 """What README, guide and the other pages say is run, parsed and counted."""
 
-import dataclasses
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import tyro
 import yaml
 
 import keras_resnet
 import keras_resnet.__main__ as networks
 import training.__main__ as training
 import tuning.__main__ as tuning
+from keras_resnet.architecture import FIELDS
 from keras_resnet.architecture.figures import FIGURES
 from tests.keras_resnet import torch_networks, torch_writer
 from tests.shared import ROOT
 from tests.training.helpers import write_image
-from training.config import recipe_names
-from training.options import OPTIONS as RUN_OPTIONS
+from training.config import make_config, recipe_names
 from tuning.space.points import possible_points
-from tuning.study import Settings, make_study
+from tuning.study import make_study
 
 README = ROOT / "README.md"
 GUIDE = sorted(ROOT.glob("docs/guide/*.md"))
+TRAINING, SEARCH = (ROOT / "docs" / "guide" / f"{name}.md" for name in ("training", "search"))
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "index.md", ROOT / "docs" / "units.md", *GUIDE]
 SLOW = ("networks.md", "fine-tuning.md", "export.md")  # pages whose examples build many networks, or need a run
-OPTIONS = {
-    "training": (training.TrainOptions, training.EvaluateOptions, training.PredictOptions, training.ExportOptions),
-    "tuning": (tuning.SearchOptions, tuning.ReportOptions, tuning.WorkOptions),
+# The commands of `python -m training` and `python -m tuning` beside those that train and search.
+COMMANDS = {
+    "evaluate": training.EvaluateOptions,
+    "predict": training.PredictOptions,
+    "export": training.ExportOptions,
+    "report": tuning.ReportOptions,
+    "work": tuning.WorkOptions,
 }
 
 
@@ -44,10 +51,10 @@ def blocks(page, language):
 
 
 def commands(module):
-    """Pairs of page and arguments of all `python -m MODULE ...` that are shown."""
-    lines = [(page, line) for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
-    shown = [(page.name, re.match(rf"python -m {module}\b *(.*)", line)) for page, line in lines]
-    return [(page, match[1]) for page, match in shown if match]
+    """The arguments of all `python -m MODULE ...` that are shown."""
+    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    shown = [shlex.split(line, comments=True) for line in lines]
+    return [arguments[3:] for arguments in shown if arguments[:3] == ["python", "-m", module]]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +84,14 @@ def in_folder(checkpoints, monkeypatch):
     monkeypatch.chdir(checkpoints)
 
 
+@pytest.mark.slow
+def test_files_of_a_run_are_those_that_the_guide_names(run, in_folder):
+    named = re.findall(r"^\| (`.*`) \|", text_of(TRAINING), re.MULTILINE)
+    files = [file for cell in named for file in re.findall(r"`(.*?)`", cell)]
+    assert len(files) >= 7
+    assert [file for file in files if not Path("RUN", file).exists()] == []
+
+
 def run_examples(page):
     """Run the Python examples of a page one after the other, as a reader would."""
     namespace = {}
@@ -92,7 +107,9 @@ def test_examples_run(page, in_folder):
 
 @pytest.mark.slow
 def test_examples_of_networks_run_and_give_the_strides_that_are_shown(in_folder):
-    assert run_examples(ROOT / "docs" / "guide" / "networks.md")["strides"] == {"C2": 4, "C3": 8, "C4": 16}
+    shown = run_examples(ROOT / "docs" / "guide" / "networks.md")
+    assert shown["strides"] == {"C2": 4, "C3": 8, "C4": 16}
+    assert (shown["wide"].depth, shown["deeper"].architecture.depth) == (14, 26)
 
 
 @pytest.mark.slow
@@ -101,34 +118,67 @@ def test_examples_that_take_a_run_do(page, run, in_folder):
     assert run_examples(ROOT / "docs" / "guide" / page)
 
 
-@pytest.mark.parametrize(("page", "line"), commands("keras_resnet"))
-def test_commands_of_keras_resnet_are_understood(page, line):
-    networks.command_parser().parse_args(shlex.split(line, comments=True))
+@pytest.mark.parametrize("arguments", commands("keras_resnet"), ids=" ".join)
+def test_commands_of_keras_resnet_are_understood(arguments):
+    networks.command_parser().parse_args(arguments)
 
 
-@pytest.mark.parametrize("command", OPTIONS)
-def test_options_of_commands_exist(command):
-    fields = [field.name for options in OPTIONS[command] for field in dataclasses.fields(options)]
-    names = [*fields, *(Settings.model_fields if command == "tuning" else ()), "help"]
-    known = {f"--{name.replace('_', '-')}" for name in names} | {option.flag for option in RUN_OPTIONS}
-    shown = commands(command)
-    for page, line in shown:
-        assert set(re.findall(r"--[a-z][a-z.-]+", line)) <= known, f"{page}: {line}"
-    assert shown
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """What training and search are asked for, who do nothing else; in a folder with the files that pages name."""
+    calls = []
+    monkeypatch.setattr("training.run.train", lambda config, *others: calls.append(config) or {})
+    monkeypatch.setattr("tuning.search.search", lambda study, *others: calls.append(study) or mock.MagicMock())
+    monkeypatch.setattr("tuning.engine.jobs.processes", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    Path("docs").symlink_to(ROOT / "docs")
+    Path("study.yaml").write_text(*blocks(SEARCH, "yaml"), encoding="utf-8")
+    Path("STUDY").mkdir()
+    Path("STUDY", "best.yaml").write_text(*blocks(TRAINING, "yaml"), encoding="utf-8")
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [*((training.main, line) for line in commands("training")), *((tuning.main, line) for line in commands("tuning"))],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value.__module__,
+)
+def test_commands_of_training_and_tuning_are_understood(main, arguments, started):
+    if arguments[0] in COMMANDS:
+        tyro.cli(COMMANDS[arguments[0]], args=arguments[1:])
+    elif arguments == ["--help"]:
+        with pytest.raises(SystemExit, match="0"):
+            main(arguments)
+    else:
+        assert main(arguments) == 0
+        assert len(started) == 1
+
+
+def test_configuration_of_the_guide_means_what_it_says():
+    (text,) = blocks(TRAINING, "yaml")
+    config = make_config(yaml.safe_load(text))
+    assert [choice["name"] for choice in config.augmentation] == ["pad_crop", "flip"]
+    assert (config.optimizer["momentum"], config.schedule["name"]) == (0.8, "cosine")
+    assert config.network.choices == {"l2": 1e-4}
 
 
 def test_study_file_of_the_guide_is_one():
-    (text,) = blocks(ROOT / "docs" / "guide" / "search.md", "yaml")
+    (text,) = blocks(SEARCH, "yaml")
     study = make_study(yaml.safe_load(text), "search.md")
     assert {"activation", "shortcut", "optimizer"} == set(study.space)
-    assert len(possible_points(study.parsed_space, study.parsed_space.points(coarse=True), study.problem)) == 3 * 5 * 2
+    space = study.parsed_space
+    assert len(possible_points(space, space.points(coarse=True), study.problem)) == 3 * 5 * 2
 
 
-def test_every_recipe_is_named_in_guide_and_reference():
+def test_guide_names_every_recipe():
     guide = "".join(map(text_of, GUIDE))
-    reference = text_of(ROOT / "docs" / "reference" / "training.md")
-    for name in recipe_names():
-        assert f"--recipe {name} " in guide and f"training/recipes/{name}.yaml\n" in reference, name
+    assert [name for name in recipe_names() if f"--recipe {name} " not in guide] == []
+
+
+def test_guide_names_every_choice_of_a_network():
+    table = text_of(ROOT / "docs" / "guide" / "networks.md").partition("## Choices")[2].partition("## ")[0]
+    named = {name for row in re.findall(r"^\| .* \|$", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert set(FIELDS) - {"blocks", "widths"} <= named
 
 
 def test_readme_is_short():
@@ -207,12 +257,10 @@ def test_broken_link_fails_the_build(build, tmp_path_factory, text, fault):
 
 @pytest.mark.slow
 def test_tutorial_runs_from_top_to_bottom(tmp_path, monkeypatch):
-    nbclient = pytest.importorskip("nbclient", reason="needs the extra `docs`")
-    nbformat = pytest.importorskip("nbformat")
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    pytest.importorskip("nbclient", reason="needs the extra `docs`")
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # which the tutorial changes
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
-    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    last = notebook.cells[-2].outputs[-1]["data"]["text/plain"]
-    digits = [int(digit) for digit in re.findall(r"\d", last)]
+    notebook = runpy.run_path(str(ROOT / "docs" / "run_tutorial.py"))["run"](tmp_path)
+    (answer,) = (cell.outputs[-1]["data"]["text/plain"] for cell in notebook.cells if "serving_default" in cell.source)
+    digits = [int(digit) for digit in re.findall(r"\d", answer)]
     assert sum(digit == number for number, digit in enumerate(digits)) >= 8  # it has learned the ten digits
