@@ -53,7 +53,7 @@ def sentence(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, (ValueError, ImportError, OSError)):
         return text
-    return f"{type(error).__name__}: {text[:300] or 'no more is known'}. This was not foreseen; {DEBUG}=1 shows where."
+    return f"{type(error).__name__}: {text[:300] or 'no details'}. This is unexpected; {DEBUG}=1 shows where."
 
 
 def command_parser() -> argparse.ArgumentParser:

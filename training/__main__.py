@@ -246,7 +246,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {"evaluate": evaluate, "predi
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; whatever goes wrong ends in one sentence."""
+    """Run the command line; every error becomes one sentence and an exit status."""
     return run(COMMANDS, train, arguments, "train")
 
 

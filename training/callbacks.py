@@ -1,4 +1,4 @@
-"""What a run does at each epoch beside learning: it saves, it keeps to its length, it seeds the layers that draw."""
+"""Callbacks of a run: saving, stopping after the last step, seeding layers that draw random numbers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SaveRun(keras.callbacks.Callback):
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Save the epoch; end a run in which something is no longer a number."""
+        """Save the epoch; raise an error where something is not finite."""
         check_finite(f"in epoch {epoch + 1}", logs, self.model)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         metrics = {"epoch": epoch + 1, **logs, "learning_rate": rate}
@@ -57,7 +57,7 @@ class SaveRun(keras.callbacks.Callback):
 
 
 def check_finite(when: str, logs: Mapping[str, float], model: keras.Model) -> None:
-    """Make sure that metrics, weights and the optimizer's state are numbers, before they take the place of such."""
+    """Raise an error where a metric, a weight or the optimizer's state is not finite."""
     for name, value in logs.items():
         if not math.isfinite(value):
             raise ValueError(f"The {name} became {value} {when}. {ADVICE}")
@@ -81,7 +81,7 @@ def add_row(path: Path, rows: list[dict[str, float]], row: dict[str, float]) -> 
 
 
 class StopAt(keras.callbacks.Callback):
-    """Ends the training within its last epoch, without asking the device at every step how far it is."""
+    """Ends the training within its last epoch, without reading the step from the device."""
 
     def __init__(self, plan: Plan):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What command lines of this project have in common: commands by name, and one sentence where something goes wrong."""
+"""Shared by the command lines of this project: commands by name, and errors in one sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Command = Callable[[list[str]], None]
 
 
 def run(commands: Mapping[str, Command], default: Command, arguments: list[str] | None, extras: str) -> int:
-    """Run a command line; whatever goes wrong ends in one sentence."""
+    """Run a command line; every error becomes one sentence and an exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     set_level(VERBOSE in arguments)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -55,17 +55,17 @@ def complain(sentence: str, error: Exception) -> int:
 
 
 def unexpected(error: Exception) -> str:
-    """Put an error that no part of the program has foreseen into a sentence."""
+    """Put an error that the program does not handle into a sentence."""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter TensorFlow's
         return f"Out of memory. Lower --batch-size or --image-size, or leave out --data.cache; {DEBUG}=1 shows where."
     # TensorFlow's messages go on with the operations of the graph.
-    reason = (str(getattr(error, "message", "") or error).strip().splitlines() or ["no more is known"])[0][:300]
-    return f"{type(error).__name__}: {reason.rstrip('.')}. This was not foreseen; {DEBUG}=1 shows where it happened."
+    reason = (str(getattr(error, "message", "") or error).strip().splitlines() or ["no details"])[0][:300]
+    return f"{type(error).__name__}: {reason.rstrip('.')}. This is unexpected; {DEBUG}=1 shows where it happened."
 
 
 @contextlib.contextmanager
 def flushing() -> Iterator[None]:
-    """Write out what a command has printed, --help too, while it can be told what became of it."""
+    """Flush what a command has printed, --help too, while a closed output can still be detected."""
     try:
         yield
     except SystemExit:
@@ -75,7 +75,7 @@ def flushing() -> Iterator[None]:
 
 
 def output_is_closed() -> bool:
-    """Tell whether what this process prints is no longer read, as behind `| head -3`."""
+    """Tell whether the reader of the output has gone, as behind `| head -3`."""
     if not hasattr(select, "poll"):
         return True
     poll = select.poll()
@@ -84,7 +84,7 @@ def output_is_closed() -> bool:
 
 
 def close_output() -> int:
-    """Throw away what is still to be printed, for nobody reads it."""
+    """Discard the rest of the output, and return the exit status."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return CLOSED
 

@@ -1,4 +1,4 @@
-"""One strategy per process; what it cannot do is refused here, in words."""
+"""One distribution strategy per process; combinations that do not work raise an error saying why."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _split_cpu(requested: tuple[str, ...]) -> None:
 
 @functools.cache
 def strategy(devices: tuple[str, ...], cross_device: str = "default") -> tf.distribute.Strategy:
-    """Give the strategy of this process; the same one each time, for a second one would not work.
+    """Give the strategy of this process, the same one each time: Keras and TensorFlow do not support a second one.
 
     `cross_device="one_device"` reduces on one device, which several steps per execution need.
     """
@@ -59,7 +59,7 @@ def strategy_of(hardware: Hardware) -> tf.distribute.Strategy:
 
 
 def make_strategy(hardware: Hardware, batch_size: int) -> tf.distribute.Strategy:
-    """Make the strategy of a training run and refuse what it cannot do."""
+    """Make the strategy of a training run; what does not work on several devices raises an error."""
     chosen = strategy_of(hardware)
     replicas = chosen.num_replicas_in_sync
     if replicas > 1:

@@ -1,4 +1,4 @@
-"""What a trained network says over a data set."""
+"""Evaluation of a trained network on a data set."""
 
 from __future__ import annotations
 

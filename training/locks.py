@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# What file systems say that have no locks, as some that are mounted over a network: there a run goes on without.
+# Errors of file systems without locks, such as some network mounts: there a run goes on without one.
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -25,7 +25,7 @@ def alone(file: Path, refusal: str) -> Iterator[None]:
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
-        # Whoever held it before may have removed it with a folder that it left empty: such a lock keeps nobody out.
+        # The last holder may have removed the file with an empty folder; a lock on a removed file protects nothing.
         if not file.exists() or not os.path.samestat(os.fstat(lock.fileno()), file.stat()):
             raise ValueError(refusal)
         yield

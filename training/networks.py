@@ -57,7 +57,7 @@ def load_start(
         path = RunFolder(path).model_file
     if not path.exists():
         raise ValueError(f"weights={start.weights!r} is neither a file nor a run folder with a network.")
-    kind = written_here(path) if path.is_file() else None  # a folder of KerasHub is none of ours
+    kind = written_here(path) if path.is_file() else None  # a folder is one of KerasHub
     if kind == "weights":
         if architecture is None or start.new_head:
             raise ValueError(

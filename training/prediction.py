@@ -1,4 +1,4 @@
-"""What a trained network says of image files."""
+"""Predictions of a trained network for image files."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _matching(pattern: Path) -> list[Path]:
 
 
 def _fail(error: OSError) -> None:
-    """Let no folder that cannot be read go unnoticed, as `os.walk` would."""
+    """Raise an error for a folder that cannot be read, which `os.walk` would skip."""
     raise error
 
 
@@ -124,7 +124,7 @@ def _images_in(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         listing.add(place)
     listing.print_unread(folder)
-    # What only has the name of an image is passed on too, so that it is named with what else cannot be read.
+    # What has an image's name but is not a file is passed on too, and reported with the files that cannot be read.
     paths = [*listing.images, *(path for path, _ in listing.strange)]
     if not paths:
         raise ValueError(f"No image in {folder} ({SUFFIXES}).")
@@ -148,7 +148,7 @@ def naming_failures(predictions: Iterable[dict[str, Any]], failures: list[str]) 
 
 
 def printable(text: str) -> str:
-    """Escape what no terminal takes: bytes of a file's name that are no text."""
+    """Escape the bytes of a file's name that are not text."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

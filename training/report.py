@@ -1,4 +1,4 @@
-"""What a run leaves for people: curves as a picture, and a page."""
+"""The report of a run: learning curves and a page."""
 
 from __future__ import annotations
 

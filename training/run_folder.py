@@ -95,7 +95,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder for one process, and make it where there is none; it goes again where nothing was written.
+        """Hold the folder for one process. It is made if needed, and removed again if nothing was written.
 
         Yields:
             None.

@@ -188,7 +188,7 @@ def test_error_that_nobody_foresaw_is_one_line(error, monkeypatch, capsys):
     assert main(["list"]) == 2
     line = capsys.readouterr().err
     assert line.startswith(f"error: {type(error).__name__}: ") and line.count("\n") == 1
-    assert line.endswith(". This was not foreseen; KERAS_RESNET_DEBUG=1 shows where.\n")
+    assert line.endswith(". This is unexpected; KERAS_RESNET_DEBUG=1 shows where.\n")
     monkeypatch.setenv("KERAS_RESNET_DEBUG", "1")
     with pytest.raises(type(error)):
         main(["list"])

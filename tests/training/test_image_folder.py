@@ -165,7 +165,7 @@ def test_both_layouts_give_the_same_parts(image_dir, flat):
 
 def test_class_to_test_on_that_is_not_trained_is_refused(image_dir):
     write_image(image_dir / "val" / "horse" / "0.jpg", (4, 4))
-    with pytest.raises(ValueError, match=r"'val' has classes that the training split has not: horse\. Add images of"):
+    with pytest.raises(ValueError, match=r"'val' has classes that the training split lacks: horse\. Add images of"):
         open_source(folder_config(image_dir).data)
     assert open_source(folder_config(image_dir, validation=0.34).data).classes == ("cat", "dog")
 

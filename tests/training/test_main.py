@@ -468,11 +468,11 @@ def test_lack_of_memory_is_told_with_what_to_do(refused, training, monkeypatch, 
     [
         (RecursionError("maximum recursion depth exceeded"), "RecursionError: maximum recursion depth exceeded"),
         (tf.errors.InternalError(None, None, "first\n\t [[{{node x}}]]"), "InternalError: first"),
-        (AssertionError(), "AssertionError: no more is known"),
+        (AssertionError(), "AssertionError: no details"),
     ],
 )
 def test_error_that_nobody_foresaw_is_one_line(refused, training, monkeypatch, error, sentence):
-    expected = f"{sentence}. This was not foreseen; KERAS_RESNET_DEBUG=1 shows where it happened."
+    expected = f"{sentence}. This is unexpected; KERAS_RESNET_DEBUG=1 shows where it happened."
     assert message_of(error, refused, training, monkeypatch) == expected
 
 

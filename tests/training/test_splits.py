@@ -29,7 +29,7 @@ def test_slices_may_be_added():
     [("test[50%:10%]", 182, 36), ("test[:0]", 0, 0), ("test[5:5]", 5, 5), ("train[:9]+test[9:3]", 9, 3)],
 )
 def test_slices_without_an_example_are_refused(split, start, stop):
-    sentence = rf"{start} to {stop}, which are none; the second number must be greater, as in '\w+\[10%:50%\]'\.$"
+    sentence = rf"{start} to {stop}, an empty range; the second number must be greater, as in '\w+\[10%:50%\]'\.$"
     with pytest.raises(ValueError, match=sentence) as refusal:
         check_split("test_split of 'digits'", split, SPLITS)
     assert str(refusal.value).startswith(f"test_split of 'digits': {split!r} asks for examples ")

@@ -76,7 +76,7 @@ def is_complete(fields: Mapping[str, Any]) -> bool:
 
 
 def translate(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn fields of version 0.1.0 into paths of today; what is no such field stays as it is."""
+    """Turn fields of version 0.1.0 into paths of today; other fields stay as they are."""
     moved = {PATHS.get(name, name): _value(name, value) for name, value in fields.items() if not _augments(name)}
     for choice in ("optimizer", "schedule"):
         read = READ.get(moved.get(f"{choice}.name"))

@@ -18,7 +18,7 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(text: str) -> Any:
-    """Read YAML; raises yaml.YAMLError where it is none."""
+    """Read YAML; raises yaml.YAMLError where the text is not valid."""
     return yaml.load(text, _Loader)
 
 

@@ -127,7 +127,7 @@ def in_memory(examples: tf.data.Dataset, source: Source, split: str) -> tf.data.
     """Read all examples of a split into memory.
 
     At once, because TensorFlow otherwise fills a cache while somebody reads, and may take it for complete when that
-    reader is dropped in the midst, under a tf.distribute strategy: everybody else then reads a part of the data. Keras
+    reader is dropped halfway, under a tf.distribute strategy: all later readers then get a part of the data. Keras
     drops a reader whenever it looks at a batch to build metrics.
     """
     cached = examples.cache()

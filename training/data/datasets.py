@@ -143,7 +143,7 @@ def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
 
 
 def check_images(source: Source, *splits: str) -> None:
-    """Decode every image that will be read from an image folder, for a damaged one would end a run halfway."""
+    """Decode every image of these splits of an image folder, so that a damaged one is reported before the run."""
     if isinstance(source.reader, ImageFolder):
         files = [file for split in splits for file in source.reader.members(*source.parts.get(split, (split, None)))]
         image_folder.check_images((path for path, _ in files), source.shape[2])

@@ -1,4 +1,4 @@
-"""Folders of image files: which files are read, as which classes, and which of them are no images."""
+"""Folders of image files: which files are read, as which classes, and which cannot be decoded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.data.splits import slices
 
 LAYOUT = "DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg, or DIR/CLASS/*.jpg with --validation 0.2"
 SUFFIXES = ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
-# What file managers, cameras and notebooks leave behind, beside what begins with a dot.
+# Folders that file managers, cameras and notebooks create, besides those that begin with a dot.
 HIDDEN = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found"}
 SHOWN = 5  # files that a message names
 
@@ -29,7 +29,7 @@ class Listing:
     """The files of one folder or several."""
 
     images: list[str] = field(default_factory=list)
-    strange: list[tuple[str, str]] = field(default_factory=list)  # what has an image's name and is no file
+    strange: list[tuple[str, str]] = field(default_factory=list)  # (path, kind); not files
     unread: Counter = field(default_factory=Counter)  # other files, by suffix
 
     def add(self, folder: str) -> None:
@@ -47,13 +47,13 @@ class Listing:
                 self.strange.append((entry.path, _kind(entry)))
 
     def check(self) -> None:
-        """Refuse what has the name of an image and is no file: reading it would fail, or wait for ever."""
+        """Raise an error for folders, broken links and pipes with the name of an image: they cannot be read."""
         if self.strange:
             names = shortened([f"{path} ({kind})" for path, kind in self.strange])
             raise ValueError(f"Not files that hold images: {names}. Rename or remove them.")
 
     def print_unread(self, folder: str | os.PathLike) -> None:
-        """Say what is not read; on stderr, for JSON may be printed."""
+        """Report the files that are not read, on stderr because the output may be JSON."""
         if self.unread:
             counts = ", ".join(f"{suffix} {count}" for suffix, count in sorted(self.unread.items()))
             print(f"Not read in {folder}: {counts}. Images are {SUFFIXES}.", file=sys.stderr, flush=True)
@@ -115,10 +115,10 @@ class ImageFolder:
         return dataset.map(lambda path, label: (tf.io.read_file(path), label), tf.data.AUTOTUNE)
 
     def check_classes(self, split: str) -> None:
-        """Refuse a split to test on that has classes of which there is nothing to learn from."""
+        """Raise an error where a split to test on has classes that the training split lacks."""
         if unknown := sorted({name for _, name in self.members(split)} - set(self.classes)):
             raise ValueError(
-                f"The split {split!r} has classes that the training split has not: {shortened(unknown)}. Add images of "
+                f"The split {split!r} has classes that the training split lacks: {shortened(unknown)}. Add images of "
                 "them to train on, or remove them."
             )
 
@@ -161,10 +161,10 @@ def _holds_images(folder: Path) -> bool:
 
 
 def broken_images(paths: Sequence[str], channels: int) -> list[str]:
-    """Find the files that are no images, or damaged, by decoding all of them."""
+    """Find the files that cannot be decoded."""
 
     def decoded(index, path):
-        # The size of the pixels, for what nobody asks for is not decoded.
+        # The size of the decoded image, because TensorFlow skips an unused decoding.
         return index, tf.size(decode_image(tf.io.read_file(path), channels))
 
     dataset = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths]).enumerate()
@@ -184,7 +184,7 @@ def _show_progress(done: int, count: int) -> None:
 
 
 def check_images(paths: Iterable[str], channels: int) -> None:
-    """Make sure that files are images, before a run that reads them begins."""
+    """Raise an error where files cannot be decoded, before a run reads them."""
     paths = list(dict.fromkeys(paths))
     if broken := broken_images(paths, channels):
         raise ValueError(

@@ -52,7 +52,7 @@ class Registered:
         dataset = self._read(split, encoded=None in self.shape)
         if members is not None:
             dataset = dataset.enumerate().filter(lambda index, _: tf.constant(members)[index]).map(lambda _, one: one)
-            # Or Keras, not knowing how many there are, would warn that the data have run out.
+            # Without a known size Keras would warn that the data ran out.
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(int(members.sum())))
         return dataset.map(lambda example: (example["image"], example["label"]), tf.data.AUTOTUNE)
 
@@ -89,7 +89,7 @@ def _builder(data: Data) -> tfds.core.DatasetBuilder:
 
 
 def prepare(builder: tfds.core.DatasetBuilder, data: Data) -> None:
-    """Prepare a data set that is not, unless that needs a download that the user has not allowed."""
+    """Prepare a data set; where that needs a download that the user has not allowed, raise an error."""
     folder = Path(builder.data_dir)  # root / name / configuration, if any / version
     manual = folder.parents[len(Path(builder.info.full_name).parts) - 1] / "downloads" / "manual"
     files = builder.url_infos or {}
@@ -133,7 +133,7 @@ def _silenced() -> Iterator[None]:
 
 
 def _check_reachable(urls: list[str], by_hand: str) -> None:
-    """Ask once, for TFDS itself would try for minutes without a word."""
+    """Try the first address once, because TFDS itself would retry silently for minutes."""
     import requests
 
     for url in urls[:1]:

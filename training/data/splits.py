@@ -27,7 +27,7 @@ def first_name(split: str) -> str:
 
 
 def check_split(name: str, split: str, splits: Splits) -> None:
-    """Refuse a split that is not there, or in which there is no example."""
+    """Raise an error for a split that does not exist or is empty."""
     first = first_name(split)
     if first not in splits:
         raise ValueError(unknown(f"{name}:", split, splits))
@@ -37,6 +37,6 @@ def check_split(name: str, split: str, splits: Splits) -> None:
         raise ValueError(f"{name}: {split!r} cannot be read: {' '.join(str(error).split())}") from error
     if empty:
         raise ValueError(
-            f"{name}: {split!r} asks for examples {empty[0].start} to {empty[0].stop}, which are none; the second "
+            f"{name}: {split!r} asks for examples {empty[0].start} to {empty[0].stop}, an empty range; the second "
             f"number must be greater, as in '{first}[10%:50%]'."
         )

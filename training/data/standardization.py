@@ -1,4 +1,4 @@
-"""What a network expects of its images: their size, and the numbers that standardize their pixels."""
+"""The input contract of a new network: the size of its images and how their pixels are standardized."""
 
 from __future__ import annotations
 
