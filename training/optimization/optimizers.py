@@ -22,7 +22,7 @@ optimizer = registering(OPTIMIZERS)
 Rate = Annotated[float, Range(0, math.inf, above=True), "highest learning rate"]
 Momentum = Annotated[float, Range(0, 1), "share of the last step that the next one keeps"]
 Nesterov = Annotated[bool, "Nesterov's momentum"]
-L2 = Annotated[float, Range(0, math.inf), "L2 coefficient; decoupled decay for adamw"]
+Decay = Annotated[float, Range(0, math.inf), "weight decay, as L2 regularization or decoupled"]
 Decayed = Annotated[Literal["all", "kernels"], "parameters that decay"]
 
 
@@ -42,7 +42,7 @@ def sgd(
     learning_rate: Rate = 0.1,
     momentum: Momentum = 0.9,
     nesterov: Nesterov = False,
-    weight_decay: L2 = 1e-4,
+    weight_decay: Decay = 1e-4,
     decayed: Decayed = "all",
 ):
     """SGD with momentum, and weight decay as L2 regularization.
@@ -75,7 +75,7 @@ def muon(
     kernel_rate: Annotated[float, Range(0, math.inf, above=True), "highest rate of convolution kernels"] = 0.015,
     momentum: Momentum = 0.9,
     nesterov: Nesterov = True,
-    weight_decay: L2 = 5e-4,
+    weight_decay: Decay = 5e-4,
     decayed: Decayed = "kernels",
 ):
     """Muon for convolution kernels, SGD for all other parameters.
@@ -107,7 +107,7 @@ def adamw(
     rates,
     *,
     learning_rate: Rate = 0.001,
-    weight_decay: L2 = 0.01,
+    weight_decay: Decay = 0.01,
     decayed: Decayed = "kernels",
 ):
     """Adam with decoupled weight decay.

@@ -153,13 +153,10 @@ class Muon(L2SGD):
         return {**super().get_config(), "kernel_ratio": self.kernel_ratio}
 
 
-@keras.saving.register_keras_serializable("training")
-class AdamW(Layerwise, keras.optimizers.Adam):
-    """Adam with decoupled weight decay, which follows each layer's own learning rate.
+class DecoupledDecay(Layerwise):
+    """A mixin before an optimizer of Keras: weight decay beside its step, at the learning rate of each layer.
 
-    `keras.optimizers.AdamW` lets all variables decay at one rate.
-
-    Source: arXiv 1711.05101, algorithm 2.
+    With `weight_decay` Keras lets all variables decay at one rate.
     """
 
     def __init__(self, learning_rate=0.001, decay=0.004, **kwargs):
@@ -178,6 +175,14 @@ class AdamW(Layerwise, keras.optimizers.Adam):
     def get_config(self) -> dict:
         """Return the optimizer's configuration."""
         return {**super().get_config(), "decay": self.decay}
+
+
+@keras.saving.register_keras_serializable("training")
+class AdamW(DecoupledDecay, keras.optimizers.Adam):
+    """Adam with decoupled weight decay.
+
+    Source: arXiv 1711.05101, algorithm 2.
+    """
 
 
 def layer_rates(model: keras.Model, decay: float) -> dict[str, float]:
