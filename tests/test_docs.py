@@ -128,7 +128,7 @@ def started(monkeypatch, tmp_path):
     """What training and search are asked for, who do nothing else; in a folder with the files that pages name."""
     calls = []
     monkeypatch.setattr("training.run.train", lambda config, *others: calls.append(config) or {})
-    monkeypatch.setattr("tuning.search.search", lambda study, *others: calls.append(study) or mock.MagicMock())
+    monkeypatch.setattr("tuning.search.run_study", lambda study, *others: calls.append(study) or mock.MagicMock())
     monkeypatch.setattr("tuning.engine.jobs.processes", lambda: None)
     monkeypatch.chdir(tmp_path)
     Path("docs").symlink_to(ROOT / "docs")
@@ -235,7 +235,7 @@ def test_site_is_built_without_a_broken_link_and_has_every_public_name(build):
         inventory = InventoryFile.load(file, "", os.path.join)
     known = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
     public = {f"keras_resnet.{name}" for name in keras_resnet.__all__ if name not in keras_resnet.CATALOGUE}
-    assert public | {"training.fine_tune", "tuning.search.search"} <= known
+    assert public | {"training.fine_tune", "tuning.search.run_study"} <= known
 
 
 @pytest.mark.slow

@@ -98,10 +98,10 @@ def run_search(arguments: list[str]) -> None:
 
     processes()
     start_keras()
-    from tuning.search import search
+    from tuning.search import run_study
 
     with saying(lambda: how_to_go_on(folder)):
-        results = search(study, folder, options.workers, options.chief)
+        results = run_study(study, folder, options.workers, options.chief)
     if not results.ranked():
         raise ValueError(f"No trial of {folder} has a score; its report.md says why.")
     best = f"{called('training')} --config {shlex.quote(str(folder / 'best.yaml'))}"

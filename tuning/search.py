@@ -39,7 +39,7 @@ BUDGET = ("trials", "total_epochs", "hours", "finalists")
 PLACE = ("data.data_dir", "data.download", "hardware.devices")
 
 
-def search(study: Study, folder: Path, workers: int = 1, address: str | None = None) -> StudyResults:
+def run_study(study: Study, folder: Path, workers: int = 1, address: str | None = None) -> StudyResults:
     """Run a study, or go on with one that was stopped.
 
     Args:

@@ -23,7 +23,7 @@ def parsed(monkeypatch):
             def ranked(self):
                 return [None]
 
-        monkeypatch.setattr(search, "search", lambda *values: calls.append(values) or Found())
+        monkeypatch.setattr(search, "run_study", lambda *values: calls.append(values) or Found())
         assert main([str(argument) for argument in arguments]) == 0
         return calls[0][0], list(calls[0][1:])
 

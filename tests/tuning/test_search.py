@@ -21,7 +21,7 @@ from training.evaluation import evaluate_run
 from training.locks import alone
 from training.run_folder import RunFolder
 from tuning.results import COMPLETED, FAILED, read_results
-from tuning.search import check_folder, check_workers, search
+from tuning.search import check_folder, check_workers, run_study
 from tuning.study import read_study
 
 RUN = {"network": "ResNet8", "epochs": 3, "data.cache": True, "data.train_split": "train[:400]"}
@@ -245,7 +245,7 @@ def test_study_may_go_on_with_another_budget_elsewhere(complete, data_dir):
 def test_study_is_searched_by_one_chief_at_a_time(tmp_path, study):
     (tmp_path / "study.yaml").write_text(study().to_yaml(), encoding="utf-8")
     with alone(tmp_path / "chief.lock", ""), pytest.raises(ValueError, match="is being searched by another process"):
-        search(study(), tmp_path)
+        run_study(study(), tmp_path)
 
 
 def test_folder_of_something_else_is_refused(tmp_path, study):
