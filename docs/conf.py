@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import pydoc
 import re
 import typing
 from importlib import resources
@@ -14,7 +14,7 @@ from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from keras_resnet.choices.registry import Parameter, describe
-from training.config import FIELDS, recipe_names
+from training.config import recipe_names
 from training.config.fields import name_of
 
 project = "keras-resnet-suite"
@@ -48,8 +48,7 @@ class Choices(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Describe each entry of the registry."""
-        module, _, name = self.arguments[0].rpartition(".")
-        registry = getattr(importlib.import_module(module), name)
+        registry = pydoc.locate(self.arguments[0])
         entries = (self.entry(name, registry[name]) for name in registry)
         return self.parse_text_to_nodes("\n\n".join(entries))
 
@@ -64,13 +63,15 @@ class Choices(SphinxDirective):
         return f".. describe:: {name}\n\n" + "\n".join(f"   {line}" for line in text.splitlines())
 
 
-class RunFields(SphinxDirective):
-    """`.. run-fields::`: every field of a run with its option, default and meaning."""
+class Options(SphinxDirective):
+    """`.. options:: module.TABLE`: fields that are options, with their default and meaning."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Describe each field."""
         rows = [".. list-table::", "   :header-rows: 1", "", "   * - option", "     - default", "     - meaning"]
-        for path, field in FIELDS.items():
+        for path, field in pydoc.locate(self.arguments[0]).items():
             option = "--" + name_of(path).replace("_", "-")
             default = "" if field.default in (None, (), {}) else f"`{field.default}`"
             rows += [f"   * - `{option}`", f"     - {default}", f"     - {as_text([field.description or ''])[0]}"]
@@ -124,7 +125,7 @@ def shorten_signature(app, what, name, obj, options, signature: str | None, retu
 def setup(app: Sphinx) -> None:
     """Adapt signatures, and docstrings before napoleon reads them."""
     app.add_directive("choices", Choices)
-    app.add_directive("run-fields", RunFields)
+    app.add_directive("options", Options)
     app.add_directive("recipes", Recipes)
     app.connect("autodoc-process-signature", shorten_signature)
     app.connect("autodoc-process-docstring", adapt_docstring, priority=400)

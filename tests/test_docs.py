@@ -195,6 +195,12 @@ def test_linked_files_exist(page):
     assert [t for t in targets if "://" not in t and not (page.parent / t).exists()] == []
 
 
+def test_files_that_checklists_name_exist():
+    named = re.findall(r"`([\w./]+/[\w.]*)`", text_of(ROOT / "CONTRIBUTING.md"))
+    assert len(named) > 15
+    assert [file for file in named if "NAME" not in file and not (ROOT / file).exists()] == []
+
+
 ROW = re.compile(r"^\| `(\w+)` \| ([\d,]+) \| ([\d.]+) ([GM]) \| (.*?) *\|$", re.MULTILINE)
 ROWS = ROW.findall(text_of(ROOT / "docs" / "guide" / "networks.md"))
 
