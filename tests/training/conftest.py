@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.training.helpers import write_image
+from training.__main__ import main
 from training.config import RunConfig, make_config
 from training.data.datasets import open_source
 from training.run import train
@@ -67,3 +69,34 @@ def image_dir(tmp_path) -> Path:
             write_image(folder / split / "dog" / f"{number}.png", (9, 14 + number), seed=10 + number)
     write_image(folder / "val" / "dog" / "more.PNG", (16, 16), seed=20)
     return folder
+
+
+@pytest.fixture
+def refused(capsys):
+    """Make the function that gives the one sentence with which a command line is refused."""
+
+    def run_and_read(*arguments) -> str:
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        errors = capsys.readouterr().err
+        assert status == 1
+        assert errors.startswith("error: ") and errors.count("\n") == 1 and errors.endswith("\n")
+        return errors.removeprefix("error: ").rstrip()
+
+    return run_and_read
+
+
+@pytest.fixture
+def training(data_dir, tmp_path) -> list:
+    """The arguments of a tiny run."""
+    arguments = {"network": "ResNet8", "data-dir": data_dir, "batch-size": 64, "epochs": 1, "run-dir": tmp_path / "run"}
+    return [part for name, value in arguments.items() for part in (f"--{name}", value)]
+
+
+@pytest.fixture
+def digit(trained, tmp_path):
+    """A test digit as a file."""
+    ((image, _),) = open_source(trained.config.data).examples("test").take(1)
+    path = tmp_path / "digit.png"
+    Image.fromarray(image.numpy()[..., 0]).save(path)
+    return path

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import yaml
 from PIL import Image
 
 from training.config import RunConfig, make_config
@@ -40,3 +41,14 @@ def folder_config(folder: Path, **fields) -> RunConfig:
     """Describe a run on an image folder in the size of 8 pixels."""
     usual = {"dataset": "image_folder", "data_dir": folder, "image_size": 8, "data.standardize": "imagenet"}
     return make_config(fields, base={**usual, "batch_size": 2, "epochs": 1})
+
+
+def write_yaml(path, **fields):
+    path.write_text(yaml.safe_dump(fields), encoding="utf-8")
+    return path
+
+
+def instead(training: list, name: str, value) -> list:
+    """Give one of the arguments another value."""
+    place = training.index(name) + 1
+    return [*training[:place], value, *training[place + 1 :]]
