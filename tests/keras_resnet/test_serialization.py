@@ -57,19 +57,25 @@ for path in folder.glob("*.keras"):
 
 
 @pytest.fixture(scope="module")
-def outputs_of_a_fresh_process(tmp_path_factory):
+def models():
+    """Every network, with random weights."""
+    return {name: build(architecture, name=name) for name, architecture in NETWORKS.items()}
+
+
+@pytest.fixture(scope="module")
+def outputs_of_a_fresh_process(models, tmp_path_factory):
     """Save every network; load and run them all in a process that has only imported keras, then keras_resnet."""
     folder = tmp_path_factory.mktemp("networks")
     np.save(folder / "x.npy", X)
-    for name, architecture in NETWORKS.items():
-        build(architecture).save(folder / f"{name}.keras")
+    for name, model in models.items():
+        model.save(folder / f"{name}.keras")
     run_python("-c", LOAD_AND_RUN.format("keras", "keras_resnet"), folder)
     return {name: np.load(folder / f"{name}.npy") for name in NETWORKS}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_fresh_process_computes_the_same(name, outputs_of_a_fresh_process):
-    np.testing.assert_array_equal(outputs_of_a_fresh_process[name], outputs(build(NETWORKS[name]), X))
+def test_fresh_process_computes_the_same(name, models, outputs_of_a_fresh_process):
+    np.testing.assert_array_equal(outputs_of_a_fresh_process[name], outputs(models[name], X))
 
 
 def test_file_loads_where_keras_resnet_is_imported_before_keras(tmp_path):
@@ -81,8 +87,8 @@ def test_file_loads_where_keras_resnet_is_imported_before_keras(tmp_path):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_model_file_keeps_the_network(name, tmp_path):
-    model = build(NETWORKS[name], name=name)
+def test_model_file_keeps_the_network(name, models, tmp_path):
+    model = models[name]
     model.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
     assert (type(loaded), loaded.name) == (keras_resnet.ResidualNetwork, name)
@@ -91,8 +97,8 @@ def test_model_file_keeps_the_network(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_weights_file_keeps_the_weights(name, tmp_path):
-    model, other = build(NETWORKS[name]), keras_resnet.ResNet(NETWORKS[name], input_shape=(16, 16, 3), classes=5)
+def test_weights_file_keeps_the_weights(name, models, tmp_path):
+    model, other = models[name], keras_resnet.ResNet(NETWORKS[name], input_shape=(16, 16, 3), classes=5)
     model.save_weights(tmp_path / "network.weights.h5")
     other.load_weights(tmp_path / "network.weights.h5")
     for loaded, saved in zip(other.weights, model.weights, strict=True):
@@ -105,8 +111,8 @@ def test_weights_file_keeps_the_weights(name, tmp_path):
     [keras.models.clone_model, lambda model: type(model).from_config(model.get_config())],
     ids=["clone_model", "from_config"],
 )
-def test_copy_of_the_graph_computes_the_same_on_the_same_weights(name, copy):
-    model = build(NETWORKS[name])
+def test_copy_of_the_graph_computes_the_same_on_the_same_weights(name, copy, models):
+    model = models[name]
     copied = copy(model)
     assert type(copied) is keras_resnet.ResidualNetwork
     assert not {id(layer) for layer in copied.layers} & {id(layer) for layer in model.layers}

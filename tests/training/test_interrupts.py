@@ -73,6 +73,7 @@ def test_ctrl_c_during_imports_ends_quietly(command, module, tmp_path):
     assert (process.returncode, process.stdout, process.stderr) == (130, "", "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_run_with_status_130_and_says_how_to_go_on(data_dir, tmp_path):
     options = ["--network", "ResNet8", "--data-dir", data_dir, "--epochs", 500, "--run-dir", tmp_path / "my run"]
     process = subprocess.Popen(

@@ -109,6 +109,7 @@ def test_report_states_the_results(trained):
 # Repetition.
 
 
+@pytest.mark.slow
 def test_configuration_alone_repeats_the_run_bit_for_bit(trained, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_bytes(trained.folder.config_file.read_bytes())
@@ -126,6 +127,7 @@ def test_same_seed_repeats_the_run_and_another_does_not(tiny, tmp_path):
     assert not same_weights(one, other)
 
 
+@pytest.mark.slow
 def test_run_that_prepares_its_data_is_the_run_on_prepared_data(trained, tiny, tmp_path):
     folder = RunFolder(tmp_path / "first")
     train(tiny(data_dir=tmp_path / "new"), folder)
@@ -206,9 +208,10 @@ def interrupt_after(monkeypatch, epochs: int) -> None:
     monkeypatch.setattr(SaveRun, "on_train_batch_begin", press)
 
 
-@pytest.mark.parametrize(
-    "fields", [{}, {"network.choices": {"dropout": 0.2, "stochastic_depth": 0.5}}], ids=["", "random layers"]
-)
+RANDOM_LAYERS = {"network.choices": {"dropout": 0.2, "stochastic_depth": 0.5}}
+
+
+@pytest.mark.parametrize("fields", [{}, pytest.param(RANDOM_LAYERS, marks=pytest.mark.slow)], ids=["", "random layers"])
 def test_interrupted_run_goes_on_to_the_very_same_end(fields, tiny, tmp_path, monkeypatch):
     config = tiny(epochs=3, **fields)
     whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")

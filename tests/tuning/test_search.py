@@ -138,6 +138,7 @@ def test_report_is_written_again_by_its_command(complete):
     assert (folder / "report.md").read_bytes() == page
 
 
+@pytest.mark.slow
 def test_killed_chief_takes_its_workers_along_and_goes_on_to_the_same_end(complete, describe, tmp_path):
     path, folder, _ = complete
     command = Command("--config", path, "--study-dir", tmp_path / "study", "--workers", 2)
@@ -164,6 +165,7 @@ def is_alive(pid: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_killed_worker_raising_trial_and_nan_leave_a_complete_study(describe, tmp_path):
     # One point in four learns: the others have too large a batch, a rate that ends in NaN, or both.
     space = {"batch_size": [64, 5000], "learning_rate": [0.1, 1e30]}
@@ -203,6 +205,7 @@ def owner_of(folder: Path, first: int) -> int:
     return first
 
 
+@pytest.mark.slow
 def test_worker_of_another_host_gets_trials_too(describe, tmp_path):
     # Another host is another process here that knows the chief by its address alone.
     path, folder = describe({"activation": ["relu", "gelu"]}, tuner="grid", finalists=0), tmp_path / "study"
