@@ -27,7 +27,7 @@ def make_loss(choice: str | Mapping[str, Any]) -> keras.losses.Loss:
 @loss("cross_entropy")
 def cross_entropy(
     *, label_smoothing: Annotated[float, Range(0, 1), "probability spread evenly over all classes"] = 0.0
-):
+) -> keras.losses.Loss:
     """Cross-entropy, with smoothed labels where that is asked for.
 
     Args:

@@ -27,7 +27,7 @@ Decayed = Annotated[Literal["all", "kernels"], "parameters that decay"]
 
 
 def make_optimizer(
-    choice: Mapping[str, Any], schedule: Callable, rates: Mapping[str, float] | None = None
+    choice: str | Mapping[str, Any], schedule: Callable, rates: Mapping[str, float] | None = None
 ) -> keras.optimizers.Optimizer:
     """Make the optimizer of a run."""
     name, parameters = parse_choice("optimizer", choice, OPTIMIZERS)
@@ -36,15 +36,15 @@ def make_optimizer(
 
 @optimizer("sgd")
 def sgd(
-    schedule,
-    rates,
+    schedule: Callable[[float], Any],
+    rates: dict[str, float],
     *,
     learning_rate: Rate = 0.1,
     momentum: Momentum = 0.9,
     nesterov: Nesterov = False,
     weight_decay: Decay = 1e-4,
     decayed: Decayed = "all",
-):
+) -> keras.optimizers.Optimizer:
     """SGD with momentum, and weight decay as L2 regularization.
 
     Args:
@@ -68,8 +68,8 @@ def sgd(
 
 @optimizer("muon")
 def muon(
-    schedule,
-    rates,
+    schedule: Callable[[float], Any],
+    rates: dict[str, float],
     *,
     learning_rate: Rate = 0.2,
     kernel_rate: Annotated[float, Range(0, math.inf, above=True), "highest rate of convolution kernels"] = 0.015,
@@ -77,7 +77,7 @@ def muon(
     nesterov: Nesterov = True,
     weight_decay: Decay = 5e-4,
     decayed: Decayed = "kernels",
-):
+) -> keras.optimizers.Optimizer:
     """Muon for convolution kernels, SGD for all other parameters.
 
     Args:
@@ -103,13 +103,13 @@ def muon(
 
 @optimizer("adamw")
 def adamw(
-    schedule,
-    rates,
+    schedule: Callable[[float], Any],
+    rates: dict[str, float],
     *,
     learning_rate: Rate = 0.001,
     weight_decay: Decay = 0.01,
     decayed: Decayed = "kernels",
-):
+) -> keras.optimizers.Optimizer:
     """Adam with decoupled weight decay.
 
     Args:

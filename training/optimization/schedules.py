@@ -57,7 +57,7 @@ def make_schedule(
 
 
 @schedule("constant")
-def constant(peak, steps):
+def constant(peak: float, steps: int) -> float:
     """The same rate in every step.
 
     Args:
@@ -72,11 +72,11 @@ def constant(peak, steps):
 
 @schedule("steps")
 def divide_at_milestones(
-    peak,
-    steps,
+    peak: float,
+    steps: int,
     *,
     milestones: Milestones = (0.5, 0.75),
-):
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """A rate that is divided by ten at each milestone.
 
     Args:
@@ -101,7 +101,7 @@ def divide_at_milestones(
 
 
 @schedule("one_cycle")
-def one_cycle(peak, steps, *, warmup: Warmup = 0.2):
+def one_cycle(peak: float, steps: int, *, warmup: Warmup = 0.2) -> keras.optimizers.schedules.LearningRateSchedule:
     """A rate that rises from zero and falls to zero, in straight lines.
 
     Args:
@@ -121,7 +121,7 @@ def one_cycle(peak, steps, *, warmup: Warmup = 0.2):
 
 
 @schedule("cosine")
-def cosine(peak, steps, *, warmup: Warmup = 0.0):
+def cosine(peak: float, steps: int, *, warmup: Warmup = 0.0) -> keras.optimizers.schedules.LearningRateSchedule:
     """A rate that falls along half a cosine wave, after a linear rise.
 
     Args:

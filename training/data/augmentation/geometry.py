@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from keras_resnet.choices.registry import Range
-from training.data.augmentation.registry import augmentation
+from training.data.augmentation.registry import Drawn, augmentation
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @augmentation("random_resized_crop", draws=4, resizes=True)
 def random_resized_crop(
-    image, drawn, size, *, area: Annotated[float, Range(0, 1, above=True), "least share of the image's area"] = 0.25
-):
+    image: tf.Tensor,
+    drawn: Drawn,
+    size: tuple[int, int],
+    *,
+    area: Annotated[float, Range(0, 1, above=True), "least share of the image's area"] = 0.25,
+) -> tf.Tensor:
     """Cut a rectangle of random area, aspect and place out of an image, and resize it.
 
     Args:
@@ -32,7 +39,7 @@ def random_resized_crop(
     return tf.image.resize(cut_rectangle(image, drawn.numbers, area), size, antialias=True)
 
 
-def cut_rectangle(image, numbers, least: float):
+def cut_rectangle(image: tf.Tensor, numbers: tf.Tensor, least: float) -> tf.Tensor:
     """Cut a rectangle of random area, aspect, top and left out of an image, as four numbers in [0, 1) say."""
     import tensorflow as tf
 
@@ -49,12 +56,12 @@ def cut_rectangle(image, numbers, least: float):
 
 @augmentation("pad_crop", draws=2)
 def pad_crop(
-    images,
-    drawn,
+    images: tf.Tensor,
+    drawn: Drawn,
     *,
     pixels: Annotated[int, Range(1, 4096), "pixels to pad on each side"] = 4,
     border: Annotated[Literal["zeros", "reflect"], "what is padded"] = "zeros",
-):
+) -> tf.Tensor:
     """Pad every image on all sides and cut a window of the old size at a random place.
 
     Args:
@@ -89,8 +96,11 @@ def pad_crop(
 
 @augmentation("flip", draws=1)
 def flip(
-    images, drawn, *, alternating: Annotated[bool, "turn each image over in every epoch, from a random side"] = False
-):
+    images: tf.Tensor,
+    drawn: Drawn,
+    *,
+    alternating: Annotated[bool, "turn each image over in every epoch, from a random side"] = False,
+) -> tf.Tensor:
     """Mirror half of the images left to right.
 
     Args:
