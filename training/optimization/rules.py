@@ -56,7 +56,14 @@ class L2SGD(Layerwise, keras.optimizers.SGD):
             l2 = shared_constant(self.l2, variable.dtype) if fusible else self.l2
             gradient = gradient + keras.ops.cast(l2 * variable, gradient.dtype)
         if fusible:
-            _fused_update(gradient, variable, self.momentums[place], learning_rate, self.momentum, self.nesterov)
+            _fused_update(
+                gradient,
+                variable,
+                self.momentums[place],
+                learning_rate,
+                momentum=self.momentum,
+                nesterov=self.nesterov,
+            )
         else:
             super().update_step(gradient, variable, learning_rate)
 
