@@ -20,7 +20,7 @@ from training.command_line import positive
 from training.config import FIELDS, SHORT, RunConfig, former
 from training.config.fields import CHOICES, flat_config, name_of
 from training.config.groups import REGISTRIES
-from training.config.text import read_yaml, write_inline
+from training.config.text import read_inline, write_inline
 
 Own = TypeVar("Own")
 
@@ -56,7 +56,7 @@ class Option:
     def read(self, value: Any) -> Any:
         """Read a mapping or a list that was written as YAML."""
         if self.kind in (str, str | None) and str(value).lstrip().startswith(("{", "[")):
-            return read_yaml(value)
+            return read_inline(name_of(self.path), value)
         return value
 
 
@@ -148,7 +148,7 @@ def _values(arguments: Sequence[str]) -> list[str]:
 def _new_spelling(flag: str, values: Sequence[str]) -> str | None:
     """Write an option of version 0.1.0 as today; None for any other."""
     name = positive(flag).removeprefix("--").replace("-", "_")
-    new = former.moved_to(name, read_yaml(values[0]) if values else None)
+    new = former.moved_to(name, read_inline(name, values[0]) if values else None)
     if new is None:
         return None
     path, text = new

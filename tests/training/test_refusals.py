@@ -48,6 +48,20 @@ def test_both_lengths_are_refused(refused, training):
     assert refused(*training, "--iterations", 3).startswith("give either epochs or iterations; received epochs=1 and")
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--augmentation", "[{name: pad_crop", "augmentation='[{name: pad_crop' is not a mapping or a list, such as"),
+        ("--shortcut", "{name: A", "shortcut='{name: A' is not a mapping or a list, such as '{name: A, zeros: both}'."),
+        ("--choices", "{l2: 1", "choices='{l2: 1' is not a mapping or a list, such as"),
+        ("--augmentation", "flip", "augmentation: give a list, as in [{name: pad_crop, pixels: 4}, flip]; received "),
+        ("--optimizer", "[sgd]", "optimizer: Unknown optimizer ['sgd']."),
+    ],
+)
+def test_choice_that_cannot_be_read_is_named(refused, option, value, sentence):
+    assert refused(option, value).startswith(sentence)
+
+
 def test_impossible_value_is_named(refused, training):
     sentence = refused(*instead(training, "--batch-size", 0))
     assert sentence == "batch_size: Input should be greater than or equal to 1; received 0."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from training.config.text import read_yaml, write_inline
+from training.config.text import read_inline, write_inline
 
 # Every field of version 0.1.0, and where it stands now. Of an augmentation, its name and parameter.
 PATHS: dict[str, str] = {
@@ -120,5 +120,5 @@ def _value(name: str, value: Any) -> Any:
     if name == "choices" and value is None:
         return {}
     if name in ("shortcut", "activation", "choices") and isinstance(value, str) and value.strip().startswith("{"):
-        return read_yaml(value)
+        return read_inline(name, value)
     return value

@@ -22,6 +22,14 @@ def read_yaml(text: str) -> Any:
     return yaml.load(text, _Loader)
 
 
+def read_inline(name: str, text: str) -> Any:
+    """Read a mapping or a list that is written in one line, as the value of a field."""
+    try:
+        return read_yaml(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{name}={text!r} is not a mapping or a list, such as '{{name: A, zeros: both}}'.") from error
+
+
 def write_inline(value: Any) -> str:
     """Write a value as YAML in one line, as in `[{name: pad_crop, pixels: 2}, flip]`."""
     return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).removesuffix("...\n").strip()
