@@ -175,7 +175,7 @@ def test_checkpoint_of_others_is_taken_with_its_contract(image_dir, tmp_path):
         ({"start": {"head_epochs": 3}}, "head_epochs=3 leaves none of the run's 3 epochs for the rest of the network"),
         ({"freeze": ("conv9",)}, "Unknown stage 'conv9'.*Allowed: conv1, conv2, conv3, conv4, head, backbone"),
         ({"shortcut": "B"}, "shortcut cannot be chosen for the network that weights=.* hold; name the network too"),
-        ({"network": "ResNet14"}, r"the weights of 'resnet14': the file is of another network: blocks is \(2, 2, 2\) here"),
+        ({"network": "ResNet14"}, r"the weights of 'resnet14': .* another network: blocks is \(2, 2, 2\) here"),
         ({"weights": "imagenet"}, "weights='imagenet' are published of several networks; name one by --network"),
         ({"weights": "nowhere"}, "weights='nowhere' is neither a file nor a run folder with a network"),
     ],
