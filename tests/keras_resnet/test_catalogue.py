@@ -79,16 +79,13 @@ def test_network_of_other_papers_is_a_relative_with_other_choices(name):
     assert CATALOGUE[name] == relative.replace(**choices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kernels"),
     # arXiv 1409.1556, Table 1, D and E: filters of the 3x3 convolutions, "M" being a max pool.
     [
         ("VGG16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M"),
-        pytest.param(
-            "VGG19BN",
-            "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 M",
-            marks=pytest.mark.slow,
-        ),
+        ("VGG19BN", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 M"),
     ],
 )
 def test_vgg_has_the_layers_of_its_table(name, kernels):

@@ -82,6 +82,7 @@ def scores(folder: Path) -> dict[str, list[float]]:
     return {trial.id: trial.scores for trial in read_results(folder).trials}
 
 
+@pytest.mark.slow
 def test_study_leaves_what_it_promises(complete):
     _, folder, printed = complete
     results = read_results(folder)
@@ -97,6 +98,7 @@ def test_study_leaves_what_it_promises(complete):
     )
 
 
+@pytest.mark.slow
 def test_best_by_validation_is_trained_on_everything_and_tested(complete):
     _, folder, _ = complete
     results = read_results(folder)
@@ -110,6 +112,7 @@ def test_best_by_validation_is_trained_on_everything_and_tested(complete):
     assert written == yaml.safe_load((final.runs[0].folder / "config.yaml").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_score_of_the_best_network_is_reproduced_from_its_file(complete):
     _, folder, _ = complete
     results = read_results(folder)
@@ -122,6 +125,7 @@ def test_score_of_the_best_network_is_reproduced_from_its_file(complete):
         assert evaluated["split"] == run.outcome.results["split"]
 
 
+@pytest.mark.slow
 def test_complete_study_is_not_run_again(complete):
     path, folder, _ = complete
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("outcome.json")}
@@ -130,6 +134,7 @@ def test_complete_study_is_not_run_again(complete):
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("outcome.json")} == before
 
 
+@pytest.mark.slow
 def test_report_is_written_again_by_its_command(complete):
     _, folder, _ = complete
     page = (folder / "report.md").read_bytes()
@@ -226,6 +231,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_folder_of_another_study_is_refused_and_left_alone(complete, study):
     _, folder, _ = complete
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
@@ -234,6 +240,7 @@ def test_folder_of_another_study_is_refused_and_left_alone(complete, study):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_study_may_go_on_with_another_budget_elsewhere(complete, data_dir):
     _, folder, _ = complete
     before = read_study(folder)
