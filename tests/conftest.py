@@ -20,6 +20,7 @@ def keras_settings():
     yield
     keras.config.set_dtype_policy(policy)
     keras.config.set_image_data_format(data_format)
+    gc.collect()  # of the networks of a test, which hold cycles; it takes no time, for what was imported is frozen
 
 
 @pytest.fixture(autouse=True, scope="module")
