@@ -61,6 +61,7 @@ def test_fine_tuning_leaves_a_run_on_the_new_classes(trained, image_dir, tmp_pat
     assert folder.load_model().preprocessing.to_dict() == contract.to_dict()
 
 
+@pytest.mark.slow
 def test_rate_is_constant_while_only_the_head_learns_and_follows_its_schedule_after(trained, image_dir, tmp_path):
     folder = RunFolder(tmp_path / "run")
     train(tuning(trained, image_dir), folder)
@@ -153,6 +154,7 @@ def test_choices_apply_to_the_network_of_a_file_where_it_is_named(trained, tiny,
     )
 
 
+@pytest.mark.slow
 def test_checkpoint_of_others_is_taken_with_its_contract(image_dir, tmp_path):
     path, source = tmp_path / "other.npz", randomise(keras_resnet.ResNet18(classes=7, input_shape=(32, 32, 3)))
     np.savez(path, **{f"{layer.name}/{w.name}": w.numpy() for layer in source.layers for w in layer.weights})

@@ -135,6 +135,7 @@ def test_run_that_prepares_its_data_is_the_run_on_prepared_data(trained, tiny, t
     assert metrics_of(folder) == metrics_of(trained.folder)
 
 
+@pytest.mark.slow
 def test_nothing_before_the_network_shifts_its_seeds(tiny, tmp_path, monkeypatch):
     config, plain, drawing = tiny(iterations=2), RunFolder(tmp_path / "plain"), RunFolder(tmp_path / "drawing")
     train(config, plain)
