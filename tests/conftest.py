@@ -1,8 +1,15 @@
 """What no test may leave changed behind it: settings of Keras, and memory."""
 
 import gc
+import signal
 
 import pytest
+
+
+def pytest_configure():
+    """Take Ctrl-C, which a shell lets its background jobs ignore: processes that tests start would ignore it too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish():
