@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 import pytest
 
 
-def pairwise(combinations: list[tuple]) -> list[tuple]:
+def pairwise(combinations: list[tuple], together: int = 2) -> list[tuple]:
     """Choose combinations, few of them, that hold every pair of values which stand together in any of them."""
-    pairs = {combination: {*itertools.combinations(enumerate(combination), 2)} for combination in combinations}
+    pairs = {combination: {*itertools.combinations(enumerate(combination), together)} for combination in combinations}
     missing, chosen = set().union(*pairs.values()), []
     while missing:
         chosen.append(max(combinations, key=lambda combination: len(pairs[combination] & missing)))
@@ -16,10 +16,13 @@ def pairwise(combinations: list[tuple]) -> list[tuple]:
     return chosen
 
 
-def products(*options: Iterable, possible: Callable[..., bool] = lambda *_: True) -> list:
-    """List the parameters of a test over all possible combinations, slow but for those that hold every pair."""
+def products(*options: Iterable, possible: Callable[..., bool] = lambda *_: True, together: int = 2) -> list:
+    """List the parameters of a test over all possible combinations, slow but for those that hold every pair.
+
+    Or, with `together=1`, but for those that hold every value.
+    """
     combinations = [combination for combination in itertools.product(*options) if possible(*combination)]
-    fast = set(pairwise(combinations))
+    fast = set(pairwise(combinations, together))
     return [
         pytest.param(*combination, marks=() if combination in fast else pytest.mark.slow)
         for combination in combinations

@@ -118,6 +118,7 @@ def test_a_run_predicts(old, tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_a_run_is_fine_tuned(old, tmp_path):
     fields = {"dataset": "digits", "data.standardize": "channel", "augmentation": ["flip"], "iterations": 1}
     training.fine_tune(old / "run", tmp_path / "run", start={"head_epochs": 0}, **fields)
@@ -130,6 +131,7 @@ def test_a_run_cannot_be_resumed_and_the_sentence_says_why(old, capsys):
     assert "is a run of version 0.1.0 and cannot be resumed: augmentation draws other random numbers today." in sentence
 
 
+@pytest.mark.slow
 def test_a_run_can_be_made_anew_from_its_configuration_and_overwritten(old, tmp_path):
     folder = RunFolder(shutil.copytree(old / "run", tmp_path / "run"))
     arguments = ["--config", str(old / "run" / "config.yaml"), "--run-dir", str(folder.path)]

@@ -33,3 +33,9 @@ def test_impossible_combinations_are_left_out_and_all_other_pairs_stay():
     fast = {row.values for row in rows if not row.marks}
     assert {values[:2] for values in fast} == {("a", "c"), ("b", "c"), ("b", "d")}
     assert {values[1:] for values in fast} == {*itertools.product("cd", (1, 2))}
+
+
+def test_single_values_stand_in_as_many_combinations_as_the_longest_option_has():
+    fast = [row.values for row in products(*OPTIONS[0], together=1) if not row.marks]
+    assert len(fast) == 7
+    assert [set(values) for values in zip(*fast)] == [set(options) for options in OPTIONS[0]]

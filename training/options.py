@@ -7,6 +7,7 @@ choice is an option, as in `--optimizer muon`, and so is each of its parameters,
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -156,4 +157,4 @@ def _new_spelling(flag: str, values: Sequence[str]) -> str | None:
         parent, dot, last = path.rpartition(".")
         return f"--{parent}{dot}{'no-' if flag.startswith('--no-') else ''}{last}".replace("_", "-")
     option = "--" + name_of(path).replace("_", "-")
-    return f"{option} '{text}'" if path == "augmentation" else f"{option} {' '.join(values)}"
+    return shlex.join([option, text] if path == "augmentation" else [option, *values])

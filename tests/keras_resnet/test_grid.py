@@ -257,7 +257,7 @@ def test_relatives_of_other_papers_compute_their_formula_and_are_saved(relative,
     np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
 
 
-@pytest.mark.parametrize(("choice", "placement", "unit"), products(CHOICES, PLACEMENTS, CONVOLUTIONS))
+@pytest.mark.parametrize(("choice", "placement", "unit"), products(CHOICES, PLACEMENTS, CONVOLUTIONS, together=1))
 def test_every_weight_learns(choice, placement, unit):
     architecture = tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, widths=(8, 12))
     model = build(architecture, shape=(8, 8, 3))

@@ -229,6 +229,7 @@ def test_place_where_nothing_can_be_written_is_named(output, reason, monkeypatch
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.slow
 def test_process_describes_a_network():
     process = run_python("-m", "keras_resnet", "describe", "ResNet20")
     assert "parameters          269,722\n" in process.stdout

@@ -41,6 +41,7 @@ def test_the_check_of_imports_sees_an_import_in_a_branch_and_not_in_a_function()
     assert module_level_imports(tree) == {"tensorflow"}
 
 
+@pytest.mark.slow
 def test_package_of_the_users_own_called_training_is_no_command(tmp_path):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "__init__.py").write_text("import keras_resnet\n", encoding="utf-8")

@@ -74,6 +74,7 @@ def outputs_of_a_fresh_process(models, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.slow
 def test_fresh_process_computes_the_same(name, models, outputs_of_a_fresh_process):
     np.testing.assert_array_equal(outputs_of_a_fresh_process[name], outputs(models[name], X))
 
@@ -120,6 +121,7 @@ def test_copy_of_the_graph_computes_the_same_on_the_same_weights(name, copy, mod
     np.testing.assert_array_equal(outputs(copied, X), outputs(model, X))
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_file_as_if_never_stopped(tmp_path):
     model = build(tiny(activation="prelu"))
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9), keras.losses.SparseCategoricalCrossentropy(True))

@@ -78,6 +78,7 @@ def test_cifar_network_of_a_state_dict_computes_the_same(blocks, tmp_path):
 
 
 @pytest.mark.parametrize("choices", [{"padding": "same"}, {"padding": "same", "stride_on": "first"}], ids=str)
+@pytest.mark.slow
 def test_padding_as_tensorflow_has_it_is_another_function(choices, tmp_path):
     run, state = drawn("bottlenecks")
     path = saved(state, tmp_path)
@@ -136,7 +137,7 @@ def test_network_that_does_not_carry_its_architecture_is_compared_by_its_layers(
         load_weights_from(model, path)
 
 
-@pytest.mark.parametrize("depth", [20, 32, 56])
+@pytest.mark.parametrize("depth", [20, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (32, 56))])
 @pytest.mark.parametrize("suffix", ["npz", "th"])
 def test_public_cifar_networks_give_their_reference_logits(depth, suffix):
     folder = shared_file("data/weights/cifar10_option_a")

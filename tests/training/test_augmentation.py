@@ -173,6 +173,7 @@ def test_random_crop_stays_within_the_image(height, width):
     assert (top + rows).max() <= height and (left + columns).max() <= width
 
 
+@pytest.mark.slow
 def test_random_crop_has_the_mean_area_of_its_range():
     _, _, rows, columns = cut_boxes(200, 200, 0.1, 2000).T
     share = rows * columns / 200**2

@@ -43,6 +43,7 @@ print(sorted(before), {path.name: path.read_bytes() for path in folder.path.iter
 """
 
 
+@pytest.mark.slow
 def test_model_survives_a_disk_that_fills_up(tmp_path):
     *sentences, state = run_python("-c", FULL_DISK, tmp_path).stdout.splitlines()[-3:]
     for name, sentence in zip(("model.keras", "checkpoint.weights.h5"), sentences, strict=True):

@@ -166,6 +166,7 @@ def test_first_run_on_a_new_data_folder_says_nothing_that_is_not_for_the_user(tm
     assert first.startswith("ResNet8: ") and second == f"run folder {tmp_path / 'run'}" and "accuracy" in epoch
 
 
+@pytest.mark.slow
 def test_prediction_of_a_photograph_says_nothing_that_is_not_for_the_user(trained, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # TensorFlow has a line of its own about turning it, at the level of errors
@@ -176,6 +177,7 @@ def test_prediction_of_a_photograph_says_nothing_that_is_not_for_the_user(traine
 
 
 @pytest.mark.parametrize("command", ["evaluate", "--help"])
+@pytest.mark.slow
 def test_output_that_nobody_reads_ends_quietly(trained, command):
     arguments = [command, trained.folder.path] if command == "evaluate" else [command]
     reading, writing = os.pipe()

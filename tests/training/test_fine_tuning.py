@@ -113,6 +113,7 @@ SLOWER = [pytest.param(name, marks=pytest.mark.slow) for name in ("muon", "adamw
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", *SLOWER])
+@pytest.mark.slow
 def test_a_stage_learns_at_its_share_of_the_rate(optimizer, trained, image_dir, tmp_path):
     # With a share that float32 cannot add to a weight, only the head moves; normalisations follow the images.
     fields = {"start": {"stage_decay": 1e-20, "head_epochs": 0}, "epochs": 1}

@@ -125,6 +125,7 @@ FORMER = "is an option of version 0.1.0; write"
         (["--flip=random"], f"--flip {FORMER} --augmentation '[flip]' instead."),
         (["--label-smoothing", 0.1], f"--label-smoothing {FORMER} --loss.label-smoothing 0.1 instead."),
         (["--milestones", 10, 20, "--seed", 3], f"--milestones {FORMER} --schedule.milestones 10 20 instead."),
+        (["--choices", "{unit: basic}"], f"--choices {FORMER} --network.choices '{{unit: basic}}' instead."),
         (["--no-cache"], f"--no-cache {FORMER} --data.no-cache instead."),
         (["--nesterov"], f"--nesterov {FORMER} --optimizer.nesterov instead."),
         (["--optimiser", "sgd"], "Unknown option '--optimiser'. Did you mean '--optimizer'? --help lists all."),

@@ -119,6 +119,7 @@ def test_configuration_alone_repeats_the_run_bit_for_bit(trained, tmp_path):
     assert metrics_of(again) == metrics_of(trained.folder)
 
 
+@pytest.mark.slow
 def test_same_seed_repeats_the_run_and_another_does_not(tiny, tmp_path):
     one, same, other = (RunFolder(tmp_path / name) for name in ("one", "same", "other"))
     for folder, seed in ((one, 3), (same, 3), (other, 4)):
@@ -154,6 +155,7 @@ def test_nothing_before_the_network_shifts_its_seeds(tiny, tmp_path, monkeypatch
 # Evaluation while fitting.
 
 
+@pytest.mark.slow
 def test_validation_that_misses_images_ends_the_run(tiny, tmp_path, monkeypatch):
     whole, folder = run.batches.test_batches, RunFolder(tmp_path / "run")
     monkeypatch.setattr(run.batches, "test_batches", lambda *arguments: whole(*arguments).skip(1))
@@ -165,6 +167,7 @@ def test_validation_that_misses_images_ends_the_run(tiny, tmp_path, monkeypatch)
 # Length.
 
 
+@pytest.mark.slow
 def test_iterations_end_within_an_epoch(tiny, tmp_path):
     config, folder = tiny(iterations=27), RunFolder(tmp_path / "run")
     train(config, folder)
@@ -188,6 +191,7 @@ def test_statistics_that_are_no_numbers_end_the_run_though_the_loss_is_one(tiny,
     assert folder.read_metrics() == []
 
 
+@pytest.mark.slow
 def test_network_of_a_run_loads_with_keras_resnet_alone(trained):
     script = "import sys, keras, keras_resnet; model = keras.models.load_model(sys.argv[1]); print(model.name)"
     script += "; assert not any(name.split('.')[0] == 'training' for name in sys.modules)"
@@ -319,6 +323,7 @@ def test_refused_run_leaves_no_folder_in_the_way_of_the_next_attempt(tiny, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_further_callbacks_are_called_and_may_end_the_run(tiny, tmp_path):
     class Stop(keras.callbacks.Callback):
         epochs = 0

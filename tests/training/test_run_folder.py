@@ -146,6 +146,7 @@ with RunFolder(Path(sys.argv[1])).held():
 """
 
 
+@pytest.mark.slow
 def test_folder_is_held_by_one_process_until_it_ends(tmp_path):
     folder = RunFolder(tmp_path / "run")
     command, environment = [sys.executable, "-c", HOLD, str(folder.path)], {**os.environ, "PYTHONPATH": str(ROOT)}

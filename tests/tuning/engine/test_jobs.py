@@ -28,6 +28,7 @@ def job(study, data_dir, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_run_leaves_its_folder_and_its_outcome_and_is_not_made_again(job):
     one = job()
     outcome = execute(one)
@@ -48,6 +49,7 @@ def test_run_leaves_its_folder_and_its_outcome_and_is_not_made_again(job):
         ({"batch_size": 5000}, "has 180 examples, fewer than batch_size=5000"),
     ],
 )
+@pytest.mark.slow
 def test_run_that_fails_says_why(job, fields, sentence):
     outcome = execute(job(fields=fields))
     assert outcome.status == FAILED and sentence in outcome.reason
@@ -72,6 +74,7 @@ def test_fault_is_tried_again_and_a_score_that_is_no_number_is_a_failure(job, mo
     assert (outcome.status, outcome.reason) == (FAILED, "its loss on the validation of train is nan")
 
 
+@pytest.mark.slow
 def test_run_that_is_killed_is_told_and_goes_on_when_it_is_asked_for_again(job):
     whole, parts = job("whole", {"epochs": 12}), job("parts", {"epochs": 12})
 
@@ -148,6 +151,7 @@ def test_run_below_the_median_at_its_epoch_is_below_median(tmp_path, objective, 
     assert FEWEST_RUNS == 5 and not is_below_median(job, 2, {f"val_{objective}": 0.0 if better is max else 1.0})
 
 
+@pytest.mark.slow
 def test_hopeless_run_is_stopped_early_and_keeps_its_score(job, tmp_path):
     for number in range(FEWEST_RUNS):
         folder = tmp_path / "trials" / f"{number + 1:04d}" / "seed-0"

@@ -70,7 +70,7 @@ def test_every_point_of_a_small_space_is_tried_once_and_the_search_ends(made, tu
     assert len(fields) == len({signature(one) for one in fields}) == 4
 
 
-@pytest.mark.parametrize("tuner", ["random", "bayesian"])
+@pytest.mark.parametrize("tuner", ["random", pytest.param("bayesian", marks=pytest.mark.slow)])
 def test_same_seed_proposes_the_same_trials_and_another_does_not(made, tuner):
     def trials(folder, seed):
         oracle = made(MIXED, folder, tuner=tuner, trials=12, seed=seed)
@@ -79,6 +79,7 @@ def test_same_seed_proposes_the_same_trials_and_another_does_not(made, tuner):
     assert trials("one", 0) == trials("two", 0) != trials("three", 1)
 
 
+@pytest.mark.slow
 def test_bayesian_search_goes_where_the_scores_are(made):
     oracle = made(MIXED, tuner="bayesian", trials=20)
     rates = [fields["learning_rate"] for fields in run(oracle, lambda fields: 1 - abs(fields["learning_rate"] - 0.3))]
