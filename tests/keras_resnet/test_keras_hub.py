@@ -58,6 +58,7 @@ def test_every_form_of_file_computes_the_same(name, form, side, tmp_path):
 
 @pytest.mark.parametrize("name", ["basic", "bottleneck, vd"])
 @pytest.mark.parametrize("names", [True, False])
+@pytest.mark.slow
 def test_files_of_a_preset_are_found_by_each_of_them(name, names, tmp_path):
     theirs = classifier(NETWORKS[name])
     hub_networks.save_preset(tmp_path / "preset", theirs, names=names)

@@ -79,6 +79,7 @@ def test_fresh_process_computes_the_same(name, models, outputs_of_a_fresh_proces
     np.testing.assert_array_equal(outputs_of_a_fresh_process[name], outputs(models[name], X))
 
 
+@pytest.mark.slow
 def test_file_loads_where_keras_resnet_is_imported_before_keras(tmp_path):
     network = tiny(activation="maxout", shortcut="A", stem="imagenet")
     np.save(tmp_path / "x.npy", X)

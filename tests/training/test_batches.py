@@ -232,6 +232,7 @@ def test_blank_examples_of_no_weight_let_every_batch_be_shared_out(digits, tiny,
 # Readers that are dropped halfway, as Keras drops those that it peeks into.
 
 
+@pytest.mark.slow
 def test_dropped_reader_costs_no_test_example(digits, plain):
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
     for _ in range(8):  # TFDS's own cache came out short in every second case

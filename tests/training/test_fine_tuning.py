@@ -134,6 +134,7 @@ def test_a_stage_learns_at_its_share_of_the_rate(optimizer, trained, image_dir, 
 
 
 @pytest.mark.parametrize("named", [True, False])
+@pytest.mark.slow
 def test_network_file_goes_on_as_it_was(named, trained, tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
     fields = {"weights": str(trained.folder.model_file), "network": "ResNet8" if named else None}
@@ -143,6 +144,7 @@ def test_network_file_goes_on_as_it_was(named, trained, tiny, tmp_path):
     assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_choices_apply_to_the_network_of_a_file_where_it_is_named(trained, tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
     choices = {"weights": str(trained.folder.path), "network.choices": {"dropout": 0.3}, "new_head": True}

@@ -273,6 +273,7 @@ def test_traceback_is_shown_to_those_who_ask(training, monkeypatch):
         main([str(part) for part in instead(training, "--network", "ResNet21")])
 
 
+@pytest.mark.slow
 def test_bad_input_ends_a_process_with_status_1_and_no_traceback(tmp_path):
     process = run_python("-m", "training", "--network", "ResNet21", "--run-dir", tmp_path / "run", check=False)
     assert process.returncode == 1

@@ -337,6 +337,7 @@ def test_further_callbacks_are_called_and_may_end_the_run(tiny, tmp_path):
     assert stop.epochs == len(folder.read_metrics()) == 1
 
 
+@pytest.mark.slow
 def test_label_smoothing_is_trained_on_but_not_evaluated_with(tiny, tmp_path):
     config, folder = tiny(iterations=1, loss={"label_smoothing": 0.2}, learning_rate=1e-9), RunFolder(tmp_path / "run")
     results = train(config, folder)

@@ -56,6 +56,7 @@ def test_run_that_fails_says_why(job, fields, sentence):
     assert outcome.score is None
 
 
+@pytest.mark.slow
 def test_full_disk_is_not_the_trials_fault(job, monkeypatch):
     def fail(*_, **__):
         raise OSError("Cannot save model.keras: no space left on device.")
@@ -65,6 +66,7 @@ def test_full_disk_is_not_the_trials_fault(job, monkeypatch):
     assert (outcome.status, outcome.reason) == (FAULT, "Cannot save model.keras: no space left on device.")
 
 
+@pytest.mark.slow
 def test_fault_is_tried_again_and_a_score_that_is_no_number_is_a_failure(job, monkeypatch):
     write_outcome(job().folder, Outcome(FAULT, reason="no space left on device"))
     assert execute(job()).status == COMPLETED
