@@ -128,6 +128,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_processes_of_a_search_are_ours_in_any_folder_and_work_in_it(hostile, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(START_A_PROCESS, encoding="utf-8")

@@ -46,6 +46,7 @@ def test_crash_of_a_backend_is_reported(tmp_path):
     assert "Fatal Python error: Aborted" in import_with(tmp_path, "os.abort()", "2")
 
 
+@pytest.mark.slow
 def test_command_is_quiet_and_verbose_when_asked():
     quiet = run_python("-m", "keras_resnet", "describe", "ResNet20", TF_CPP_MIN_LOG_LEVEL="")
     assert quiet.stderr == ""

@@ -184,6 +184,7 @@ def test_random_crop_has_the_mean_area_of_its_range():
     assert share.min() > 0.099
 
 
+@pytest.mark.slow
 def test_random_crop_draws_the_aspect_evenly_in_its_logarithm():
     _, _, rows, columns = cut_boxes(200, 200, 0.1, 2000).T
     aspect = np.log(columns / rows)[rows * columns < 0.5 * 200**2]

@@ -98,16 +98,19 @@ def pair(tiny, tmp_path_factory):
     return one, two, on_two(tiny(**SHORT, devices=TWO), two)
 
 
+@pytest.mark.slow
 def test_two_devices_are_used(pair):
     assert pair[2]["replicas"] == 2
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one_does(pair):
     one, two, _ = pair
     assert len(losses(one)) == 3
     np.testing.assert_allclose(losses(two), losses(one), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_devices_evaluate_as_one_does(pair):
     _, two, report = pair
     rows = two.read_metrics()
@@ -116,6 +119,7 @@ def test_two_devices_evaluate_as_one_does(pair):
 
 
 @pytest.mark.parametrize("count", [101, 65, 51])
+@pytest.mark.slow
 def test_two_devices_evaluate_an_odd_number_of_examples_as_one_does(pair, count):
     _, two, report = pair
     alone = evaluate_run(two, {"test_split": f"test[:{count}]", "devices": ("CPU:0",)})
