@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from keras_resnet.architecture import FIELDS, Architecture
 from keras_resnet.architecture.table import TABLE
 from keras_resnet.choices import activations
-from keras_resnet.choices.registry import parse_choice
+from keras_resnet.choices.registry import complete
 from keras_resnet.choices.shortcuts import SHORTCUTS
 from keras_resnet.choices.stems import STEMS
 from keras_resnet.choices.units import UNITS
@@ -45,8 +43,7 @@ def differences(here: Architecture, there: Architecture, fields: Iterable[str] |
 
 def function_of(architecture: Architecture) -> dict[str, Any]:
     """Give the serialized choices that decide the function of given weights, without those that have no effect."""
-    plain = json.loads(json.dumps(architecture.to_dict()))  # as in a file, where tuples are lists
-    fields = {name: value for name, value in plain.items() if not TABLE[name].is_harmless}
+    fields = {name: value for name, value in architecture.to_dict().items() if not TABLE[name].is_harmless}
     fields["stem_width"] = architecture.stem_filters
     fields["shortcut"] = _shortcut(architecture)
     fields["activation"] = _activation(fields["activation"])
@@ -82,10 +79,7 @@ def _activation(choice: Any) -> Any:
 
 
 def _with_defaults(kind: str, choice: str | Mapping[str, Any], registry: Mapping[str, Callable]) -> dict[str, Any]:
-    name, given = parse_choice(kind, choice, registry)
-    accepted = inspect.signature(registry[name]).parameters.values()
-    defaults = {one.name: one.default for one in accepted if one.kind is inspect.Parameter.KEYWORD_ONLY}
-    return {"name": name, **{key: value for key, value in {**defaults, **given}.items() if key not in INITIAL}}
+    return {key: value for key, value in complete(kind, choice, registry).items() if key not in INITIAL}
 
 
 def _changes_of_channels(architecture: Architecture) -> list[bool]:
