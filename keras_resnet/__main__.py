@@ -14,7 +14,7 @@ from keras_resnet.architecture.phrase import describe
 from keras_resnet.architecture.table import TABLE
 from keras_resnet.files import write_atomically
 from keras_resnet.interrupts import STATUS
-from keras_resnet.startup import CLOSED, DEBUG, VERBOSE, called, set_level, start_keras
+from keras_resnet.startup import DEBUG, VERBOSE, called, close_output, set_level, start_keras
 from keras_resnet.weights.published import PUBLISHED
 
 CHOICE = "choice of "  # before the names under which choices are kept, apart from a command's own options
@@ -38,8 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return STATUS
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head -3`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CLOSED
+        return close_output()
     except Exception as error:
         if os.environ.get(DEBUG):
             raise

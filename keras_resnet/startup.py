@@ -55,6 +55,12 @@ def begin_command() -> None:
     end_on_interrupt()
 
 
+def close_output() -> int:
+    """Discard the rest of the output of a command, and return its exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return CLOSED
+
+
 def set_level(verbose: bool) -> None:
     """Ask TensorFlow to log nothing, unless the user wants it: what fails raises an exception too."""
     os.environ[LEVEL] = "0" if verbose else os.environ.get(LEVEL) or "3"

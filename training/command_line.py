@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pydantic
 
 from keras_resnet.interrupts import STATUS
-from keras_resnet.startup import CLOSED, DEBUG, VERBOSE, set_level
+from keras_resnet.startup import DEBUG, VERBOSE, close_output, set_level
 from training.config import explain
 
 Command = Callable[[list[str]], None]
@@ -81,12 +81,6 @@ def output_is_closed() -> bool:
     poll = select.poll()
     poll.register(sys.stdout.fileno(), select.POLLOUT)
     return any(event & select.POLLERR for _, event in poll.poll(0))
-
-
-def close_output() -> int:
-    """Discard the rest of the output, and return the exit status."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return CLOSED
 
 
 def checked(arguments: list[str]) -> list[str]:
