@@ -19,10 +19,15 @@ def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data
 
     def prepare(image, label):
         image = decode_image(image, preprocessing.channels) if source.is_encoded else image
-        image = preprocessing.resize(image[tf.newaxis])[0]
-        return tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label
+        return _resized(image, preprocessing), label
 
     return source.examples(split).map(prepare, tf.data.AUTOTUNE)
+
+
+def _resized(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """Bring an image to the network's size."""
+    image = preprocessing.resize(image[tf.newaxis])[0]
+    return tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels))
 
 
 def test_batches(source: Source, split: str, preprocessing: Preprocessing, batch: int, replicas: int):
@@ -67,7 +72,7 @@ def training_batches(
 
     Order and augmentation depend on the seed, the epoch and the example only, so that a run that was
     interrupted goes on with the same batches. (The order also depends on TensorFlow's global seed, which
-    `session.prepared` sets, and which must not be zero.)
+    `session.prepare_session` sets, and which must not be zero.)
     """
     count = source.count(source.train_split)
     streams = open_streams(augmentation, seed, count)
@@ -93,10 +98,9 @@ def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing)
     def size(index, example):
         image, label = example
         image = decode_image(image, preprocessing.channels) if image.dtype == tf.string else image
-        if crop:
-            image = crop.apply(image, preprocessing.size, index=index, numbers=numbers, epoch=epoch)
-        else:
-            image = preprocessing.resize(image[tf.newaxis])[0]
+        if not crop:
+            return index, _resized(image, preprocessing), label
+        image = crop.apply(image, preprocessing.size, index=index, numbers=numbers, epoch=epoch)
         return index, tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label
 
     return size
