@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 
 from keras_resnet.architecture.fields import Fields
 from keras_resnet.architecture.marks import HARMLESS, Counts, Names, OneOf, Registered
-from keras_resnet.choices.registry import Range, check_number
+from keras_resnet.choices.registry import Range, check_flag, check_number
 from keras_resnet.messages import unknown
 
 
@@ -63,8 +63,8 @@ class Field(NamedTuple):
             return
         if get_origin(self.kind) is Literal and value not in kinds:
             raise ValueError(unknown(self.name, value, kinds))
-        if self.kind is bool and not isinstance(value, bool):
-            raise ValueError(f"{self.name} must be true or false; received {value!r}.")
+        if self.kind is bool:
+            check_flag(self.name, value)
         for mark in self.marks:
             if isinstance(mark, Range):
                 check_number(self.name, value, kinds[0], mark)

@@ -109,8 +109,8 @@ def check_value(parameter: str, value: Any, annotation: Any) -> None:
     kind, _, bounds, _, checks = as_parameter(annotation, None)
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise ValueError(unknown(f"value of {parameter}", value, get_args(kind)))
-    if kind is bool and not isinstance(value, bool):
-        raise ValueError(f"{parameter} must be true or false; received {value!r}.")
+    if kind is bool:
+        check_flag(parameter, value)
     if get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"{parameter} must be a list; received {value!r}.")
@@ -120,6 +120,12 @@ def check_value(parameter: str, value: Any, annotation: Any) -> None:
         check_number(parameter, value, int if kind is int else float, bounds)
     for check in checks:
         check(value)
+
+
+def check_flag(parameter: str, value: Any) -> None:
+    """Refuse what is neither true nor false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{parameter} must be true or false; received {value!r}.")
 
 
 def check_number(parameter: str, value: Any, kind: type, bounds: Range) -> None:

@@ -33,8 +33,16 @@ from training.config.text import write_inline
 from tuning.space.dimensions import Choice, Dimension, Option, Range, Space
 
 # What the study itself decides, or what makes no network better.
-RESERVED = ("seed", "data.validation", "data.validation_seed", "data.test_split", "data.train_split", "data.data_dir")
-RESERVED += ("data.download", "hardware.devices")
+RESERVED = (
+    "seed",
+    "data.validation",
+    "data.validation_seed",
+    "data.test_split",
+    "data.train_split",
+    "data.data_dir",
+    "data.download",
+    "hardware.devices",
+)
 SCALES = ("linear", "log")
 # The registries of the choices that take parameters, by path.
 PARAMETERS: dict[str, Mapping[str, Callable]] = {path: REGISTRIES[path] for path in CHOICES if path in REGISTRIES}
@@ -92,7 +100,7 @@ def _check_option(dimension: Choice, option: Option, searched: set[str]) -> None
     """Refuse what the registry of a choice does not allow, and parameters that are searched by themselves too."""
     name, path = dimension.name, path_of(dimension.name)
     registry = PARAMETERS.get(path)
-    values = [(parameter, value) for parameter, value in option.fixed.items()]
+    values = list(option.fixed.items())
     values += [(part.short_name, value) for part in option.parameters for value in part.extremes]
     if registry is None:
         if values:
