@@ -49,7 +49,7 @@ EVERYTHING = {
     "epochs": None,
     "iterations": 64000,
     "optimizer": {"name": "adamw", "learning_rate": 0.002, "weight_decay": 0.05, "decayed": "all"},
-    "schedule": {"name": "steps", "milestones": [32000.0, 48000.0]},
+    "schedule": {"name": "steps", "milestones": [32000.0, 48000.0], "warmup_steps": 400},
     "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
     "evaluation": {"test_crop": 0.875},
     "hardware": {
@@ -100,7 +100,7 @@ def test_cifar10_recipe_is_that_of_the_paper():
         {"name": "pad_crop", "pixels": 4, "border": "zeros"},
         {"name": "flip", "alternating": False},
     )
-    assert config.schedule == {"name": "steps", "milestones": (0.5, 0.75)}
+    assert config.schedule == {"name": "steps", "milestones": (0.5, 0.75), "warmup_steps": 0}
     expected = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4}
     assert config.optimizer == {**expected, "decayed": "all"}
 
@@ -254,7 +254,7 @@ def test_field_lists_what_is_allowed():
 
 @pytest.mark.parametrize("milestones", [(0.5, 0.75), (32_000, 48_000), (1,)])
 def test_milestones_are_steps_or_shares(milestones):
-    schedule = {"name": "steps", "milestones": milestones}
+    schedule = {"name": "steps", "milestones": milestones, "warmup_steps": 0}
     assert RunConfig(iterations=64_000, schedule=schedule).schedule == schedule
 
 

@@ -87,10 +87,16 @@ def test_table_names_fields_and_parameters_that_exist(path):
         assert parameter == "name" or any(parameter in describe(entry) for entry in REGISTRIES[choice].values())
 
 
+# Parameters that came later, by the values with which a choice does what it did without them.
+LATER = {"steps": {"warmup_steps": 0}}
+
+
 @pytest.mark.parametrize("name", READ)
 def test_parameters_that_were_read_are_those_of_today(name):
     (function,) = (registry[name] for registry in REGISTRIES.values() if name in registry)
-    assert set(READ[name]) == set(describe(function))
+    today = {parameter: known.default for parameter, known in describe(function).items()}
+    assert set(READ[name]) == set(today) - set(LATER.get(name, ()))
+    assert LATER.get(name, {}).items() <= today.items()
 
 
 def test_defaults_are_those_of_today():

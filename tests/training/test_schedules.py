@@ -49,6 +49,18 @@ def test_steps_divide_by_ten_at_the_milestones():
     np.testing.assert_allclose(actual, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-6)
 
 
+def test_steps_begin_at_a_tenth_where_a_warmup_is_asked_for():
+    # arXiv 1603.05027, appendix: 0.01 for the first 400 iterations, then 0.1, divided by ten at 32k and 48k.
+    places = [0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999]
+    actual = rates(places, 64_000, 0.1, "steps", warmup_steps=400)
+    np.testing.assert_allclose(actual, [0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-6)
+
+
+def test_warmup_up_to_the_first_milestone_raises_an_error():
+    with pytest.raises(ValueError, match=r"warmup_steps=400 reach the first milestone, step 400 of 800. Give fewer"):
+        make_schedule({"name": "steps", "warmup_steps": 400}, 800)(0.1)
+
+
 def test_milestones_of_the_paper_fall_at_its_steps_and_at_the_same_shares_of_any_run():
     # arXiv 1512.03385, section 4.2: the rate is divided by ten at 32k and 48k of 64k iterations.
     config = make_config(load_recipe("cifar10"))

@@ -32,6 +32,7 @@ def check_milestones(milestones: Sequence[float]) -> None:
 
 
 Warmup = Annotated[float, Range(0, 1), "share of the run in which the rate rises linearly"]
+WarmupSteps = Annotated[int, Range(0, math.inf), "steps at the start at a tenth of the rate"]
 Milestones = Annotated[
     tuple[Annotated[float, Range(0, math.inf, above=True)], ...],
     "where the rate is divided by ten: steps, or shares of the run, as in 0.5 0.75",
@@ -76,26 +77,35 @@ def divide_at_milestones(
     steps: int,
     *,
     milestones: Milestones = (0.5, 0.75),
+    warmup_steps: WarmupSteps = 0,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """A rate that is divided by ten at each milestone.
 
     Args:
-        peak: float, the rate at the start.
+        peak: float, the highest rate.
         steps: int, length of the run.
         milestones: tuple of steps, or of shares of the run between 0 and 1, ascending.
+        warmup_steps: int, steps at the start in which the rate is a tenth of the highest.
 
     Returns:
         keras.optimizers.schedules.PiecewiseConstantDecay.
 
     Raises:
-        ValueError: a milestone lies beyond the end.
+        ValueError: a milestone lies beyond the end, or within the warm-up.
 
-    Source: arXiv 1512.03385, section 4.2.
+    Source: arXiv 1512.03385, section 4.2; with 400 steps of warm-up arXiv 1603.05027, appendix.
     """
     import keras
 
     places = milestone_steps(milestones, steps)
     rates = [peak * 0.1**drop for drop in range(len(places) + 1)]
+    if warmup_steps:
+        if warmup_steps >= places[0]:
+            raise ValueError(
+                f"warmup_steps={warmup_steps} reach the first milestone, step {places[0]} of {steps:,}. Give fewer, or "
+                "a later milestone."
+            )
+        places, rates = [warmup_steps, *places], [peak * 0.1, *rates]
     # Keras keeps the old rate at the boundary itself; a milestone is the first step at the new one.
     return keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in places], rates)
 
