@@ -1,0 +1,195 @@
+"""The rows of the papers' tables that are measured again: a network, its recipe, and what the papers publish of it.
+
+Reading them takes neither TensorFlow nor another backend.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from training.config import RunConfig
+
+FOLDER = Path(__file__).parent
+ROWS = FOLDER / "rows.yaml"
+FAIL = "fail"  # what arXiv 1603.05027, Table 1, writes for an error above 20 %
+NUMBERS = (int, float)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a paper publishes of a row.
+
+    Args:
+        paper: str, arXiv number.
+        table: str, where it stands, as in "Table 6".
+        setting: str, the paper's words for the row.
+        error: float, test error in %; "fail" where it is above 20 %; None where the paper prints no number.
+        protocol: str, of how many runs, as in "median of 5 runs".
+        mean: float, mean of these runs in %, where the paper gives it beside another figure.
+        deviation: float, their standard deviation.
+    """
+
+    paper: str
+    table: str
+    setting: str
+    error: float | str | None = None
+    protocol: str = "one run"
+    mean: float | None = None
+    deviation: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("paper", "table", "setting", "protocol"):
+            _check(name, getattr(self, name), (str,), "a text")
+        if self.error != FAIL:
+            _check("error", self.error, (*NUMBERS, type(None)), f"a number, {FAIL!r} or nothing")
+        for name in ("mean", "deviation"):
+            _check(name, getattr(self, name), (*NUMBERS, type(None)), "a number or nothing")
+
+    @property
+    def reference(self) -> float | None:
+        """The number that a mean of runs is compared with: the paper's own mean where it gives one, else its error."""
+        figure = self.error if self.mean is None else self.mean
+        return None if figure == FAIL else figure
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network, the recipe that trains it, and where the papers have it.
+
+    Args:
+        key: str, its name.
+        network: str, a name in the catalogue.
+        recipe: str, one that comes with `training`, or a YAML file beside this one.
+        published: tuple of Published, one for each table.
+        seeds: int, how many runs are wanted.
+        choices: mapping of fields of `Architecture`.
+        overrides: mapping of fields of the configuration, by short name or dotted path.
+    """
+
+    key: str
+    network: str
+    recipe: str
+    published: tuple[Published, ...]
+    seeds: int = 1
+    choices: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("network", "recipe"):
+            _check(name, getattr(self, name), (str,), "a text")
+        for name in ("choices", "overrides"):
+            _check(name, getattr(self, name), (Mapping,), "a mapping of fields")
+        _check("seeds", self.seeds, (int,), "a whole number")
+
+    def config(self, **overrides: Any) -> RunConfig:
+        """Describe a run of the row.
+
+        Args:
+            **overrides: fields of the configuration, by short name or group, such as `seed`.
+
+        Returns:
+            RunConfig.
+
+        Raises:
+            ValueError: the recipe or a field does not exist, or a value is not allowed.
+        """
+        from training.config.fields import lay_over, make_config
+
+        own = {"network.name": self.network, **self.architecture_fields(), **self.overrides}
+        return make_config(overrides, f"row {self.key}", base=lay_over(self.read_recipe(), own, f"row {self.key}"))
+
+    def architecture_fields(self) -> dict[str, Any]:
+        """Write the choices as fields of the configuration: those that have a field of their own, and the rest."""
+        own = ("shortcut", "placement", "activation")
+        rest = {name: value for name, value in self.choices.items() if name not in own}
+        named = {f"network.{name}": self.choices[name] for name in own if name in self.choices}
+        return {**named, **({"network.choices": rest} if rest else {})}
+
+    def read_recipe(self) -> dict[str, Any]:
+        """Read the fields of the recipe."""
+        from training.config import load_recipe, read_fields
+
+        return read_fields(FOLDER / self.recipe) if self.recipe.endswith(".yaml") else load_recipe(self.recipe)
+
+
+def read_rows(path: Path = ROWS) -> dict[str, Row]:
+    """Read the rows.
+
+    Args:
+        path: Path of the YAML file.
+
+    Returns:
+        Dict from key to Row, in the order of the file.
+
+    Raises:
+        ValueError: a row has an unknown field, lacks one, or a value is not allowed.
+    """
+    text = Path(path).read_text(encoding="utf-8")
+    rows = yaml.safe_load(text)
+    if not isinstance(rows, Mapping):
+        raise ValueError(f"{path} must hold a mapping from the keys of rows to their fields.")
+    return {str(key): make_row(str(key), fields) for key, fields in rows.items()}
+
+
+def make_row(key: str, fields: Any) -> Row:
+    """Make a row of its fields, and check them."""
+    try:
+        known = _known(Row, fields, given=("key",))
+        published = known["published"]
+        if not isinstance(published, list) or not published:
+            raise ValueError(f"published must be a list, one item for each table; received {published!r}.")
+        items = tuple(Published(**_known(Published, item)) for item in published)
+        return Row(key=key, **{**known, "published": items})
+    except ValueError as error:
+        raise ValueError(f"row {key!r}: {error}") from error
+
+
+def pick(rows: Mapping[str, Row], key: str) -> Row:
+    """Look up a row.
+
+    Args:
+        rows: mapping as of `read_rows`.
+        key: str.
+
+    Returns:
+        Row.
+
+    Raises:
+        ValueError: there is no such row; the message names the nearest.
+    """
+    if key not in rows:
+        raise ValueError(_unknown("row", key, list(rows)))
+    return rows[key]
+
+
+def _known(kind: type, fields: Any, given: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Check that fields are a mapping of those of a class, none of them unknown and none missing."""
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"give a mapping of fields; received {fields!r}.")
+    own = {field.name: field for field in dataclasses.fields(kind) if field.name not in given}
+    for name in fields:
+        if name not in own:
+            raise ValueError(_unknown("field", name, list(own)))
+    none = dataclasses.MISSING
+    required = [name for name, field in own.items() if field.default is none and field.default_factory is none]
+    if missing := [name for name in required if name not in fields]:
+        raise ValueError(f"{', '.join(missing)} must be given.")
+    return dict(fields)
+
+
+def _unknown(kind: str, received: object, allowed: list[str]) -> str:
+    from keras_resnet.messages import unknown  # imports a backend
+
+    return unknown(kind, received, allowed)
+
+
+def _check(name: str, value: Any, kinds: tuple[type, ...], allowed: str) -> None:
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise ValueError(f"{name} must be {allowed}; received {value!r}.")
