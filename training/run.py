@@ -24,7 +24,7 @@ from training.config.fields import flat_config, name_of
 from training.data import batches, datasets
 from training.data.augmentation import streams
 from training.data.standardization import make_preprocessing
-from training.distribution import MergeReplicas, make_strategy
+from training.distribution import MergeReplicas, choose_devices, make_strategy
 from training.evaluation import CheckCount, evaluate, metrics_for
 from training.networks import image_size, load_start, make_architecture, make_model
 from training.optimization.losses import make_loss
@@ -32,6 +32,7 @@ from training.optimization.optimizers import make_optimizer
 from training.optimization.rules import layer_rates
 from training.optimization.schedules import make_schedule
 from training.plan import Phase, Plan
+from training.processor import warn_of_emulation
 from training.report import write_report
 from training.run_folder import RunFolder
 from training.session import prepare_session, restored
@@ -98,6 +99,7 @@ def train(
         with strategy.scope():
             model = resumed(run) if resume else begin(run, architecture, overwrite)
         print(summary(model, run))
+        warn_of_emulation(config.hardware.dtype, choose_devices(config.hardware.devices))
         print(f"run folder {folder.path}", flush=True)
         fit(model, run, callbacks)
         return finish(model, run, export)

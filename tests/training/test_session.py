@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config as tf_config
 
+from training.processor import NUMBERS, processor_flags
 from training.run import train
 from training.run_folder import RunFolder
 from training.session import prepare_session, restored
@@ -67,12 +68,14 @@ def test_process_without_a_seed_is_left_without_one(ordinary, tiny):
 
 
 @pytest.mark.parametrize("fields", [{}, {"learning_rate": 1e30}], ids=["success", "error"])
-def test_run_leaves_the_process_as_it_found_it(later, tiny, tmp_path, fields):
+def test_run_leaves_the_process_as_it_found_it(later, tiny, tmp_path, capsys, fields):
     config = tiny(iterations=2, hardware={"dtype": "mixed_bfloat16"}, **fields)
     if fields:
         with pytest.raises(ValueError, match=r"The (val_)?loss became|no longer finite"):
             train(config, RunFolder(tmp_path / "run"))
     else:
         train(config, RunFolder(tmp_path / "run"))
+    flags = processor_flags()
+    assert ("has no bfloat16" in capsys.readouterr().err) == bool(flags and not flags & NUMBERS["mixed_bfloat16"][1])
     assert is_ordinary()
     assert draws() == later
