@@ -9,7 +9,9 @@ import pytest
 
 import keras_resnet
 from keras_resnet import Architecture
+from keras_resnet.choices.placements import PLACEMENTS
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, tiny
+from tests.keras_resnet.orders import order_of
 
 
 @pytest.mark.parametrize("name", keras_resnet.CATALOGUE)
@@ -43,18 +45,9 @@ def test_stride_is_how_much_smaller_the_last_map_is(stem, stages):
     assert model.output_shape[1] == 48 // network.stride
 
 
-@pytest.mark.parametrize(
-    ("placement", "expected"),
-    [
-        ("original", False),
-        ("bn_after_addition", False),
-        ("relu_before_addition", False),
-        ("relu_only_preactivation", True),
-        ("full_preactivation", True),
-    ],
-)
-def test_preactivation_is_a_unit_that_begins_with_an_activation(placement, expected):
-    assert tiny(placement=placement).is_preactivation is expected
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_preactivation_is_a_unit_that_begins_with_an_activation(placement):
+    assert tiny(placement=placement).is_preactivation == bool(order_of(placement).before)
 
 
 def test_replace_gives_a_changed_copy():

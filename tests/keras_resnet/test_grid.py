@@ -12,6 +12,7 @@ from keras_resnet.choices.activations import LAYERS
 from keras_resnet.choices.placements import PLACEMENTS
 from keras_resnet.choices.shortcuts import SHORTCUTS
 from tests.keras_resnet.helpers import build, images, outputs, relative_error, tiny
+from tests.keras_resnet.orders import Order, order_of
 from tests.keras_resnet.reference import Reference, average_pool, max_pool, relu, units
 from tests.pairs import products
 
@@ -30,15 +31,18 @@ def sigma(x):
     return 1 / (1 + np.exp(-x))
 
 
-def residual_branch(net, unit, x, count, stride, placement):
+def follow(net, name, x, letters):
+    """Normalise and activate in the order of the letters B and R."""
+    for letter in letters:
+        x = {"B": net.norm, "R": net.act}[letter](name, x)
+    return x
+
+
+def residual_branch(net, unit, x, count, stride, order):
     """Follow arXiv 1603.05027, Figure 4, from the first convolution to the addition."""
     for index in range(1, count + 1):
-        last = index == count
         x = net.conv(f"{unit}_{index}", x, stride if index == 1 else 1)
-        if not last or placement in ("original", "relu_before_addition", "relu_only_preactivation"):
-            x = net.norm(f"{unit}_{index}", x)
-        if not last or placement == "relu_before_addition":
-            x = net.act(f"{unit}_{index}", x)
+        x = follow(net, f"{unit}_{index}", x, order.between if index < count else order.behind)
     return squeeze_and_excite(net, unit, x) if f"{unit}_se_reduce" in net.weights else x
 
 
@@ -49,16 +53,10 @@ def squeeze_and_excite(net, unit, x):
     return x * sigma(hidden @ excite[0][0, 0] + excite[1])[:, None, None]
 
 
-def before_unit(net, unit, x, first, placement):
-    if first or placement in ("original", "bn_after_addition", "relu_before_addition"):
-        return x
-    return net.act(f"{unit}_preact", net.norm(f"{unit}_preact", x) if placement == "full_preactivation" else x)
-
-
-def after_addition(net, unit, x, placement):
-    if placement == "bn_after_addition":
-        return net.act(f"{unit}_out", net.norm(f"{unit}_add", x))
-    return net.act(f"{unit}_out", x) if placement == "original" else x
+def after_addition(net, unit, x, order):
+    for letter in order.after:
+        x = net.norm(f"{unit}_add", x) if letter == "B" else net.act(f"{unit}_out", x)
+    return x
 
 
 class Site(NamedTuple):
@@ -66,7 +64,7 @@ class Site(NamedTuple):
 
     name: str
     stride: int
-    placement: str
+    order: Order
 
 
 def shortcut_a(x, shape, stride, sides=1):
@@ -81,10 +79,7 @@ def projection(net, site, x, norm=True):
     if net.projection == "average_pool" and stride > 1:
         x, stride = average_pool(x), 1
     x = net.conv(f"{site.name}_0", x, stride)
-    return net.norm(f"{site.name}_0", x) if norm and site.placement in NORMALISED else x
-
-
-NORMALISED = ("original", "relu_before_addition", "relu_only_preactivation")
+    return net.norm(f"{site.name}_0", x) if norm and "B" in site.order.behind else x
 
 
 def changed(net, site, x, shape, change="A"):
@@ -145,18 +140,16 @@ def stem(net, x, kind):
 
 
 def expected_logits(model, architecture, x, activation=None):
-    net, placement = Reference(model, activation), architecture.placement
+    net, order = Reference(model, activation), order_of(architecture.placement)
     net.projection = architecture.projection
     x = stem(net, x, architecture.stem)
     for index, (unit, stride) in enumerate(units(architecture)):
-        entrance = before_unit(net, unit, x, index == 0, placement)
-        residual = residual_branch(net, unit, entrance, CONVOLUTIONS[architecture.unit], stride, placement)
+        entrance = follow(net, f"{unit}_preact", x, order.before) if index else x  # the stem has activated the first
+        residual = residual_branch(net, unit, entrance, CONVOLUTIONS[architecture.unit], stride, order)
         carried = entrance if residual.shape[-1] != x.shape[-1] else x
-        x = joined(net, Site(unit, stride, placement), carried, residual, architecture.shortcut)
-        x = after_addition(net, unit, x, placement)
-    if placement == "full_preactivation":
-        x = net.norm("post", x)
-    return net.logits(net.act("post", x) if placement.endswith("preactivation") else x)
+        x = joined(net, Site(unit, stride, order), carried, residual, architecture.shortcut)
+        x = after_addition(net, unit, x, order)
+    return net.logits(follow(net, "post", x, order.before))
 
 
 @pytest.mark.parametrize(

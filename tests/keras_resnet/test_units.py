@@ -10,31 +10,16 @@ from keras_resnet.choices.placements import PLACEMENTS, Placement
 from keras_resnet.choices.units import UNITS
 from keras_resnet.layers.normalization import BatchNormalization
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, images, outputs, randomise, tiny
+from tests.keras_resnet.orders import ORDERS, order_of
 
-# arXiv 1603.05027, Figure 4 and Table 2, (a) to (e); with bottleneck units, arXiv 1512.03385, Figure 5.
-ORDERS = {
-    ("original", "basic"): "conv norm act conv norm + act",
-    ("bn_after_addition", "basic"): "conv norm act conv + norm act",
-    ("relu_before_addition", "basic"): "conv norm act conv norm act +",
-    ("relu_only_preactivation", "basic"): "act conv norm act conv norm +",
-    ("full_preactivation", "basic"): "norm act conv norm act conv +",
-    ("original", "bottleneck"): "conv norm act conv norm act conv norm + act",
-    ("bn_after_addition", "bottleneck"): "conv norm act conv norm act conv + norm act",
-    ("relu_before_addition", "bottleneck"): "conv norm act conv norm act conv norm act +",
-    ("relu_only_preactivation", "bottleneck"): "act conv norm act conv norm act conv norm +",
-    ("full_preactivation", "bottleneck"): "norm act conv norm act conv norm act conv +",
-    ("original", "single"): "conv norm + act",
-    ("bn_after_addition", "single"): "conv + norm act",
-    ("relu_before_addition", "single"): "conv norm act +",
-    ("relu_only_preactivation", "single"): "act conv norm +",
-    ("full_preactivation", "single"): "norm act conv +",
-}
-WORDS = {
-    keras.layers.Conv2D: "conv",
-    BatchNormalization: "norm",
-    keras.layers.Activation: "act",
+LETTERS = {
+    keras.layers.Conv2D: "W",
+    BatchNormalization: "B",
+    keras.layers.Activation: "R",
     keras.layers.Add: "+",
 }
+NAMES = {"B": "bn", "R": "relu"}  # how the names of their layers end
+CONVOLUTIONS = {"basic": 2, "bottleneck": 3, "single": 1}  # arXiv 1512.03385, Figure 5; arXiv 1603.05027, Table 3
 
 
 def unit_model(architecture, filters_in=None, stride=1, activated=False):
@@ -55,8 +40,9 @@ def residual_path(model):
     return layers[::-1]
 
 
-def order(model):
-    return " ".join(WORDS[type(layer)] for layer in residual_path(model))
+def letters(model):
+    """Write the operations of a unit's residual branch in the paper's letters."""
+    return "".join(LETTERS[type(layer)] for layer in residual_path(model))
 
 
 def convolutions(model):
@@ -70,24 +56,22 @@ def silence(model):
         weight.assign(np.zeros(weight.shape))
 
 
-def test_orders_cover_all_placements_and_units():
-    missing = {(placement, unit) for placement in PLACEMENTS for unit in UNITS} - {*ORDERS}
-    assert not missing, f"give {missing} rows in ORDERS of {__file__}"
-
-
-@pytest.mark.parametrize(("placement", "unit"), ORDERS)
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("unit", UNITS)
 def test_operations_stand_in_the_order_of_the_paper(placement, unit):
-    assert order(unit_model(tiny(placement=placement, unit=unit))) == ORDERS[placement, unit]
+    expected = order_of(placement).of_unit(CONVOLUTIONS[unit])
+    assert letters(unit_model(tiny(placement=placement, unit=unit))) == expected
 
 
-@pytest.mark.parametrize(("placement", "unit"), ORDERS)
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("unit", UNITS)
 def test_activated_input_is_not_activated_again(placement, unit):
-    words = ORDERS[placement, unit]
-    expected = words[words.index("conv") :]
-    assert order(unit_model(tiny(placement=placement, unit=unit), activated=True)) == expected
+    expected = order_of(placement)._replace(before="").of_unit(CONVOLUTIONS[unit])
+    assert letters(unit_model(tiny(placement=placement, unit=unit), activated=True)) == expected
 
 
-@pytest.mark.parametrize(("placement", "unit"), ORDERS)
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("unit", UNITS)
 def test_output_of_a_unit_is_named_out(placement, unit):
     for shortcut in ("B", "none"):
         assert residual_path(unit_model(tiny(placement=placement, unit=unit), 3))[-1].name == "unit_out"
@@ -95,22 +79,14 @@ def test_output_of_a_unit_is_named_out(placement, unit):
         assert model.get_layer("conv3_block2_out").output.shape[-1] == 6 * UNITS[unit].expansion
 
 
-@pytest.mark.parametrize(
-    ("placement", "activate"),
-    [
-        ("original", True),
-        ("relu_before_addition", False),
-        ("relu_only_preactivation", False),
-        ("full_preactivation", False),
-    ],
-)
+@pytest.mark.parametrize("placement", [name for name in ORDERS if "B" not in order_of(name).after])
 @pytest.mark.parametrize("unit", UNITS)
-def test_unit_whose_residual_is_zero_is_the_identity(placement, activate, unit):
+def test_unit_whose_residual_is_zero_is_the_identity(placement, unit):
     model = unit_model(tiny(placement=placement, unit=unit))
     x = images(2, 8, 8, model.input_shape[-1])
     assert not np.allclose(outputs(model, x), x, atol=0.1)
     silence(model)
-    np.testing.assert_array_equal(outputs(model, x), np.maximum(x, 0) if activate else x)
+    np.testing.assert_array_equal(outputs(model, x), np.maximum(x, 0) if order_of(placement).after else x)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -121,33 +97,22 @@ def test_original_unit_of_a_zero_residual_returns_what_a_relu_gave(unit):
     np.testing.assert_array_equal(outputs(model, x), x)
 
 
-@pytest.mark.parametrize(
-    ("placement", "normalised"),
-    [
-        ("original", True),
-        ("bn_after_addition", False),
-        ("relu_before_addition", True),
-        ("relu_only_preactivation", True),
-        ("full_preactivation", False),
-    ],
-)
-def test_projection_is_normalised_where_the_last_convolution_is_and_never_activated(placement, normalised):
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_projection_is_normalised_where_the_last_convolution_is_and_never_activated(placement):
     names = {layer.name for layer in unit_model(tiny(placement=placement), filters_in=3).layers}
+    normalised = "B" in order_of(placement).behind
     assert {name for name in names if name.startswith("unit_0")} == {
         "unit_0_conv",
         *(["unit_0_bn"] if normalised else []),
     }
 
 
-@pytest.mark.parametrize(
-    ("placement", "source"),
-    [("original", "input"), ("relu_only_preactivation", "unit_preact_relu"), (FULL_PREACTIVATION, "unit_preact_relu")],
-)
-def test_where_the_width_grows_both_branches_start_from_one_tensor(placement, source):
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_where_the_width_grows_both_branches_start_from_one_tensor(placement):
     model = unit_model(tiny(placement=placement), filters_in=3)
-    entrances = [model.get_layer(f"unit_{site}_conv").input for site in "01"]
-    expected = model.input if source == "input" else model.get_layer(source).output
-    assert all(entrance is expected for entrance in entrances)
+    before = order_of(placement).before
+    expected = model.get_layer(f"unit_preact_{NAMES[before[-1]]}").output if before else model.input
+    assert all(model.get_layer(f"unit_{site}_conv").input is expected for site in "01")
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
@@ -209,18 +174,10 @@ def test_average_pool_projection_averages_before_the_product(side):
     np.testing.assert_allclose(outputs(model, x), np.nanmean(blocks, (2, 4)) @ kernel[0, 0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("placement", "ends"),
-    [
-        ("original", []),
-        ("bn_after_addition", []),
-        ("relu_before_addition", []),
-        ("relu_only_preactivation", ["post_relu"]),
-        ("full_preactivation", ["post_bn", "post_relu"]),
-    ],
-)
-def test_network_ends_in_the_pre_activation_that_no_unit_follows(placement, ends):
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_network_ends_in_the_pre_activation_that_no_unit_follows(placement):
     names = [layer.name for layer in keras_resnet.ResNet(tiny(placement=placement)).layers]
+    ends = [f"post_{NAMES[letter]}" for letter in order_of(placement).before]
     assert names[names.index("conv3_block2_out") + 1 :] == [*ends, "avg_pool", "predictions"]
 
 
