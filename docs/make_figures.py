@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from string import ascii_lowercase
 
 import keras_resnet
 from keras_resnet.analysis import UnitGraph, draw_units, unit_graph
+from keras_resnet.choices.placements import PLACEMENTS
+from keras_resnet.choices.shortcuts import SHORTCUTS
 
 FOLDER = Path(__file__).parent
 WIDTH = 8.5  # inches, 1700 pixels
 SAME, CHANGING = "conv2_block2", "conv3_block1"  # a unit that keeps size and width, one that changes both
-
-# arXiv 1603.05027, Figure 4 and Table 2.
-PLACEMENTS = {
-    "(a) original": "original",
-    "(b) bn_after_\naddition": "bn_after_addition",
-    "(c) relu_before_\naddition": "relu_before_addition",
-    "(d) relu_only_\npreactivation": "relu_only_preactivation",
-    "(e) full_\npreactivation": "full_preactivation",
-}
-# arXiv 1512.03385, section 3.3, and 1603.05027, Figure 2; in rows.
-SHORTCUTS = (
-    ("A", "B", "C", "convolution", "none"),
-    ("constant_scaling", "dropout"),
-    ("exclusive_gating", "shortcut_only_gating"),
-)
+TITLE = 16  # characters that a line of a title may have
 UNITS = {
     "basic": ("ResNet20", SAME),
     "bottleneck": ("ResNet50", SAME),
@@ -35,12 +25,12 @@ UNITS = {
 
 def main() -> None:
     """Write every figure beside this file."""
-    placements = {title: unit(SAME, placement=name) for title, name in PLACEMENTS.items()}
+    placements = {panel_title(*item): unit(SAME, placement=item[1]) for item in zip(ascii_lowercase, PLACEMENTS)}
     units = {title: unit(prefix, network) for title, (network, prefix) in UNITS.items()}
     draw_units([placements], FOLDER / "placements.png", WIDTH)
     draw_units([units], FOLDER / "units.png", WIDTH)
-    draw_units(shortcuts(SAME), FOLDER / "shortcuts.png", WIDTH)
-    draw_units(shortcuts(CHANGING), FOLDER / "changes.png", WIDTH)
+    draw_units([shortcuts(SAME)], FOLDER / "shortcuts.png", WIDTH)
+    draw_units([shortcuts(CHANGING)], FOLDER / "changes.png", WIDTH)
 
 
 def unit(prefix: str, network: str = "ResNet20", **choices: str) -> UnitGraph:
@@ -57,22 +47,29 @@ def unit(prefix: str, network: str = "ResNet20", **choices: str) -> UnitGraph:
     return unit_graph(keras_resnet.ResNet(network, **choices), prefix)
 
 
-def shortcuts(prefix: str) -> list[dict[str, UnitGraph]]:
+def panel_title(letter: str, placement: str) -> str:
+    """Write a placement's letter, that of arXiv 1603.05027, Figure 4, and its name in short lines."""
+    lines = [f"({letter}) "]
+    for part in re.findall(r"[^_]+_?", placement):
+        if len(lines[-1] + part) > TITLE:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def shortcuts(prefix: str) -> dict[str, UnitGraph]:
     """Read one unit under every shortcut; those whose graphs are equal share a panel.
 
     Args:
         prefix: str, the unit's name.
 
     Returns:
-        Rows of panels.
+        Dict of title -> UnitGraph.
     """
-    rows = []
-    for names in SHORTCUTS:
-        titles: dict[UnitGraph, list[str]] = {}
-        for name in names:
-            titles.setdefault(unit(prefix, shortcut=name), []).append(name)
-        rows.append({", ".join(same): graph for graph, same in titles.items()})
-    return rows
+    titles: dict[UnitGraph, list[str]] = {}
+    for name in SHORTCUTS:
+        titles.setdefault(unit(prefix, shortcut=name), []).append(name)
+    return {", ".join(same): graph for graph, same in titles.items()}
 
 
 if __name__ == "__main__":

@@ -77,12 +77,13 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
     Args:
         panels: for each row a dict of title -> UnitGraph; a title may have several lines.
         path: file to write, of any format that matplotlib knows by its ending.
-        width: float, inches, over which the panels of a row are spread; default as narrow as they go.
+        width: float, inches, over which the panels of a row are spread; those that find no room in their row begin
+            another. Default as narrow as the rows go.
 
     Raises:
         ImportError: matplotlib is missing.
         OSError: the file cannot be written; what stood there stays.
-        ValueError: matplotlib does not know the format, or the panels need more width.
+        ValueError: matplotlib does not know the format, or a panel needs more width.
     """
     try:
         from matplotlib.figure import Figure
@@ -95,9 +96,10 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
     rows = [
         [Panel(title.splitlines(), graph, layout(graph, box_width)) for title, graph in row.items()] for row in panels
     ]
-    least = max(sum(panel.width for panel in row) + (len(row) + 1) * BETWEEN for row in rows)
-    width = width or least
-    if width < least:
+    if width is None:
+        width = max(map(_least_width, rows))
+    rows = [part for row in rows for part in _wrapped(row, width)]
+    if width < (least := max(map(_least_width, rows))):
         raise ValueError(f"These panels need a width of {least:.2f} inches; received {width}.")
     heights = [_row_height(row) for row in rows]
     figure = Figure(figsize=(width, sum(heights)), facecolor="white")
@@ -129,6 +131,21 @@ def text_width(text: str, weight: str = "normal") -> float:
 def _box_width(graphs: list[UnitGraph]) -> float:
     cells = {cell for graph in graphs for node in graph.nodes for cell in node.cells if cell.kind in COLOURS}
     return max((text_width(cell.text) for cell in cells), default=0) + 2 * PADDING
+
+
+def _least_width(row: list[Panel]) -> float:
+    return sum(panel.width for panel in row) + (len(row) + 1) * BETWEEN
+
+
+def _wrapped(row: list[Panel], width: float) -> list[list[Panel]]:
+    """Begin another row where a panel finds no room."""
+    rows: list[list[Panel]] = []
+    for panel in row:
+        if rows and _least_width([*rows[-1], panel]) <= width:
+            rows[-1].append(panel)
+        else:
+            rows.append([panel])
+    return rows
 
 
 def _title_height(row: list[Panel]) -> float:

@@ -1,8 +1,8 @@
 """Pictures of units: what is drawn is the graph, nothing lies over anything else, and a file comes of it."""
 
-import importlib.util
 import itertools
 import re
+import runpy
 import sys
 
 import keras
@@ -224,8 +224,17 @@ def test_panels_are_spread_over_a_width_that_must_suffice(tmp_path):
     assert pixels[0, 0] == 255
     left, right = pixels[:, :700], pixels[:, 700:]
     assert abs(int((left < 250).sum()) - int((right < 250).sum())) < 0.05 * (left < 250).sum()
-    with pytest.raises(ValueError, match=r"These panels need a width of \d\.\d\d inches; received 2\."):
-        draw_units([{"one": drawn, "two": drawn}], tmp_path / "narrow.png", width=2)
+
+
+def test_panel_that_finds_no_room_in_its_row_begins_another(tmp_path):
+    drawn = graph("conv3_block1")
+    for name, count, width in (("one", 1, 3), ("three", 3, 3), ("both", 2, 6)):
+        draw_units([dict.fromkeys("abc"[:count], drawn)], tmp_path / f"{name}.png", width)
+    one, three, both = (Image.open(tmp_path / f"{name}.png").size for name in ("one", "three", "both"))
+    assert (one[0], three[0], both[0]) == (600, 600, 1200)
+    assert (three[1], both[1]) == (pytest.approx(3 * one[1], abs=3), one[1])
+    with pytest.raises(ValueError, match=r"These panels need a width of \d\.\d\d inches; received 1\."):
+        draw_units([{"one": drawn, "two": drawn}], tmp_path / "narrow.png", width=1)
 
 
 def test_command_writes_a_picture(tmp_path, capsys):
@@ -264,13 +273,17 @@ def test_page_of_units_tells_the_truth(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), "units.md", "exec"), {})
     assert (tmp_path / "unit.png").exists()
-    script = importlib.util.spec_from_file_location("make_figures", ROOT / "docs" / "make_figures.py")
-    figures = importlib.util.module_from_spec(script)
-    script.loader.exec_module(figures)
-    assert set(figures.PLACEMENTS.values()) == set(PLACEMENTS)
-    assert {name for row in figures.SHORTCUTS for name in row} == set(SHORTCUTS)
-    named = set(re.findall(r'(?:placement=|shortcut=|"name": )"(\w+)"', page))
-    assert named == {*PLACEMENTS, *SHORTCUTS}
+    named = re.findall(r'^\| .*(?:placement=|shortcut=|"name": )"(\w+)"', page, re.MULTILINE)
+    missing, gone = {*PLACEMENTS, *SHORTCUTS} - {*named}, {*named} - {*PLACEMENTS, *SHORTCUTS}
+    assert not missing, f"give {missing} rows of their tables in docs/units.md, and run `make figures`"
+    assert not gone, f"docs/units.md has rows for {gone}, which do not exist"
+
+
+def test_titles_of_placements_have_the_letters_of_the_paper_and_short_lines():
+    panel_title = runpy.run_path(str(ROOT / "docs" / "make_figures.py"))["panel_title"]
+    titles = [panel_title(letter, placement) for letter, placement in zip("abcde", PLACEMENTS)]
+    assert titles[:2] == ["(a) original", "(b) bn_after_\naddition"]
+    assert titles[3:] == ["(d) relu_only_\npreactivation", "(e) full_\npreactivation"]
 
 
 @pytest.mark.parametrize(
