@@ -19,6 +19,9 @@ import training.__main__ as training
 import tuning.__main__ as tuning
 from keras_resnet.architecture import FIELDS
 from keras_resnet.architecture.figures import FIGURES
+from keras_resnet.choices.placements import PLACEMENTS
+from keras_resnet.choices.shortcuts import SHORTCUTS
+from keras_resnet.choices.units import UNITS
 from tests.keras_resnet import torch_networks, torch_writer
 from tests.shared import ROOT
 from tests.training.helpers import write_image
@@ -179,6 +182,13 @@ def test_guide_names_every_choice_of_a_network():
     table = text_of(ROOT / "docs" / "guide" / "networks.md").partition("## Choices")[2].partition("## ")[0]
     named = {name for row in re.findall(r"^\| .* \|$", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert set(FIELDS) - {"blocks", "widths"} <= named
+
+
+@pytest.mark.parametrize(("field", "registry"), [("shortcut", SHORTCUTS), ("placement", PLACEMENTS), ("unit", UNITS)])
+def test_guide_names_every_value_of_a_choice(field, registry):
+    (row,) = re.findall(rf"^\| `{field}` \| (.*) \|$", text_of(ROOT / "docs" / "guide" / "networks.md"), re.MULTILINE)
+    missing = {*registry} - {*re.findall(r'`"(\w+)"`', row)}
+    assert not missing, f"name {missing} in the row `{field}` of docs/guide/networks.md"
 
 
 def test_readme_is_short():
