@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from keras_resnet.adaptation import BACKBONE
 from training.config import RunConfig
-from training.data.batches import steps_per_epoch
-from training.data.datasets import Source
+
+if TYPE_CHECKING:
+    from training.data.datasets import Source
 
 
 class Phase(NamedTuple):
@@ -51,3 +52,14 @@ class Plan:
     def head_steps(self) -> int:
         """Steps at the start in which only the head learns."""
         return self.phases[-1].first * self.steps
+
+
+def steps_per_epoch(source: Source, batch_size: int) -> int:
+    """Count the full batches in a pass over the training set, of which there must be one."""
+    count = source.count(source.train_split)
+    if count < batch_size:
+        raise ValueError(
+            f"The training split {source.train_split!r} has {count} examples, fewer than batch_size="
+            f"{batch_size}. Choose a batch_size of at most {count}."
+        )
+    return count // batch_size

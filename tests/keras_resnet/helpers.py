@@ -78,10 +78,11 @@ def relative_error(actual, expected) -> float:
 
 def run_python(*arguments, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
     """Run Python in a fresh process that sees the repository; with `check`, its failure fails the test."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     process = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         capture_output=True,
         text=True,
         timeout=300,

@@ -9,6 +9,7 @@ from PIL import Image
 
 from keras_resnet.preprocessing import Preprocessing
 from tests.training.helpers import folder_config, write_image
+from training import plan
 from training.config import RunConfig
 from training.data import batches as pipeline
 from training.data.augmentation import AUGMENTATIONS, Drawn
@@ -112,7 +113,7 @@ def test_border_as_wide_as_the_images_is_refused(border):
 def test_an_epoch_shows_each_example_at_most_once(digits, tiny, plain):
     config = tiny(augmentation=[])
     shown = batches(digits, config, plain, 0, 1)
-    assert len(shown) == pipeline.steps_per_epoch(digits, config.batch_size) == 1433 // 64
+    assert len(shown) == plan.steps_per_epoch(digits, config.batch_size) == 1433 // 64
     images, labels = examples(digits, "train")
     known = {(image, label) for image, label in zip(rows(images), labels)}
     drawn = [pair for batch in shown for pair in zip(rows(batch[0]), batch[1])]
@@ -194,7 +195,7 @@ def test_small_shuffle_buffer_still_shows_each_example_once(digits, tiny, plain)
 
 def test_too_large_batch_is_refused(digits, tiny):
     with pytest.raises(ValueError, match=r"'train' has 1433 examples, fewer than batch_size=1434.*at most 1433"):
-        pipeline.steps_per_epoch(digits, 1434)
+        plan.steps_per_epoch(digits, 1434)
 
 
 # Test batches.

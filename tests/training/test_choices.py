@@ -110,4 +110,7 @@ def test_loss_computes_its_formula(name):
     labels = np.array([0, 2, 1])
     probabilities = np.array([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4], [0.1, 0.8, 0.1]], "float32")
     actual = make_loss({"name": name, **parameters})(labels, probabilities)
-    np.testing.assert_allclose(actual, formula(probabilities, probabilities[range(3), labels]).mean(), rtol=1e-5)
+    expected = formula(probabilities, probabilities[range(3), labels]).mean()
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    from_logits = make_loss({"name": name, **parameters}, from_logits=True)
+    np.testing.assert_allclose(from_logits(labels, np.log(probabilities) + 3), expected, rtol=1e-5)

@@ -299,8 +299,8 @@ def test_smoothed_crossentropy_follows_its_formula():
 
 
 def test_smoothed_crossentropy_survives_serialisation():
-    copy = restored(SmoothedCrossentropy(0.3))
-    assert type(copy) is SmoothedCrossentropy and copy.smoothing == 0.3
+    copy = restored(SmoothedCrossentropy(0.3, from_logits=True))
+    assert type(copy) is SmoothedCrossentropy and (copy.smoothing, copy.from_logits) == (0.3, True)
 
 
 def test_choice_decides_the_loss():

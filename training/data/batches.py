@@ -142,14 +142,3 @@ def in_memory(examples: tf.data.Dataset, source: Source, split: str) -> tf.data.
             "Prepare it anew."
         )
     return cached
-
-
-def steps_per_epoch(source: Source, batch_size: int) -> int:
-    """Count the full batches in a pass over the training set, of which there must be one."""
-    count = source.count(source.train_split)
-    if count < batch_size:
-        raise ValueError(
-            f"The training split {source.train_split!r} has {count} examples, fewer than batch_size="
-            f"{batch_size}. Choose a batch_size of at most {count}."
-        )
-    return count // batch_size

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_resnet.preprocessing import Preprocessing
 from training.config import Data
-from training.data.batches import resized
-from training.data.datasets import Source
+
+if TYPE_CHECKING:
+    from training.data.datasets import Source
 
 IMAGENET_MEAN = np.array([123.675, 116.28, 103.53])
 IMAGENET_STD = np.array([58.395, 57.12, 57.375])
+Reader = Callable[["Source", Preprocessing], Iterable[np.ndarray]]
+
+
+def training_images(source: Source, blank: Preprocessing) -> Iterable[np.ndarray]:
+    """Read the images of the training set in batches, in the network's size and not standardized."""
+    from training.data.batches import resized  # imports TensorFlow, which not every reader needs
+
+    examples = resized(source, source.train_split, blank).batch(256).prefetch(2)
+    return (images for images, _ in examples.as_numpy_iterator())
 
 
 def make_preprocessing(
@@ -21,6 +33,8 @@ def make_preprocessing(
     test_crop: float | None,
     default_size: tuple[int, int],
     weights: Preprocessing | None = None,
+    *,
+    read: Reader = training_images,
 ) -> Preprocessing:
     """Decide what the network expects of its images, by the training set or by the weights that it starts from."""
     height, width, channels = source.shape
@@ -41,7 +55,7 @@ def make_preprocessing(
             )
         mean, std = IMAGENET_MEAN, IMAGENET_STD
     else:
-        pixel_mean, square = _pixel_moments(source, blank)
+        pixel_mean, square = _pixel_moments(read(source, blank), blank)
         mean, std = pixel_mean.mean((0, 1)), np.full(channels, 255.0)
         if data.standardize == "channel":
             std = np.sqrt(np.maximum(square.mean((0, 1)) - mean**2, 1e-6))
@@ -50,10 +64,11 @@ def make_preprocessing(
     return dataclasses.replace(blank, mean=mean, std=std)
 
 
-def _pixel_moments(source: Source, blank: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+def _pixel_moments(batches: Iterable[np.ndarray], blank: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     """Average each pixel and its square over the training set, in the network's size."""
-    total = np.zeros((2, *blank.size, blank.channels))
-    for images, _ in resized(source, source.train_split, blank).batch(256).prefetch(2):
-        images = images.numpy().astype("float64")
+    total, count = np.zeros((2, *blank.size, blank.channels)), 0
+    for images in batches:
+        images = images.astype("float64")
         total += images.sum(0), (images**2).sum(0)
-    return tuple(total / source.count(source.train_split))
+        count += len(images)
+    return tuple(total / count)

@@ -1,4 +1,7 @@
-"""Augmentations that move pixels: crops and flips."""
+"""Augmentations that move pixels: crops and flips.
+
+Those of a batch are written in `keras.ops`, so that they augment on any backend.
+"""
 
 from __future__ import annotations
 
@@ -78,20 +81,29 @@ def pad_crop(
 
     Source: arXiv 1512.03385, section 4.2, with zeros and 4 pixels.
     """
-    import tensorflow as tf
+    from keras import ops
 
     height, width = images.shape[1:3]
     if pixels >= min(height, width):
         raise ValueError(
             f"pad_crop: pixels={pixels} needs images of more than {pixels} pixels; these are {height}x{width}."
         )
-    mode = {"zeros": "CONSTANT", "reflect": "REFLECT"}[border]
-    padded = tf.pad(images, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], mode)
-    for place, axis in enumerate((1, 2)):
-        start = tf.cast(drawn.numbers[:, place] * (2 * pixels + 1), tf.int32)
-        window = start[:, tf.newaxis] + tf.range(images.shape[axis])
-        padded = tf.gather(padded, window, axis=axis, batch_dims=1)
-    return tf.ensure_shape(padded, images.shape)
+    mode = {"zeros": "constant", "reflect": "reflect"}[border]
+    padded = ops.pad(images, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], mode)
+    top, left = (ops.cast(drawn.numbers[:, place] * (2 * pixels + 1), "int32") for place in (0, 1))
+    return cut_windows(padded, top, left, (height, width))
+
+
+def cut_windows(images: tf.Tensor, top: tf.Tensor, left: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Cut a window of one size out of each image of a batch, from its own top and left: one gather of pixels."""
+    from keras import ops
+
+    count, channels = ops.shape(images)[0], images.shape[3]
+    height, width = images.shape[1:3]
+    rows = (ops.arange(count) * height + top)[:, None] + ops.arange(size[0])
+    columns = left[:, None] + ops.arange(size[1])
+    places = rows[:, :, None] * width + columns[:, None, :]
+    return ops.take(ops.reshape(images, (-1, channels)), places, axis=0)
 
 
 @augmentation("flip", draws=1)
@@ -112,9 +124,9 @@ def flip(
     Returns:
         Tensor of the same shape.
     """
-    import tensorflow as tf
+    from keras import ops
 
     mirrored = drawn.numbers[:, 0] < 0.5
     if alternating:
-        mirrored = tf.math.logical_xor(drawn.first[:, 0] < 0.5, drawn.epoch % 2 == 1)
-    return tf.where(mirrored[:, tf.newaxis, tf.newaxis, tf.newaxis], images[:, :, ::-1], images)
+        mirrored = ops.logical_xor(drawn.first[:, 0] < 0.5, drawn.epoch % 2 == 1)
+    return ops.where(mirrored[:, None, None, None], images[:, :, ::-1], images)

@@ -2,20 +2,23 @@
 
 An augmentation is a function `(images, drawn, **parameters) -> images` of a standardized batch. One that `resizes` is a
 function `(image, drawn, size, **parameters) -> image` of a single decoded image instead, which it brings to the
-network's size itself. TensorFlow is imported inside the functions, so that `--help` can list them at once.
+network's size itself. Keras and TensorFlow are imported inside the functions, so that `--help` can list them at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keras_resnet.choices.registry import registering
+from keras_resnet.choices.registry import parse_choice, registering
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 AUGMENTATIONS: dict[str, Callable] = {}
+Choices = Sequence[str | Mapping[str, Any]]
 
 
 class Drawn(NamedTuple):
@@ -49,3 +52,16 @@ def augmentation(name: str, draws: int, resizes: bool = False) -> Callable[[Call
         return registering(AUGMENTATIONS)(name)(function)
 
     return register
+
+
+def keyed(choices: Choices, seed: int) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Give name, parameters and key of a run's augmentations; the key tells the numbers of each from all others.
+
+    One that is named twice draws twice.
+    """
+    seen: Counter[str] = Counter()
+    for choice in choices:
+        name, parameters = parse_choice("augmentation", choice, AUGMENTATIONS)
+        digest = hashlib.blake2b(f"{seed} {name} {seen[name]}".encode(), digest_size=8).digest()
+        seen[name] += 1
+        yield name, parameters, int.from_bytes(digest, "little", signed=True)

@@ -6,18 +6,12 @@ was interrupted goes on with the same images, and adding or removing an augmenta
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from keras_resnet.choices.registry import parse_choice
-from training.data.augmentation.registry import AUGMENTATIONS, Drawn
-
-Choices = Sequence[str | Mapping[str, Any]]
+from training.data.augmentation.registry import AUGMENTATIONS, Choices, Drawn, keyed
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,23 +39,16 @@ class Stream:
 
 
 def open_streams(choices: Choices, seed: int, count: int) -> list[Stream]:
-    """Make the streams of a run's augmentations, for so many examples; one that is named twice draws twice."""
-    streams, seen, begin = [], Counter(), tf.constant(0, tf.int64)
-    for choice in choices:
-        name, parameters = parse_choice("augmentation", choice, AUGMENTATIONS)
-        key = _key(seed, name, seen[name])
-        streams.append(Stream(name, parameters, key, _draw(key, (count, AUGMENTATIONS[name].draws), begin)))
-        seen[name] += 1
-    return streams
+    """Make the streams of a run's augmentations, for so many examples."""
+    begin = tf.constant(0, tf.int64)
+    return [
+        Stream(name, parameters, key, _draw(key, (count, AUGMENTATIONS[name].draws), begin))
+        for name, parameters, key in keyed(choices, seed)
+    ]
 
 
 def _draw(key: int, shape: tuple[int, int], epoch: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_uniform(shape, seed=tf.stack([tf.constant(key, tf.int64), epoch]))
-
-
-def _key(seed: int, name: str, place: int) -> int:
-    digest = hashlib.blake2b(f"{seed} {name} {place}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)
 
 
 def check_images(choices: Choices, size: tuple[int, int], channels: int) -> None:
