@@ -102,15 +102,19 @@ class Row:
         """
         from training.config.fields import lay_over, make_config
 
-        own = {"network.name": self.network, **self.architecture_fields(), **self.overrides}
-        return make_config(overrides, f"row {self.key}", base=lay_over(self.read_recipe(), own, f"row {self.key}"))
+        origin = f"row {self.key}"
+        return make_config(overrides, origin, base=lay_over(self.read_recipe(), self.fields(), origin))
 
-    def architecture_fields(self) -> dict[str, Any]:
-        """Write the choices as fields of the configuration: those that have a field of their own, and the rest."""
+    def fields(self) -> dict[str, Any]:
+        """Write what the row sets over its recipe as fields of the configuration.
+
+        Returns:
+            Dict from short name or dotted path to value.
+        """
         own = ("shortcut", "placement", "activation")
+        named = {name: self.choices[name] for name in own if name in self.choices}
         rest = {name: value for name, value in self.choices.items() if name not in own}
-        named = {f"network.{name}": self.choices[name] for name in own if name in self.choices}
-        return {**named, **({"network.choices": rest} if rest else {})}
+        return {"network": self.network, **named, **({"network.choices": rest} if rest else {}), **self.overrides}
 
     def read_recipe(self) -> dict[str, Any]:
         """Read the fields of the recipe."""

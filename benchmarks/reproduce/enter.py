@@ -1,0 +1,188 @@
+"""Enter a run of `python -m training` as a result of a row, or print the command that makes such a run.
+
+    python benchmarks/reproduce/enter.py resnet20 --print-command --data-dir DIR --seed 0
+    python benchmarks/reproduce/enter.py resnet20 runs/resnet20-0 --device "AMD EPYC 7B13, 2 cores"
+
+A run is entered when it is finished, and its configuration that of the row in every field that decides the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results import RESULTS, Result, append
+from rows import FOLDER, Row, pick, read_rows
+
+if TYPE_CHECKING:
+    from training.config import RunConfig
+    from training.run_folder import RunFolder
+
+ROOT = FOLDER.parents[1]
+# Fields that leave the recipe as it is: which run it is, where its data lie, and what it computes on, the precision
+# being a column of the results.
+FREE = (
+    "seed",
+    "deterministic",
+    "data.data_dir",
+    "data.download",
+    "data.cache",
+    "hardware.devices",
+    "hardware.dtype",
+    "hardware.jit_compile",
+    "hardware.steps_per_execution",
+)
+
+
+def command_of(row: Row, data_dir: str = "DIR", seed: int = 0) -> str:
+    """Write the command line that trains a row.
+
+    Args:
+        row: Row.
+        data_dir: str, where TFDS keeps its data.
+        seed: int.
+
+    Returns:
+        str, to be run in the root of the repository.
+    """
+    from training.config.fields import SHORT, name_of
+    from training.config.text import write_inline
+
+    is_file = row.recipe.endswith(".yaml")
+    recipe = str((FOLDER / row.recipe).relative_to(ROOT)) if is_file else row.recipe
+    words = ["python", "-m", "training", "--config" if is_file else "--recipe", recipe]
+    for name, value in {**row.fields(), "data_dir": data_dir, "seed": seed}.items():
+        flag = "--" + name_of(SHORT.get(name, name)).replace("_", "-")
+        words += [flag, write_inline(value) if isinstance(value, (Mapping, list, tuple)) else str(value)]
+    return shlex.join([*words, "--run-dir", f"runs/{row.key}-{seed}"])
+
+
+def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
+    """Read a finished run as a result.
+
+    Args:
+        row: Row that the run is of.
+        folder: RunFolder.
+        device: str, what it computed on.
+        commit: str, of this repository.
+
+    Returns:
+        Result.
+
+    Raises:
+        ValueError: the folder holds no run, a run of another recipe, or one that is not finished.
+    """
+    config = folder.read_config()
+    if differences := differing(row.config(), config):
+        raise ValueError(f"{folder.path} is no run of row {row.key!r}: {', '.join(differences)}.")
+    check_finished(folder, config)
+    last = folder.read_metrics()[-1]
+    return Result(
+        row=row.key,
+        seed=config.seed,
+        error=round(100 * (1 - last["val_accuracy"]), 4),
+        device=device,
+        precision=config.hardware.dtype,
+        seconds=round(sum(epoch["seconds"] for epoch in folder.read_times()), 1),
+        commit=commit,
+        engine="training",
+    )
+
+
+def differing(expected: RunConfig, actual: RunConfig) -> list[str]:
+    """Say which fields that decide a result differ; networks are compared as what they are, not by their names."""
+    from training.config.fields import flat_config, name_of
+    from training.networks import make_architecture
+
+    wanted, found = flat_config(expected), flat_config(actual)
+    paths = [path for path in wanted | found if path not in FREE and not path.startswith("network.")]
+    differences = [
+        f"{name_of(path)} is {found.get(path)!r} instead of {wanted.get(path)!r}"
+        for path in paths
+        if wanted.get(path) != found.get(path)
+    ]
+    networks = [make_architecture(config.network, config.start) for config in (expected, actual)]
+    if networks[0] != networks[1]:
+        differences.insert(0, f"its network is another, {actual.network.name} with its choices")
+    return differences
+
+
+def check_finished(folder: RunFolder, config: RunConfig) -> None:
+    """Refuse a run that has not made all of its steps, which its checkpoint counts, or lacks a file."""
+    done = steps_done(folder.checkpoint_file) if folder.checkpoint_file.is_file() else 0
+    if done != config.iterations:
+        raise ValueError(
+            f"{folder.path} is not finished: it has made {done:,} of {config.iterations:,} steps. Go on with it by "
+            f"python -m training --run-dir {folder.path} --resume"
+        )
+    if not folder.read_metrics() or not folder.read_times():
+        raise ValueError(f"{folder.path} lacks metrics.csv or times.csv, which say how it ended. Put back a copy.")
+
+
+def steps_done(checkpoint: Path) -> int:
+    """Read off a checkpoint how many steps its optimizer has taken."""
+    import h5py
+
+    try:
+        with h5py.File(checkpoint) as file:
+            return int(file["optimizer/vars/0"][()])  # the first variable of every optimizer of Keras
+    except (OSError, KeyError, TypeError) as error:
+        raise ValueError(f"{checkpoint} is damaged, or no checkpoint of a run. Put back a copy.") from error
+
+
+def current_commit() -> str:
+    """Name the commit of this repository that is checked out."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ValueError("git does not say which commit this is; give that of the run, by --commit.") from error
+
+
+def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("row", metavar="ROW", help="key of a row in rows.yaml")
+    parser.add_argument("run", metavar="RUN", nargs="?", type=Path, help="run folder of `python -m training`")
+    parser.add_argument("--device", help="what the run computed on, as in 'NVIDIA H100' or 'AMD EPYC 7B13, 2 cores'")
+    parser.add_argument("--commit", help="commit that trained the run (default the one that is checked out)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file of results (default %(default)s)")
+    parser.add_argument("--print-command", action="store_true", help="print the command that trains the row, and end")
+    parser.add_argument("--data-dir", default="DIR", help="in that command: where TFDS keeps its data")
+    parser.add_argument("--seed", type=int, default=0, help="in that command (default 0)")
+    options = parser.parse_args(arguments)
+    if not options.print_command and (options.run is None or options.device is None):
+        parser.error("give a run folder and --device, or --print-command")
+    return options
+
+
+def run(options: argparse.Namespace) -> str:
+    """Do what the options ask for, and say what was done."""
+    row = pick(read_rows(), options.row)
+    if options.print_command:
+        return command_of(row, options.data_dir, options.seed)
+    from training.run_folder import RunFolder
+
+    result = result_of(row, RunFolder(options.run), options.device, options.commit or current_commit())
+    append(options.results, result)
+    return f"{row.key}, seed {result.seed}: {result.error:.2f} % entered into {options.results}."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line."""
+    options = read_options(arguments)
+    try:
+        print(run(options))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

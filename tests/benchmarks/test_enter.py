@@ -1,0 +1,150 @@
+"""Runs of `python -m training` entered as results, and the commands that make them."""
+
+import re
+import shlex
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from enter import FREE, current_commit, differing, main, steps_done
+from results import Result, read
+from rows import read_rows
+
+import training.__main__ as training
+from tests.shared import ROOT
+from training.config.fields import FIELDS, flat_config
+from training.optimization.optimizers import make_optimizer
+
+ROWS = read_rows()
+DEVICE = "some CPU, 2 cores"
+
+
+def write_run(folder, config, steps=64_000, accuracy=0.9173):
+    """Write what of a run folder is read when it is entered."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    metrics = f"epoch,loss,accuracy,val_loss,val_accuracy\n163,0.3,0.95,0.4,0.8\n164,0.1,0.99,0.3,{accuracy}\n"
+    (folder / "metrics.csv").write_text(metrics, encoding="utf-8")
+    (folder / "times.csv").write_text("epoch,seconds\n163,30.25\n164,20.5\n", encoding="utf-8")
+    with h5py.File(folder / "checkpoint.weights.h5", "w") as file:
+        file["optimizer/vars/0"] = np.int64(steps)
+    return folder
+
+
+@pytest.fixture
+def enter(tmp_path, capsys):
+    """Make the function that enters a run, and gives the status, what is printed and the results."""
+
+    def run(row, folder, *more):
+        results = tmp_path / "results.csv"
+        status = main([row, str(folder), "--device", DEVICE, "--commit", "abc1234", "--results", str(results), *more])
+        out, err = capsys.readouterr()
+        return status, out + err, read(results)
+
+    return run
+
+
+def test_finished_run_is_entered(tmp_path, enter):
+    config = ROWS["resnet20"].config(seed=3, data_dir="here", hardware={"dtype": "mixed_bfloat16"})
+    status, printed, results = enter("resnet20", write_run(tmp_path / "run", config))
+    assert (status, printed) == (0, f"resnet20, seed 3: 8.27 % entered into {tmp_path / 'results.csv'}.\n")
+    # 8.27 % of the images are not among the 91.73 % of the last epoch; 50.75 seconds are those of both epochs.
+    assert results == [Result("resnet20", 3, 8.27, DEVICE, "mixed_bfloat16", 50.8, "abc1234", "training")]
+
+
+def test_network_is_compared_as_what_it_is(tmp_path, enter):
+    config = ROWS["resnet164-full_preactivation"].config(network="ResNet164", placement="full_preactivation")
+    status, _, results = enter("resnet164-full_preactivation", write_run(tmp_path / "run", config))
+    assert (status, len(results)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"network": "ResNet32"}, "its network is another, ResNet32 with its choices."),
+        ({"shortcut": "B"}, "its network is another, ResNet20 with its choices."),
+        ({"batch_size": 64}, "batch_size is 64 instead of 128."),
+        ({"epochs": 164}, "epochs is 164 instead of None, iterations is None instead of 64000."),
+        ({"optimizer": {"nesterov": True}}, "optimizer.nesterov is True instead of False."),
+        ({"data.train_split": "train[:45000]"}, "data.train_split is 'train[:45000]' instead of 'train'."),
+        ({"validation": 0.1}, "validation is 0.1 instead of 0.0."),
+    ],
+)
+def test_run_of_another_recipe_is_refused(tmp_path, enter, fields, message):
+    folder = write_run(tmp_path / "run", ROWS["resnet20"].config(**fields))
+    status, printed, results = enter("resnet20", folder)
+    assert (status, printed, results) == (1, f"error: {folder} is no run of row 'resnet20': {message}\n", [])
+
+
+def test_only_fields_that_decide_nothing_are_free():
+    one, other = ROWS["resnet20"].config(), ROWS["resnet20"].config(seed=1, **{"data.shuffle_buffer": 7})
+    assert differing(one, other) == ["data.shuffle_buffer is 7 instead of 50000"]
+    assert set(FREE) <= set(FIELDS) and not set(FREE) & {"data.dataset", "hardware.synchronized", "batch_size"}
+
+
+@pytest.mark.parametrize("steps", [63_733, 0])
+def test_run_that_is_not_finished_is_refused(tmp_path, enter, steps):
+    folder = write_run(tmp_path / "run", ROWS["resnet20"].config(), steps)
+    status, printed, results = enter("resnet20", folder)
+    assert (status, results) == (1, [])
+    assert f"{folder} is not finished: it has made {steps:,} of 64,000 steps. Go on with it by python -m" in printed
+
+
+def test_incomplete_folder_is_refused(tmp_path, enter):
+    folder = write_run(tmp_path / "run", ROWS["resnet20"].config())
+    (folder / "times.csv").unlink()
+    assert "lacks metrics.csv or times.csv" in enter("resnet20", folder)[1]
+    (folder / "checkpoint.weights.h5").write_bytes(b"no checkpoint")
+    assert "checkpoint.weights.h5 is damaged, or no checkpoint of a run." in enter("resnet20", folder)[1]
+    (folder / "checkpoint.weights.h5").unlink()
+    assert "it has made 0 of 64,000 steps" in enter("resnet20", folder)[1]
+    (folder / "config.yaml").unlink()
+    assert f"{folder} is no run folder" in enter("resnet20", folder)[1]
+
+
+def test_run_is_entered_once(tmp_path, enter):
+    folder = write_run(tmp_path / "run", ROWS["resnet20"].config())
+    assert enter("resnet20", folder)[0] == 0
+    status, printed, results = enter("resnet20", folder)
+    assert (status, len(results)) == (1, 1) and "has seed 0 of row 'resnet20' at float32 by engine training" in printed
+
+
+def test_unknown_row_and_missing_options_are_refused(tmp_path, enter, capsys):
+    assert "Unknown row 'resnet200'." in enter("resnet200", tmp_path)[1]
+    with pytest.raises(SystemExit, match="2"):
+        main(["resnet20", str(tmp_path)])
+    assert "give a run folder and --device, or --print-command" in capsys.readouterr().err
+
+
+def test_steps_are_those_of_the_checkpoint_of_a_model(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer=make_optimizer(ROWS["resnet20"].config().optimizer, lambda peak: peak), loss="mse")
+    for _ in range(3):
+        model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+    model.save_weights(tmp_path / "checkpoint.weights.h5")
+    assert steps_done(tmp_path / "checkpoint.weights.h5") == 3
+
+
+@pytest.mark.parametrize(
+    "key", ["resnet20", "resnet110", "resnet110-dropout", "resnet110-single", "resnet164-cifar100-full_preactivation"]
+)
+def test_printed_command_trains_the_row(key, capsys, monkeypatch):
+    started = []
+    monkeypatch.setattr("training.run.train", lambda config, folder, *others: started.append((config, folder)) or {})
+    monkeypatch.chdir(ROOT)
+    assert main([key, "--print-command", "--data-dir", "my data", "--seed", "2"]) == 0
+    arguments = shlex.split(capsys.readouterr().out)
+    assert arguments[:3] == ["python", "-m", "training"]
+    assert training.main(arguments[3:]) == 0
+    ((config, folder),) = started
+    assert flat_config(config) == flat_config(ROWS[key].config(data_dir="my data", seed=2))
+    assert str(folder.path) == f"runs/{key}-2"
+
+
+def test_commit_is_that_of_the_repository(monkeypatch, tmp_path):
+    if (ROOT / ".git").exists():
+        assert re.fullmatch(r"[0-9a-f]{7,40}", current_commit())
+    monkeypatch.setattr("enter.ROOT", tmp_path)
+    with pytest.raises(ValueError, match="git does not say which commit this is; give that of the run"):
+        current_commit()
