@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
-.PHONY: docs tutorial clean
+.PHONY: docs tutorial reproduction clean
 
 install: $(VENV)/installed
 
@@ -56,6 +56,9 @@ docs: $(VENV)/docs-installed  ## Guide and API reference as HTML; a broken inter
 
 tutorial: $(VENV)/docs-installed  ## The outputs in docs/tutorial.ipynb, made anew.
 	$(BIN)/python docs/run_tutorial.py
+
+reproduction: install  ## docs/reproduction.md and its picture, made anew from benchmarks/reproduce/results.csv.
+	$(BIN)/python benchmarks/reproduce/table.py
 
 benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
 	$(BIN)/python benchmarks/depth.py $(ARGS)

@@ -32,7 +32,12 @@ from tuning.study import make_study
 README = ROOT / "README.md"
 GUIDE = sorted(ROOT.glob("docs/guide/*.md"))
 TRAINING, SEARCH = (ROOT / "docs" / "guide" / f"{name}.md" for name in ("training", "search"))
-PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "index.md", ROOT / "docs" / "units.md", *GUIDE]
+PAGES = [
+    README,
+    ROOT / "CONTRIBUTING.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("index", "units", "reproduction")),
+]
+PAGES += GUIDE
 SLOW = ("networks.md", "fine-tuning.md", "export.md")  # pages whose examples build many networks, or need a run
 # The commands of `python -m training` and `python -m tuning` beside those that train and search.
 COMMANDS = {

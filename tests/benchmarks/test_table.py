@@ -1,0 +1,159 @@
+"""The page of the reproduction: its numbers by hand, and that it is written from the rows and results as they stand."""
+
+import re
+
+import picture
+import pytest
+import results
+import rows
+import table
+from results import Result
+
+ROWS = rows.read_rows()
+
+
+def run(row: str, seed: int, error: float, seconds: float = 600.0, **fields) -> Result:
+    """Make up a run."""
+    usual = {"device": "NVIDIA H100", "precision": "tf32", "commit": "abc1234", "engine": "jax"}
+    return Result(row=row, seed=seed, error=error, seconds=seconds, **{**usual, **fields})
+
+
+# The mean of the first row is 8.4, its deviation sqrt((0.3² + 0² + 0.3²) / 2) = 0.3.
+MADE_UP = [
+    run("resnet20", 2, 8.1),
+    run("resnet20", 0, 8.4, seconds=660.0),
+    run("resnet20", 1, 8.7, seconds=540.0),
+    run("resnet32", 0, 7.6, engine="training", precision="float32", device="CPU", commit="def5678"),
+    run("resnet110", 0, 6.5),
+    run("resnet110", 1, 6.7),
+    run("plain20", 0, 9.0),
+    run("resnet110-constant_scaling-0-1", 0, 90.0),
+    run("resnet110-exclusive_gating-0", 0, 12.0),
+]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """The page of the runs that are made up."""
+    return table.render(ROWS, MADE_UP)
+
+
+@pytest.fixture(scope="module")
+def empty() -> str:
+    """The page of no run at all."""
+    return table.render(ROWS, [])
+
+
+def cells(page: str, key: str, heading: str) -> list[str]:
+    """Read the cells of a row in the table under a heading."""
+    section = re.search(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", page, re.DOTALL | re.MULTILINE)[1]
+    return [cell.strip() for cell in re.search(rf"^\| `{key}` \|(.*)\|$", section, re.MULTILINE)[1].split("|")]
+
+
+@pytest.mark.parametrize(
+    ("heading", "key", "expected"),
+    [
+        ("Table 6", "resnet20", ["ResNet-20, option A", "8.75", "8.40 ± 0.30 (3)", "−0.35", "one run"]),
+        ("Table 6", "resnet32", ["ResNet-32, option A", "7.51", "7.60 (1)", "+0.09", "one run"]),
+        ("Table 6", "resnet44", ["ResNet-44, option A", "7.17", "not run", "", "one run"]),
+        # Where the paper gives its mean, that is what a mean is compared with.
+        (
+            "Table 6",
+            "resnet110",
+            ["ResNet-110, option A", "6.43 (mean 6.61 ± 0.16)", "6.60 ± 0.14 (2)", "−0.01", "best of 5 runs"],
+        ),
+        ("Table 2", "resnet110", ["ResNet-110, original", "6.61", "6.60 ± 0.14 (2)", "−0.01", "median of 5 runs"]),
+        ("Figure 6", "plain20", ["plain-20", "a curve", "9.00 (1)", "", ""]),
+        (
+            "Table 1",
+            "resnet110-constant_scaling-0-1",
+            [
+                "ResNet-110, constant scaling; shortcut 0; F 1",
+                "fail (> 20)",
+                "90.00 (1)",
+                "fails too",
+                "median of 5 runs",
+            ],
+        ),
+        (
+            "Table 3",
+            "resnet164-cifar100",
+            ["ResNet-164, original unit, CIFAR-100", "25.16", "not run", "", "median of 5 runs"],
+        ),
+        ("How it was measured", "resnet20", ["jax", "tf32", "NVIDIA H100", "0, 1, 2", "10.0", "abc1234"]),
+        ("How it was measured", "resnet32", ["training", "float32", "CPU", "0", "10.0", "def5678"]),
+    ],
+)
+def test_page_gives_the_numbers(page, heading, key, expected):
+    assert cells(page, key, heading) == expected
+
+
+def test_row_that_should_fail_and_does_not_is_named(page):
+    assert cells(page, "resnet110-exclusive_gating-0", "Table 1")[3] == "does not fail"
+
+
+def test_engines_and_precisions_are_not_mixed():
+    page = table.render(ROWS, [*MADE_UP, run("resnet20", 0, 8.2, engine="training", precision="float32")])
+    ours, difference = cells(page, "resnet20", "Table 6")[2:4]
+    assert ours == "8.40 ± 0.30 (3), tf32, jax<br>8.20 (1), float32, training"
+    assert difference == "−0.35<br>−0.55"
+    assert page.count("| `resnet20` | jax | tf32 |") == page.count("| `resnet20` | training | float32 |") == 1
+
+
+def test_page_counts_what_was_run(page, empty):
+    assert "So far 6 of 38 rows are measured, by 9 runs." in page and len(ROWS) == 38
+    assert "So far none of the 38 rows is measured; the page fills as runs are entered." in empty
+    assert "Nothing has been run yet." in empty and "Nothing has been run yet." not in page
+
+
+def test_every_row_stands_in_each_of_its_tables(empty):
+    for row in ROWS.values():
+        for item in row.published:
+            assert cells(empty, re.escape(row.key), item.table)[2] == "not run"
+
+
+def test_result_of_an_unknown_row_raises_an_error():
+    with pytest.raises(ValueError, match=r"Unknown row 'resnet21'\."):
+        table.render(ROWS, [run("resnet21", 0, 8.0)])
+
+
+def test_page_is_written_from_the_rows_and_results_as_they_stand():
+    page = (table.DOCS / "reproduction.md").read_text(encoding="utf-8")
+    assert page == table.render(ROWS, results.read()), "run `make reproduction`"
+    assert (table.DOCS / "reproduction.png").is_file()
+
+
+def points(axes) -> set[tuple[float, float, str]]:
+    """Read the markers of a panel: error, row rounded down, and which marker."""
+    lines = [container.lines[0] for container in axes.containers]
+    return {(round(float(x), 2), int(y), line.get_marker()) for line in lines for x, y in zip(*line.get_data())}
+
+
+def panels_of(found) -> dict:
+    """Draw results, and find the panels by their titles."""
+    figure = picture.draw(table.make_tables(ROWS, found))
+    return {axes.get_title(loc="left"): axes for part in figure.subfigs for axes in part.axes}
+
+
+def test_picture_shows_published_errors_and_ours():
+    axes = panels_of(MADE_UP)["arXiv 1512.03385, Table 6: CIFAR-10"]
+    published = {(8.75, 0, "D"), (7.51, 1, "D"), (7.17, 2, "D"), (6.97, 3, "D"), (6.61, 4, "D"), (7.93, 5, "D")}
+    assert points(axes) == published | {(8.4, 0, "o"), (7.6, 1, "o"), (6.6, 4, "o")}
+    (bar,) = (container for container in axes.containers if container.lines[0].get_xdata()[0] == pytest.approx(8.4))
+    ((begin, end),) = (segment[:, 0] for segment in bar.lines[2][0].get_segments())
+    assert (begin, end) == pytest.approx((8.1, 8.7))
+
+
+def test_picture_writes_a_row_that_fails_at_the_end_of_its_axis():
+    axes = panels_of(MADE_UP)["arXiv 1603.05027, Table 1: CIFAR-10, ResNet-110"]
+    assert axes.get_xlim()[1] < 20
+    assert [text.get_text() for text in axes.texts].count("90 %") == 1
+    assert [text.get_text() for text in axes.texts].count("fail ▸") == 5
+    assert (12.0, 4, "o") in points(axes)  # should fail, and does not
+
+
+def test_picture_of_nothing_measured_has_every_published_number():
+    panels = panels_of([])
+    assert [title.split(": ")[0] for title in panels if "1512" in title] == ["arXiv 1512.03385, Table 6"]
+    shown = sum(len(points(axes)) + len(axes.texts) for axes in panels.values())
+    assert shown == sum(item.error is not None for row in ROWS.values() for item in row.published)
