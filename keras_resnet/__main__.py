@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+import yaml
+
 from keras_resnet.architecture import FIELDS, Architecture
 from keras_resnet.architecture.catalogue import CATALOGUE, get_architecture
 from keras_resnet.architecture.figures import FIGURES
@@ -16,6 +18,7 @@ from keras_resnet.files import write_atomically
 from keras_resnet.interrupts import STATUS
 from keras_resnet.startup import DEBUG, VERBOSE, called, close_output, set_level, start_keras
 from keras_resnet.weights.published import PUBLISHED
+from keras_resnet.yaml_text import read_yaml
 
 CHOICE = "choice of "  # before the names under which choices are kept, apart from a command's own options
 NAME = "as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth"
@@ -112,16 +115,10 @@ def add_choices(command: argparse.ArgumentParser, taken: tuple[str, ...] = ()) -
 
 def value_of(text: str) -> Any:
     """Read the value of a choice from YAML, as in "C", "0.5", "[2, 2, 2]" or "{name: exclusive_gating, bias: -7}"."""
-    import yaml
-
     try:
-        value = yaml.safe_load(text)
+        return read_yaml(text)
     except yaml.YAMLError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not valid YAML: {' '.join(str(error).split())}") from error
-    try:
-        return float(value) if isinstance(value, str) else value  # YAML takes 1e-4 for a text
-    except ValueError:
-        return value
 
 
 def choices_of(options: argparse.Namespace) -> dict[str, Any]:

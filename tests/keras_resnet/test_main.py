@@ -107,6 +107,7 @@ def test_process_exits_with_the_status_and_without_a_traceback():
     [
         (["--shortcut", "C", "--activation", "prelu"], {"shortcut": "C", "activation": "prelu"}),
         (["--shortcut", "{name: exclusive_gating, bias: -7}"], {"shortcut": {"name": "exclusive_gating", "bias": -7}}),
+        (["--shortcut", "{name: dropout, rate: 1e-1}"], {"shortcut": {"name": "dropout", "rate": 0.1}}),
         (["--shortcut", '{"name": "A", "zeros": "both"}'], {"shortcut": {"name": "A", "zeros": "both"}}),
         (["--placement", "full_preactivation", "--norm-epsilon", "1e-3"], {"placement": FULL, "norm_epsilon": 1e-3}),
         (["--blocks", "[1, 2, 1]", "--zero-init-residual=true"], {"blocks": (1, 2, 1), "zero_init_residual": True}),
@@ -144,8 +145,8 @@ def test_every_choice_is_an_option(command, missing, capsys):
         (["describe", "ResNet8", "--shortcut", "Z"], "error: Unknown shortcut 'Z'. Did you mean 'C'? Allowed: A, B, C"),
         (["describe", "ResNet8", "--image-size", "2"], "error: input_shape=(2, 2, 3) is too small: "),
         (["describe", "ResNet8", "--classes", "0"], "error: classes must be a positive integer; received 0."),
-        (["describe", "ResNet8", "--l2", "inf"], "error: l2 must be a number from 0 to below 1000; received inf."),
-        (["describe", "ResNet8", "--l2", "nan"], "error: l2 must be a number from 0 to below 1000; received nan."),
+        (["describe", "ResNet8", "--l2", "inf"], "error: l2 must be a number from 0 to below 1000; received 'inf'."),
+        (["describe", "ResNet8", "--l2", ".nan"], "error: l2 must be a number from 0 to below 1000; received nan."),
     ],
 )
 def test_choice_that_is_not_allowed_is_one_line(arguments, sentence, capsys):

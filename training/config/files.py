@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from keras_resnet.messages import unknown
+from keras_resnet.yaml_text import read_yaml
 from training.config import former
 from training.config.fields import FIELDS, GROUPS, SHORT
 from training.config.groups import RunConfig
-from training.config.text import read_yaml
 
 
 def recipe_names() -> list[str]:

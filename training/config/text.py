@@ -1,25 +1,12 @@
-"""YAML as configurations are written in."""
+"""Values of fields as YAML in one line."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import yaml
 
-
-class _Loader(yaml.SafeLoader):
-    """Reads 1e-4 as a number, as YAML 1.2 does, where YAML 1.1 wants 1.0e-4."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def read_yaml(text: str) -> Any:
-    """Read YAML; raises yaml.YAMLError where the text is not valid."""
-    return yaml.load(text, _Loader)
+from keras_resnet.yaml_text import read_yaml
 
 
 def read_inline(name: str, text: str) -> Any:
