@@ -9,10 +9,24 @@ from collections.abc import Iterable
 def unknown(kind: str, received: object, allowed: Iterable[str]) -> str:
     """Say that a name, of a kind such as "network", is unknown; suggest the nearest, and list what is allowed."""
     names = list(allowed)
-    lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(str(received).lower(), lowered, n=1, cutoff=0.6)
-    hint = f" Did you mean {lowered[near[0]]!r}?" if near else ""
-    return f"Unknown {kind} {received!r}.{hint} Allowed: {', '.join(names)}."
+    return f"Unknown {kind} {received!r}.{_suggestion(_nearest(received, names)[:1])} Allowed: {', '.join(names)}."
+
+
+def unknown_of_many(kind: str, received: object, allowed: Iterable[str], listing: str) -> str:
+    """Say the same where too many are allowed for a line: `listing` is a sentence on where all are."""
+    return f"Unknown {kind} {received!r}.{_suggestion(_nearest(received, allowed))} {listing}"
+
+
+def _nearest(received: object, names: Iterable[str], margin: float = 0.1) -> list[str]:
+    """Give the names nearest to one, the very nearest first, and at most two that are hardly farther."""
+    written, lowered = str(received).lower(), {name.lower(): name for name in names}
+    near = difflib.get_close_matches(written, lowered, n=3, cutoff=0.6)
+    likeness = {name: difflib.SequenceMatcher(None, name, written).ratio() for name in near}
+    return [lowered[name] for name in near if likeness[name] > likeness[near[0]] - margin]
+
+
+def _suggestion(near: list[str]) -> str:
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def shortened(value: object, length: int = 80) -> str:

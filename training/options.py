@@ -16,7 +16,7 @@ import tyro
 from pydantic import BaseModel
 
 from keras_resnet.choices.registry import Parameter, describe
-from keras_resnet.messages import unknown
+from keras_resnet.messages import unknown_of_many
 from training.command_line import positive
 from training.config import FIELDS, SHORT, RunConfig, former
 from training.config.fields import CHOICES, flat_config, name_of
@@ -137,7 +137,7 @@ def check_known(arguments: Sequence[str], known: Sequence[str]) -> None:
         others = [value] if value else _values(arguments[place + 1 :])
         if new := _new_spelling(flag, others):
             raise ValueError(f"{flag} is an option of version 0.1.0; write {new} instead.")
-        raise ValueError(f"{unknown('option', flag, known).split(' Allowed:')[0]} --help lists all.")
+        raise ValueError(unknown_of_many("option", flag, known, "--help lists all."))
 
 
 def _values(arguments: Sequence[str]) -> list[str]:

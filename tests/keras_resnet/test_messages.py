@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_resnet.messages import unknown
+from keras_resnet.messages import unknown, unknown_of_many
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,17 @@ from keras_resnet.messages import unknown
 )
 def test_unknown_name_gets_the_nearest_and_the_allowed(received, sentence):
     assert unknown("network", received, ("ResNet50", "Plain18")) == sentence
+
+
+@pytest.mark.parametrize(
+    ("received", "sentence"),
+    [
+        ("side", "Unknown field 'side'. Did you mean 'wide' or 'size'? See there."),
+        ("hardware.dtyp", "Unknown field 'hardware.dtyp'. Did you mean 'hardware.dtype'? See there."),
+        ("Epoch", "Unknown field 'Epoch'. Did you mean 'epochs'? See there."),
+        ("zzz", "Unknown field 'zzz'. See there."),
+    ],
+)
+def test_unknown_name_of_many_gets_the_nearest_few(received, sentence):
+    names = ("epochs", "size", "wide", "hardware.seed", "hardware.dtype")
+    assert unknown_of_many("field", received, names, "See there.") == sentence

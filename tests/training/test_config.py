@@ -184,8 +184,16 @@ def test_configuration_cannot_be_changed():
     ("field", "nearest"), [("epoch", "epochs"), ("Batch_Size", "batch_size"), ("learningrate", "learning_rate")]
 )
 def test_unknown_field_suggests_the_nearest(field, nearest):
-    with pytest.raises(ValueError, match=rf"^my\.yaml: Unknown field '{field}'\. Did you mean '{nearest}'\?"):
+    with pytest.raises(ValueError) as refusal:
         make_config({field: 1}, "my.yaml")
+    listing = "`python -m training --help` lists all."
+    assert str(refusal.value) == f"my.yaml: Unknown field '{field}'. Did you mean '{nearest}'? {listing}"
+
+
+def test_unknown_field_of_a_group_gets_those_of_the_group():
+    sentence = r"Unknown field 'data\.kache'\. Did you mean 'data\.cache'\? Allowed: data\.dataset, "
+    with pytest.raises(ValueError, match=sentence):
+        make_config({"data": {"kache": True}}, "my.yaml")
 
 
 @pytest.mark.parametrize(

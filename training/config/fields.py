@@ -8,7 +8,8 @@ from typing import Any
 
 import pydantic
 
-from keras_resnet.messages import unknown
+from keras_resnet.messages import unknown, unknown_of_many
+from keras_resnet.startup import called
 from training.config import former
 from training.config.groups import LENGTHS, REGISTRIES, Group, RunConfig
 
@@ -94,9 +95,11 @@ def _parts(choice: Any) -> Iterator[tuple[str, Any]]:
 def _unknown(name: str, value: Any) -> str:
     if new := former.moved_to(name, value):
         return f"{name!r} is a field of version 0.1.0; write {new[0]}: {new[1]} instead."
-    group = name.partition(".")[0] if "." in name else None
-    names = [path for path in FIELDS if path.startswith(f"{group}.")] if group in GROUPS else []
-    return unknown("field", name, names or [*SHORT, *(path for path in FIELDS if path not in SHORT.values())])
+    group = name.partition(".")[0]
+    if names := [path for path in FIELDS if path.startswith(f"{group}.") and group != name]:
+        return unknown("field", name, names)
+    names = [*SHORT, *(path for path in FIELDS if path not in SHORT.values())]
+    return unknown_of_many("field", name, names, f"`{called('training')} --help` lists all.")
 
 
 def override(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

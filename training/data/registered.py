@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_resnet.messages import unknown
+from keras_resnet.messages import unknown_of_many
 from training.config import Data
 from training.data.splits import Splits
 
@@ -81,8 +81,8 @@ def _builder(data: Data) -> tfds.core.DatasetBuilder:
         names = [*EMBEDDED, IMAGE_FOLDER, *tfds.list_builders(with_community_datasets=False)]
         if data.dataset.split("/")[0].split(":")[0] in names:
             raise ValueError(f"dataset {data.dataset!r}: {str(error).splitlines()[0]}") from error
-        sentence = unknown("data set", data.dataset, names).split(" Allowed:")[0]
-        raise ValueError(f"{sentence} It must be registered with TFDS, {IMAGE_FOLDER!r} or 'digits'.") from error
+        listing = f"It must be registered with TFDS, {IMAGE_FOLDER!r} or 'digits'."
+        raise ValueError(unknown_of_many("data set", data.dataset, names, listing)) from error
     if not builder.is_prepared():
         prepare(builder, data)
     return builder
