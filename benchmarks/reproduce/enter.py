@@ -113,15 +113,20 @@ def differing(expected: RunConfig, actual: RunConfig) -> list[str]:
 
 
 def check_finished(folder: RunFolder, config: RunConfig) -> None:
-    """Refuse a run that has not made all of its steps, which its checkpoint counts, or lacks a file."""
-    done = steps_done(folder.checkpoint_file) if folder.checkpoint_file.is_file() else 0
-    if done != config.iterations:
+    """Refuse a run that lacks a file, or has not made all of its steps, which its checkpoint counts, or epochs."""
+    metrics = folder.read_metrics()
+    if not metrics or not folder.read_times() or not folder.checkpoint_file.is_file():
         raise ValueError(
-            f"{folder.path} is not finished: it has made {done:,} of {config.iterations:,} steps. Go on with it by "
+            f"{folder.path} lacks metrics.csv, times.csv or checkpoint.weights.h5, which say how it ended. Put back a "
+            "copy, or train it to the end."
+        )
+    length = "epochs" if config.iterations is None else "steps"
+    done = int(metrics[-1]["epoch"]) if config.iterations is None else steps_done(folder.checkpoint_file)
+    if done != (wanted := config.iterations or config.epochs):
+        raise ValueError(
+            f"{folder.path} is not finished: it has made {done:,} of {wanted:,} {length}. Go on with it by "
             f"python -m training --run-dir {folder.path} --resume"
         )
-    if not folder.read_metrics() or not folder.read_times():
-        raise ValueError(f"{folder.path} lacks metrics.csv or times.csv, which say how it ended. Put back a copy.")
 
 
 def steps_done(checkpoint: Path) -> int:

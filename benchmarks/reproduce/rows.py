@@ -86,7 +86,8 @@ class Row:
             _check(name, getattr(self, name), (str,), "a text")
         for name in ("choices", "overrides"):
             _check(name, getattr(self, name), (Mapping,), "a mapping of fields")
-        _check("seeds", self.seeds, (int,), "a whole number")
+        if isinstance(self.seeds, bool) or not isinstance(self.seeds, int) or self.seeds < 1:
+            raise ValueError(f"seeds must be a whole number from 1; received {self.seeds!r}.")
 
     def config(self, **overrides: Any) -> RunConfig:
         """Describe a run of the row.

@@ -190,7 +190,8 @@ def render(known: Mapping[str, Row], found: Sequence[Result]) -> str:
     """
     import jinja2
 
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    layout = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    environment = jinja2.Environment(**layout, undefined=jinja2.StrictUndefined)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     measured = measure_rows(known, found)
     return template.render(

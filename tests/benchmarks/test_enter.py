@@ -1,5 +1,6 @@
 """Runs of `python -m training` entered as results, and the commands that make them."""
 
+import dataclasses
 import re
 import shlex
 
@@ -7,14 +8,17 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from enter import FREE, current_commit, differing, main, steps_done
+from enter import FREE, current_commit, differing, main, result_of, steps_done
 from results import Result, read
-from rows import read_rows
+from rows import Published, Row, read_rows
 
 import training.__main__ as training
+from keras_resnet.files import write_atomically
 from tests.shared import ROOT
 from training.config.fields import FIELDS, flat_config
 from training.optimization.optimizers import make_optimizer
+from training.run import train
+from training.run_folder import RunFolder
 
 ROWS = read_rows()
 DEVICE = "some CPU, 2 cores"
@@ -94,13 +98,15 @@ def test_run_that_is_not_finished_is_refused(tmp_path, enter, steps):
 def test_incomplete_folder_is_refused(tmp_path, enter):
     folder = write_run(tmp_path / "run", ROWS["resnet20"].config())
     (folder / "times.csv").unlink()
-    assert "lacks metrics.csv or times.csv" in enter("resnet20", folder)[1]
-    (folder / "checkpoint.weights.h5").write_bytes(b"no checkpoint")
-    assert "checkpoint.weights.h5 is damaged, or no checkpoint of a run." in enter("resnet20", folder)[1]
-    (folder / "checkpoint.weights.h5").unlink()
-    assert "it has made 0 of 64,000 steps" in enter("resnet20", folder)[1]
+    assert "lacks metrics.csv, times.csv or checkpoint.weights.h5, which say" in enter("resnet20", folder)[1]
     (folder / "config.yaml").unlink()
     assert f"{folder} is no run folder" in enter("resnet20", folder)[1]
+
+
+def test_damaged_checkpoint_is_refused(tmp_path, enter):
+    folder = write_run(tmp_path / "run", ROWS["resnet20"].config())
+    (folder / "checkpoint.weights.h5").write_bytes(b"no checkpoint")
+    assert "checkpoint.weights.h5 is damaged, or no checkpoint of a run." in enter("resnet20", folder)[1]
 
 
 def test_run_is_entered_once(tmp_path, enter):
@@ -124,6 +130,22 @@ def test_steps_are_those_of_the_checkpoint_of_a_model(tmp_path):
         model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
     model.save_weights(tmp_path / "checkpoint.weights.h5")
     assert steps_done(tmp_path / "checkpoint.weights.h5") == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [{"epochs": 2}, {"iterations": 30}])
+def test_run_that_was_made_is_entered_with_its_error(tmp_path, length):
+    published = (Published("1512.03385", "Table 6", "option A", 8.75),)
+    row = Row("digits", "ResNet8", "digits", published, overrides={"batch_size": 64, **length})
+    folder = RunFolder(tmp_path / "run")
+    results = train(row.config(data_dir=tmp_path / "data", seed=1), folder)
+    result = result_of(row, folder, DEVICE, "abc1234")
+    assert result.error == pytest.approx(100 * (1 - results["accuracy"]), abs=1e-3)
+    assert (result.seed, result.precision, result.seconds > 0) == (1, "float32", True)
+    longer = dataclasses.replace(row, overrides={"batch_size": 64, next(iter(length)): 100})
+    write_atomically(folder.config_file, lambda part: part.write_text(longer.config(seed=1).to_yaml()))
+    with pytest.raises(ValueError, match=r"is not finished: it has made (2|30) of 100 (epochs|steps)\."):
+        result_of(longer, folder, DEVICE, "abc1234")
 
 
 @pytest.mark.parametrize(
