@@ -36,13 +36,6 @@ def cross_entropy(
 ) -> keras.losses.Loss:
     """Cross-entropy, with smoothed labels where that is asked for.
 
-    Args:
-        from_logits: bool, whether the network gives logits instead of probabilities.
-        label_smoothing: float, probability spread evenly over all classes.
-
-    Returns:
-        keras.losses.SparseCategoricalCrossentropy, or SmoothedCrossentropy.
-
     Source: arXiv 1512.00567, section 7.
     """
     import keras

@@ -47,18 +47,6 @@ def sgd(
 ) -> keras.optimizers.Optimizer:
     """SGD with momentum, and weight decay as L2 regularization.
 
-    Args:
-        schedule: function of the highest learning rate.
-        rates: dict of names of layers to shares of the learning rate.
-        learning_rate: float, the highest.
-        momentum: float.
-        nesterov: bool.
-        weight_decay: float, added to the gradient as `weight_decay * weight`.
-        decayed: "all" parameters, or "kernels" only.
-
-    Returns:
-        L2SGD.
-
     Source: arXiv 1512.03385, section 3.4.
     """
     from training.optimization.rules import L2SGD
@@ -80,18 +68,8 @@ def muon(
 ) -> keras.optimizers.Optimizer:
     """Muon for convolution kernels, SGD for all other parameters.
 
-    Args:
-        schedule: function of the highest learning rate.
-        rates: dict of names of layers to shares of the learning rate.
-        learning_rate: float, the highest of the parameters that follow SGD.
-        kernel_rate: float, the highest of the convolution kernels; it follows the same schedule.
-        momentum: float, of all parameters.
-        nesterov: bool, of the parameters that follow SGD.
-        weight_decay: float, of the parameters that follow SGD.
-        decayed: "all" of these, or "kernels" only, which is the classifier's.
-
-    Returns:
-        Muon.
+    Both have the momentum; `kernel_rate` is Muon's and follows the same schedule; all others are SGD's, so that of
+    "kernels" only the classifier's decays.
 
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
     """
@@ -110,17 +88,7 @@ def adamw(
     weight_decay: Decay = 0.01,
     decayed: Decayed = "kernels",
 ) -> keras.optimizers.Optimizer:
-    """Adam with decoupled weight decay.
-
-    Args:
-        schedule: function of the highest learning rate.
-        rates: dict of names of layers to shares of the learning rate.
-        learning_rate: float, the highest.
-        weight_decay: float, share of a parameter that goes in a step, times the learning rate.
-        decayed: "all" parameters, or "kernels" only.
-
-    Returns:
-        AdamW.
+    """Adam with decoupled weight decay: a step takes `weight_decay`, times the learning rate, of a parameter.
 
     Source: arXiv 1711.05101, algorithm 2.
     """

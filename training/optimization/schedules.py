@@ -59,15 +59,7 @@ def make_schedule(
 
 @schedule("constant")
 def constant(peak: float, steps: int) -> float:
-    """The same rate in every step.
-
-    Args:
-        peak: float, the rate.
-        steps: int, length of the run.
-
-    Returns:
-        float.
-    """
+    """The same rate in every step."""
     return float(peak)
 
 
@@ -80,15 +72,6 @@ def divide_at_milestones(
     warmup_steps: WarmupSteps = 0,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """A rate that is divided by ten at each milestone.
-
-    Args:
-        peak: float, the highest rate.
-        steps: int, length of the run.
-        milestones: tuple of steps, or of shares of the run between 0 and 1, ascending.
-        warmup_steps: int, steps at the start in which the rate is a tenth of the highest.
-
-    Returns:
-        keras.optimizers.schedules.PiecewiseConstantDecay.
 
     Raises:
         ValueError: a milestone lies beyond the end, or within the warm-up.
@@ -114,14 +97,6 @@ def divide_at_milestones(
 def one_cycle(peak: float, steps: int, *, warmup: Warmup = 0.2) -> keras.optimizers.schedules.LearningRateSchedule:
     """A rate that rises from zero and falls to zero, in straight lines.
 
-    Args:
-        peak: float, the highest rate.
-        steps: int, length of the run.
-        warmup: float, share of the run in which the rate rises.
-
-    Returns:
-        PiecewiseLinear.
-
     Source: arXiv 1708.07120.
     """
     from training.optimization.curves import piecewise_linear
@@ -133,14 +108,6 @@ def one_cycle(peak: float, steps: int, *, warmup: Warmup = 0.2) -> keras.optimiz
 @schedule("cosine")
 def cosine(peak: float, steps: int, *, warmup: Warmup = 0.0) -> keras.optimizers.schedules.LearningRateSchedule:
     """A rate that falls along half a cosine wave, after a linear rise.
-
-    Args:
-        peak: float, the highest rate.
-        steps: int, length of the run.
-        warmup: float, share of the run in which the rate rises.
-
-    Returns:
-        keras.optimizers.schedules.CosineDecay.
 
     Source: arXiv 1608.03983, equation 5, without restarts.
     """
