@@ -152,7 +152,9 @@ def starting_fields(arguments: list[str]) -> tuple[dict[str, Any], str]:
         config = str(Path(run, "config.yaml"))
     name = recipe or DEFAULT_RECIPE
     fields = load_recipe(name) if recipe or not config else {}
-    return (lay_over(fields, read_fields(Path(config)), config), config) if config else (fields, f"recipe {name!r}")
+    if not config:
+        return fields, f"recipe {name!r}"
+    return lay_over(fields, read_fields(Path(config), fields), config), config
 
 
 def evaluate(arguments: list[str]) -> None:

@@ -6,8 +6,8 @@ import yaml
 
 from keras_resnet.choices.registry import describe
 from tests.training.helpers import weights_of
-from training.config import FIELDS, make_config, read_fields
-from training.config.fields import CHOICES
+from training.config import FIELDS, former, load_recipe, make_config, read_fields
+from training.config.fields import CHOICES, flatten
 from training.config.files import is_former, is_whole
 from training.config.former import PATHS, READ, translate
 from training.config.groups import REGISTRIES
@@ -243,6 +243,52 @@ def test_choice_that_leaves_parameters_open_has_the_defaults_of_version_0_1_0():
     config = make_config(translate({"epochs": 3, "optimizer": "muon", "schedule": "one_cycle", "flip": "random"}))
     assert config.optimizer["weight_decay"] == 1e-4 and not config.optimizer["nesterov"]
     assert config.schedule == {"name": "one_cycle", "warmup": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "fields", "augmentation"),
+    [
+        ("cifar10", {"pad_crop": 2}, [{"name": "pad_crop", "pixels": 2, "border": "zeros"}, "flip"]),
+        ("cifar10", {"border": "reflect"}, [{"name": "pad_crop", "pixels": 4, "border": "reflect"}, "flip"]),
+        ("cifar10", {"pad_crop": 0}, ["flip"]),
+        ("cifar10", {"flip": "none"}, [{"name": "pad_crop", "pixels": 4}]),
+        (
+            "cifar10",
+            {"flip": "alternating"},
+            [{"name": "pad_crop", "pixels": 4}, {"name": "flip", "alternating": True}],
+        ),
+        ("digits", {"flip": "random"}, [{"name": "pad_crop", "pixels": 1}, "flip"]),
+        (
+            "digits",
+            {"random_area": 0.5},
+            [{"name": "random_resized_crop", "area": 0.5}, {"name": "pad_crop", "pixels": 1}],
+        ),
+        ("image-folder", {"flip": "none"}, [{"name": "random_resized_crop", "area": 0.25}]),
+    ],
+)
+def test_single_fields_override_those_of_the_recipe(recipe, fields, augmentation, tmp_path):
+    write(tmp_path / "my.yaml", fields | {"epochs": 3})
+    base = load_recipe(recipe)
+    config = make_config(read_fields(tmp_path / "my.yaml", base), base=base)
+    assert config == make_config({"augmentation": augmentation, "epochs": 3}, base=base)
+
+
+def test_augmentations_that_version_0_1_0_had_not_stay(monkeypatch):
+    monkeypatch.setitem(former.AUGMENTATIONS, "blur", lambda images, drawn: images)
+    moved = translate({"pad_crop": 2}, {"augmentation": ["blur", {"name": "flip", "alternating": True}]})
+    assert moved["augmentation"] == [
+        {"name": "pad_crop", "pixels": 2},
+        {"name": "flip", "alternating": True},
+        {"name": "blur"},
+    ]
+
+
+def test_parameters_of_a_choice_that_are_left_open_are_those_of_the_recipe():
+    base = flatten(load_recipe("digits"))
+    moved = translate({"optimizer": "sgd", "momentum": 0.5, "schedule": "steps", "milestones": [3]}, base)
+    sgd = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.5, "nesterov": True, "weight_decay": 5e-4}
+    assert moved["optimizer"] == {**sgd, "decayed": "kernels"}
+    assert moved["schedule"]["milestones"] == [3]
 
 
 def write(path, fields) -> None:

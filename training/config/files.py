@@ -12,7 +12,7 @@ import yaml
 from keras_resnet.messages import unknown
 from keras_resnet.yaml_text import read_yaml
 from training.config import former
-from training.config.fields import FIELDS, GROUPS, SHORT
+from training.config.fields import FIELDS, GROUPS, SHORT, flatten
 from training.config.groups import RunConfig
 
 
@@ -58,11 +58,13 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return fields
 
 
-def read_fields(path: Path) -> dict[str, Any]:
+def read_fields(path: Path, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Read fields of a configuration from a YAML file, written in groups or as version 0.1.0 did.
 
     Args:
         path: Path of the file.
+        base: mapping as of `make_config`, such as a recipe, that the fields will be laid over; version 0.1.0 set
+            parts of an optimizer, a schedule or an augmentation one by one.
 
     Returns:
         Dict as of `make_config`.
@@ -71,7 +73,7 @@ def read_fields(path: Path) -> dict[str, Any]:
         ValueError: there is no such file, or it is not a mapping of fields.
     """
     fields = read_mapping(path)
-    return former.translate(fields) if is_former(fields) else fields
+    return former.translate(fields, flatten(base or {})) if is_former(fields) else fields
 
 
 def is_former(fields: Mapping[str, Any]) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from keras_resnet.choices.registry import complete
 from training.config.text import read_inline, write_inline
+from training.data.augmentation import AUGMENTATIONS
 
 # Every field of version 0.1.0, and where it stands now. Of an augmentation, its name and parameter.
 PATHS: dict[str, str] = {
@@ -57,6 +60,7 @@ PATHS: dict[str, str] = {
     "jit_compile": "hardware.jit_compile",
     "steps_per_execution": "hardware.steps_per_execution",
 }
+_AUGMENTATIONS = {path.rpartition(".")[0] for path in PATHS.values() if path.startswith("augmentation.")}
 # The parameters that version 0.1.0 read for these choices, by their defaults then; it passed over all others.
 _SGD = {"learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4, "decayed": "all"}
 READ: dict[str, dict[str, Any]] = {
@@ -75,17 +79,38 @@ def is_complete(fields: Mapping[str, Any]) -> bool:
     return set(fields) == set(PATHS)
 
 
-def translate(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn fields of version 0.1.0 into paths of today; other fields stay as they are."""
+def translate(fields: Mapping[str, Any], base: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Turn fields of version 0.1.0 into paths of today; other fields stay as they are.
+
+    Args:
+        fields: mapping of names of fields to values.
+        base: mapping of paths to values, such as a recipe's, that the fields lie over. What became part of a choice,
+            as `momentum` of the optimizer, overrides that part alone.
+
+    Returns:
+        Dict of paths to values.
+    """
     moved = {PATHS.get(name, name): _value(name, value) for name, value in fields.items() if not _augments(name)}
     for choice in ("optimizer", "schedule"):
         read = READ.get(moved.get(f"{choice}.name"))
         if read is not None:
             moved = {path: value for path, value in moved.items() if not path.startswith(f"{choice}.")}
-            moved[choice] = {"name": fields[choice], **{name: fields.get(name, value) for name, value in read.items()}}
+            below = {name: base.get(f"{choice}.{name}", value) for name, value in read.items()}
+            moved[choice] = {"name": fields[choice], **{name: fields.get(name, value) for name, value in below.items()}}
     if any(map(_augments, fields)):
-        moved["augmentation"] = _augmentation(fields)
+        below = [complete("augmentation", one, AUGMENTATIONS) for one in base.get("augmentation", ())]
+        others = [one for one in below if f"augmentation.{one['name']}" not in _AUGMENTATIONS]
+        moved["augmentation"] = [*_augmentation({**_flat(below), **fields}), *others]
     return moved
+
+
+def _flat(augmentation: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Write augmentations as the fields of version 0.1.0; the reverse of `_augmentation`."""
+    paths = {f"augmentation.{one['name']}.{key}": value for one in augmentation for key, value in one.items()}
+    flat = {name: paths[path] for name, path in PATHS.items() if path in paths}
+    if "flip" in flat:
+        flat["flip"] = "alternating" if flat["flip"] else "random"
+    return flat
 
 
 def moved_to(name: str, value: Any) -> tuple[str, str] | None:
