@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 TENSORFLOW = ">=2.21,<2.22"
+HUB = "huggingface_hub>=1.0"
 
 setup(
     name="keras-resnet-suite",
@@ -47,6 +48,7 @@ setup(
         "cpu": [f"tensorflow-cpu{TENSORFLOW}"],
         "gpu": [f"tensorflow[and-cuda]{TENSORFLOW}"],
         "draw": ["matplotlib>=3.8"],
+        "hub": [HUB],
         "train": [
             "importlib_resources",  # tensorflow-datasets imports it and does not declare it
             "matplotlib>=3.8",
@@ -65,6 +67,6 @@ setup(
         ],
         # The API reference and guide as HTML, and the tutorial notebook.
         "docs": ["furo", "ipykernel", "myst-nb>=1.2", "nbclient", "sphinx>=8.1"],
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
+        "test": [HUB, "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
     },
 )

@@ -17,7 +17,7 @@ from keras_resnet.architecture.table import TABLE
 from keras_resnet.files import write_atomically
 from keras_resnet.interrupts import STATUS
 from keras_resnet.startup import DEBUG, VERBOSE, called, close_output, set_level, start_keras
-from keras_resnet.weights.published import PUBLISHED
+from keras_resnet.weights.collections import collections_with
 from keras_resnet.yaml_text import read_yaml
 
 CHOICE = "choice of "  # before the names under which choices are kept, apart from a command's own options
@@ -81,7 +81,7 @@ def command_parser() -> argparse.ArgumentParser:
     drawn.add_argument("-o", "--output", required=True, metavar="FILE", help="picture to write, as in unit.png")
     add_choices(drawn, taken=("unit",))
     converted = command("convert", "make a .keras file of weights that other code wrote")
-    converted.add_argument("source", help="file of PyTorch, safetensors, NumPy, HDF5 or KerasHub")
+    converted.add_argument("source", help="file or folder of weights, or hf://owner/name")
     converted.add_argument("--model", metavar="NAME", help="the network; default what the file tells")
     converted.add_argument(
         "--key", help="the set of weights, where there are several, as in model_ema; default the plain"
@@ -134,7 +134,7 @@ def show_names(options: argparse.Namespace) -> None:
     print(line.format(*heading))
     for name, network in CATALOGUE.items():
         parameters, multiply_adds, error = FIGURES[name]
-        weights = "imagenet" if name in PUBLISHED else ""
+        weights = ", ".join(collections_with(name))
         cost = f"{multiply_adds / 1e9:.3f} G" if network.family == "ImageNet" else f"{multiply_adds / 1e6:.2f} M"
         row = (name, f"{parameters:,}", cost, error, weights, describe(network))
         print(line.format(*row))

@@ -12,9 +12,9 @@ from keras_resnet.architecture.catalogue import CATALOGUE
 from keras_resnet.architecture.phrase import describe
 from keras_resnet.architecture.table import TABLE
 from keras_resnet.model import ResidualNetwork, build_network
-from keras_resnet.weights.loading import load_published
+from keras_resnet.weights.loading import network_of
+from keras_resnet.weights.named import is_name
 from keras_resnet.weights.own import load_weights
-from keras_resnet.weights.published import published_architecture
 
 
 def ResNet(  # noqa: N802 - the name that users of keras.applications look for
@@ -36,12 +36,14 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
             depth ("ResNet26").
         include_top: bool, whether to end in global average pooling and the classifier `predictions`.
         weights: None for He's initialization; "imagenet" for those that keras.applications publishes of 50, 101 and
-            152 layers, fetched once and checked by hash; or the path of a weights file of this network.
+            152 layers, fetched once and checked by hash; "hf://owner/name" for those in a repository of the Hugging
+            Face hub, as `network_of` takes it; or the path of a weights file of this network.
         input_tensor: KerasTensor to build on, or None.
         input_shape: tuple (height, width, channels), or channels first under that data format; a side may be
             None. Default: the paper's image size with the top, any size without; three channels.
         pooling: without the top, None for the last feature map, "avg" or "max" for a vector.
-        classes: int, outputs of the classifier; default 1000 in the ImageNet family, 10 in the CIFAR family.
+        classes: int, outputs of the classifier; default those of named weights, or else 1000 in the ImageNet family
+            and 10 in the CIFAR family.
         classifier_activation: of the classifier; None for logits.
         name: str, the model's name; default the network's name in lower case.
         **choices: fields of `Architecture` to set otherwise, as in `shortcut="C"`.
@@ -55,23 +57,20 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
 
     Source: arXiv 1512.03385 and 1603.05027; the call is that of keras.applications.
     """
-    network = architecture
-    if weights == "imagenet":
-        architecture, choices = published_architecture(network, choices), {}
-    model = build_network(
-        architecture,
-        name=name or (network.lower() if isinstance(network, str) else None),
-        include_top=include_top,
-        input_tensor=input_tensor,
-        input_shape=input_shape,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
+    arguments = {
+        "include_top": include_top,
+        "input_tensor": input_tensor,
+        "input_shape": input_shape,
+        "pooling": pooling,
+        "classifier_activation": classifier_activation,
+        "name": name or (architecture.lower() if isinstance(architecture, str) else None),
         **choices,
-    )
-    if weights == "imagenet":
-        load_published(model, network, include_top)
-    elif weights is not None:
+    }
+    if is_name(weights):
+        classes = {} if classes is None else {"classes": classes}
+        return network_of(weights, architecture, **arguments, **classes)
+    model = build_network(architecture, classes=classes, **arguments)
+    if weights is not None:
         load_weights(model, weights)
     return model
 

@@ -32,6 +32,7 @@ class Preprocessing:
         crop: float in (0, 1], share of the shorter side that the central crop keeps before resizing.
         order: "RGB", or "BGR" for networks that want the channels of an RGB image the other way round; mean and std
             are in this order.
+        interpolation: "bilinear" or "bicubic", how images are resized.
 
     Raises:
         ValueError: a value is not allowed.
@@ -43,6 +44,7 @@ class Preprocessing:
     std: np.ndarray
     crop: float = 1.0
     order: Literal["RGB", "BGR"] = "RGB"
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __post_init__(self) -> None:
         sides = [*self.size] if isinstance(self.size, Sequence) else []
@@ -65,6 +67,10 @@ class Preprocessing:
             raise ValueError(f"crop must be a share above 0 and at most 1; received {shortened(self.crop)}.")
         if self.order not in ("RGB", "BGR"):
             raise ValueError(f"order must be 'RGB' or 'BGR'; received {shortened(self.order)}.")
+        if self.interpolation not in ("bilinear", "bicubic"):
+            raise ValueError(
+                f"interpolation must be 'bilinear' or 'bicubic'; received {shortened(self.interpolation)}."
+            )
 
     def __call__(self, images):
         """Prepare images of any one size for the network.
@@ -89,7 +95,9 @@ class Preprocessing:
         if tuple(images.shape[1:3]) == self.size and self.crop == 1:
             return images
         images = self._central_crop(ops.cast(images, "float32"))
-        return ops.image.resize(images, self.size, interpolation="bilinear", antialias=True)
+        images = ops.image.resize(images, self.size, interpolation=self.interpolation, antialias=True)
+        # Bicubic weights may be below zero, and lead beyond black and white.
+        return ops.clip(images, 0, 255) if self.interpolation == "bicubic" else images
 
     def _central_crop(self, images):
         shape = ops.shape(images)
@@ -144,6 +152,7 @@ class Preprocessing:
             "std": self.std.tolist(),
             "crop": self.crop,
             "order": self.order,
+            "interpolation": self.interpolation,
         }
 
     def save(self, path: str | os.PathLike) -> None:

@@ -38,7 +38,7 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
         return complain(explain(error), error)
     except ImportError as error:
         hint = f"Install what is missing with: pip install 'keras-resnet-suite[cpu,{extras}]' (or '[gpu,{extras}]')."
-        return complain(f"{error}. {hint}", error)
+        return complain(str(error) if "pip install" in str(error) else f"{error}. {hint}", error)
     except (ValueError, OSError) as error:
         return complain(str(error), error)
     except Exception as error:

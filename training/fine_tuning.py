@@ -25,7 +25,8 @@ def fine_tune(
     Seeds, dtype policy and determinism of the process are after it as they were before.
 
     Args:
-        weights: run folder, file of this package, checkpoint of others, or "imagenet" with `network`.
+        weights: run folder, file of this package, checkpoint of others, "hf://owner/name", or "imagenet" with
+            `network`.
         run_dir: folder to make for the run.
         recipe: str, name of the recipe that gives all other fields.
         overwrite: bool, whether to replace a run in that folder.

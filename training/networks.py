@@ -11,6 +11,7 @@ import keras_resnet
 from keras_resnet.build.head import has_top
 from keras_resnet.layers.conventions import spatial_axes
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.weights.named import is_collection, is_name
 from keras_resnet.weights.own import load_network, load_weights, written_here
 from training.config import Network, Start
 from training.run_folder import RunFolder
@@ -22,8 +23,8 @@ def make_architecture(network: Network, start: Start, synchronized: bool = False
     """Turn the configuration's choices into an Architecture; None where the weights to start from decide it."""
     choices = choices_of(network, synchronized)
     if network.name is None and start.weights:
-        if start.weights == "imagenet":
-            raise ValueError("weights='imagenet' are published of several networks; name one by --network.")
+        if is_collection(start.weights):
+            raise ValueError(f"weights={start.weights!r} are published of several networks; name one by --network.")
         if choices:
             raise ValueError(
                 f"{', '.join(choices)} cannot be chosen for the network that weights={start.weights!r} hold; name the "
@@ -50,14 +51,15 @@ def load_start(
     if start.weights is None:
         return None
     choices = choices_of(network, synchronized)
-    if start.weights == "imagenet":
-        return keras_resnet.ResNet(network.name, weights="imagenet", include_top=not start.new_head, **choices)
+    if is_name(start.weights):
+        top = {"include_top": False} if start.new_head else {}
+        return keras_resnet.network_of(start.weights, network.name, **top, **choices)
     path = Path(start.weights)
     if RunFolder(path).config_file.is_file():
         path = RunFolder(path).model_file
     if not path.exists():
         raise ValueError(f"weights={start.weights!r} is neither a file nor a run folder with a network.")
-    kind = written_here(path) if path.is_file() else None  # a folder is one of KerasHub
+    kind = written_here(path) if path.is_file() else None  # a folder is one of KerasHub or timm
     if kind == "weights":
         if architecture is None or start.new_head:
             raise ValueError(

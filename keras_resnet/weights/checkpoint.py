@@ -15,13 +15,14 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.build.head import TOP
 from keras_resnet.layers.conventions import channel_axis, spatial_axes
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
+from keras_resnet.weights.description import Description
 from keras_resnet.weights.extent import check_extent, check_ranks
 from keras_resnet.weights.files.raw import shortened
 from keras_resnet.weights.files.readers import read_tensors
 from keras_resnet.weights.inference import infer_architecture
 from keras_resnet.weights.nameless import is_nameless, name_by_order
 from keras_resnet.weights.naming import Source, projection_of, strip_prefixes, translate
-from keras_resnet.weights.sources import keras_hub, recognize
+from keras_resnet.weights.sources import describe, keras_hub, recognize, weights_of_folder
 
 # What goes wrong with nonsensical names, shapes and configurations, beside the errors that say so themselves.
 NONSENSE = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
@@ -34,7 +35,7 @@ class Checkpoint(NamedTuple):
     path: str  # for messages
     source: Source
     tensors: dict[str, np.ndarray]
-    description: keras_hub.Description | None = None  # what KerasHub says beside the weights
+    description: Description = Description()  # what is said beside the weights
     projection: str | None = None  # how projections carry their stride, where the file's own names tell
 
     @property
@@ -45,36 +46,41 @@ class Checkpoint(NamedTuple):
     @property
     def arguments(self) -> dict[str, Any]:
         """Arguments of `ResNet` that the file tells."""
-        activation = self.description and self.description.activation()
+        activation = self.description.activation()
         own = {"classifier_activation": activation} if activation else {}
         return {"include_top": self.classes is not None, "classes": self.classes, **own}
 
+    @property
+    def untold(self) -> dict[str, Any]:
+        """Fields of the architecture that names and shapes do not tell."""
+        return {**self.source.choices_of(self.tensors), **self.description.choices()}
+
     def architecture(self) -> Architecture:
         """Give the architecture that is described, or else work it out; see `infer_architecture`."""
-        described = self.description and self.description.architecture()
+        described = self.description.architecture()
         architecture = described or infer_architecture(self.tensors, self.source, self.projection)
+        architecture = architecture.replace(**self.description.choices())
         check_extent(architecture, self.tensors, classes=self.classes)
         return architecture
 
     def contract_for(self, model: keras.Model) -> Preprocessing:
         """Give what the weights expect of images, at the size that a model takes, where that is fixed."""
         channels = model.input_shape[channel_axis()]
-        described = self.description and self.description.contract(channels)
-        contract = described or CONTRACTS[self.source.contract_of(self.tensors)]
+        contract = self.description.contract(channels) or CONTRACTS[self.source.contract_of(self.tensors)]
         sides = tuple(model.input_shape[axis] for axis in spatial_axes())
         return contract if None in sides else dataclasses.replace(contract, size=sides)
 
 
 def read_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoint:
-    """Read a checkpoint, or the preset of KerasHub in a folder, and bring it to the names of this package."""
-    path = keras_hub.weights_of_preset(os.fspath(path))
+    """Read a checkpoint, or that in a folder of KerasHub or timm, and bring it to the names of this package."""
+    path = weights_of_folder(os.fspath(path))
     arrays = strip_prefixes(read_tensors(path, key).arrays)
-    description = keras_hub.describe(path)
-    backbone = description and keras_hub.backbone_beside(path, arrays)
+    description = describe(path)
+    backbone = keras_hub.backbone_beside(path, arrays) if isinstance(description, keras_hub.Preset) else None
     if backbone is not None:
         arrays = {**arrays, **read_tensors(backbone).arrays}
     with naming_faults(path):
-        described = description and description.architecture()
+        described = description.architecture()
         nameless = is_nameless(arrays)
         source = keras_hub.SOURCE if nameless else recognize(arrays)
         tensors = name_by_order(arrays, described) if nameless else translate(source, arrays)

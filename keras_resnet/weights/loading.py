@@ -8,52 +8,59 @@ from typing import Any
 import keras
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.architecture.catalogue import get_architecture
+from keras_resnet.architecture.table import TABLE
+from keras_resnet.build.head import has_top
 from keras_resnet.model import build_network
-from keras_resnet.weights.checkpoint import Checkpoint, naming_faults, read_checkpoint
+from keras_resnet.weights.checkpoint import Checkpoint, naming_faults
 from keras_resnet.weights.comparison import SILENT, differences
 from keras_resnet.weights.legacy import choices_of_layers
 from keras_resnet.weights.matching import match_weights
-from keras_resnet.weights.names import check_architecture, check_model
+from keras_resnet.weights.named import find, is_name, read
+from keras_resnet.weights.names import check_model, known_as
 from keras_resnet.weights.own import load_network, load_weights, read_contract, written_here
-from keras_resnet.weights.published import download
 
 
 def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | None = None) -> None:
-    """Load a checkpoint that other code wrote into a network of the same architecture, and its input contract.
+    """Load weights that other code wrote into a network of the same architecture, and their input contract.
 
     Formats: PyTorch (read without PyTorch, and without running code from the file), safetensors, NumPy's `.npz` and
     HDF5. Naming schemes: torchvision, timm, pytorch_resnet_cifar10, keras.applications and KerasHub. What KerasHub
-    writes beside its weights is read too: the configuration in a `.keras` archive, or in the folder of a preset;
-    `path` may be that folder, its `task.weights.h5`, or its `model.weights.h5` for the backbone alone.
+    and timm write beside their weights is read too: the configuration in a `.keras` archive, or in a folder; `path`
+    may be that folder, or a file in it (of KerasHub, `model.weights.h5` is the backbone alone).
 
     Args:
         model: keras.Model of this package. Without a classifier, that of the file is left out.
-        path: file to read.
+        path: file or folder to read; or a name: "hf://owner/name" for a repository of the Hugging Face hub, and
+            "hf://owner/name@revision" for a branch, tag or commit of it (which needs the extra `hub`); "imagenet" for
+            what keras.applications publishes. What is fetched stays in a cache.
         key: str, which of several sets of weights in a training checkpoint of PyTorch, as in "state_dict_ema" or
             "model_ema"; keys within one another are joined by dots. Default the plain set, under a key such as
             "state_dict" or "model"; an average of the weights is taken by its key only, or where there is nothing else.
 
     Raises:
         ValueError: the file cannot be read, asks for more bytes or operations than a file of its size may take (see
-            `weights.files.budget`), or holds another network or no such set; the model is left as it was.
+            `weights.files.budget`), or holds another network or no such set; or a name is unknown, or what it names
+            cannot be fetched. The model is left as it was.
     """
     if written := _written_here(path):
         load_weights(model, path)
         if written == "network":
             model.preprocessing = read_contract(path)
         return
-    load_checkpoint(model, read_checkpoint(path, key))
+    architecture = getattr(model, "architecture", None)
+    network = model.name if architecture is None else known_as(architecture)
+    load_checkpoint(model, read(path, network, key, has_top(model)))
 
 
 def network_of(
     path: str | os.PathLike, network: Architecture | str | None = None, key: str | None = None, **arguments: Any
 ) -> keras.Model:
-    """Build the network of a checkpoint that other code wrote, and load it; or load a `.keras` file of this package.
+    """Build the network of weights that other code wrote, and load them; or load a `.keras` file of this package.
 
     Names and shapes of the tensors decide the network as far as they can, and `network` must agree with them. The rest
-    follows the conventions of the naming scheme. A file of another network with the same names and shapes loads
-    without an error and computes something else; pass its `network` if it can be built here. Such files are:
+    is told by what KerasHub or timm writes beside the weights, as in the repositories of the hub, or follows the
+    conventions of the naming scheme. Of a bare file, another network with the same names and shapes loads without an
+    error and computes something else. Such files are:
 
     - anti-aliased networks (timm's resnetaa, resnetblur, seresnetaa and others), which cannot be built here;
     - networks with another activation than ReLU, or with unusual strides, dilation or epsilon;
@@ -63,8 +70,8 @@ def network_of(
       published networks.
 
     Args:
-        path: file to read, as for `load_weights_from`.
-        network: Architecture or name; default what names and shapes of the tensors tell.
+        path: file, folder or name, as for `load_weights_from`.
+        network: Architecture or name; default what the weights tell. "imagenet" needs a name.
         key: str, which of several sets of weights, as for `load_weights_from`.
         **arguments: those of `keras_resnet.ResNet`, as in `input_shape`; default a classifier as the file's, or none.
 
@@ -73,27 +80,23 @@ def network_of(
 
     Raises:
         ValueError: the file cannot be read, asks for more bytes, operations or layers than a file of its size may take
-            (see `weights.files.budget`), or holds another network or no such set.
+            (see `weights.files.budget`), or holds another network or no such set; or a name is unknown, or what it
+            names cannot be fetched.
     """
     if written := _written_here(path):
         return _own_network(path, written, network, {"key": key} if key else arguments)
-    checkpoint = read_checkpoint(path, key)
-    architecture, named = network, {}
-    if network is None or isinstance(network, str):
-        with naming_faults(checkpoint.path, "is of no network that can be built here:"):
-            architecture = checkpoint.architecture()
-    if isinstance(network, str):
-        check_architecture(architecture, network, checkpoint.path)
-        architecture = get_architecture(network).replace(**checkpoint.source.choices_of(checkpoint.tensors))
-        named = {"name": network.lower()}
-    model = build_network(architecture, **{**checkpoint.arguments, **named, **arguments})
+    choices = {name: value for name, value in arguments.items() if name in TABLE}
+    others = {name: value for name, value in arguments.items() if name not in TABLE}
+    architecture, checkpoint = find(path, network, choices, key=key, include_top=arguments.get("include_top", True))
+    named = {"name": network.lower()} if isinstance(network, str) else {}
+    model = build_network(architecture, **{**checkpoint.arguments, **named, **others})
     load_checkpoint(model, checkpoint)
     return model
 
 
 def _written_here(path: str | os.PathLike) -> str | None:
-    """Tell what of this package a file holds; a folder, which may be a preset of KerasHub, holds nothing."""
-    return written_here(path) if os.path.isfile(path) else None
+    """Tell what of this package a file holds; a folder, as KerasHub and timm write them, or a name holds nothing."""
+    return written_here(path) if not is_name(path) and os.path.isfile(path) else None
 
 
 def _own_network(
@@ -115,11 +118,6 @@ def _own_network(
     if network is not None:
         check_model(model, network, path)
     return model
-
-
-def load_published(model: keras.Model, network: str, include_top: bool) -> None:
-    """Load the ImageNet weights that keras.applications publishes for a network, and their input contract."""
-    load_weights_from(model, download(network, include_top))
 
 
 def load_checkpoint(model: keras.Model, checkpoint: Checkpoint) -> None:

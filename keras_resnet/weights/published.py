@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.architecture.catalogue import get_architecture
-from keras_resnet.architecture.table import TABLE
 from keras_resnet.downloads import fetch
-from keras_resnet.messages import unknown
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
 
@@ -42,32 +40,13 @@ PUBLISHED: dict[str, Published] = {
 }
 
 
-def published_weights(network: str) -> Published:
-    """Look up the published weights of a network."""
-    for name, row in PUBLISHED.items():
-        if name.lower() == network.lower():
-            return row
-    raise ValueError(unknown("network with weights='imagenet':", network, PUBLISHED))
-
-
-def published_architecture(network: str, choices: Mapping[str, Any]) -> Architecture:
+def architecture(network: str) -> Architecture:
     """Describe the network that published weights are of."""
-    if not isinstance(network, str):
-        raise ValueError(f"weights='imagenet' are of networks by name, as in 'ResNet50'; received {network!r}.")
-    trained = get_architecture(network).replace(**published_weights(network).choices)
-    chosen = trained.replace(**choices)
-    for field in choices:
-        if not TABLE[field].is_harmless and getattr(chosen, field) != getattr(trained, field):
-            raise ValueError(
-                f"The published weights of {network} are of {field}={getattr(trained, field)!r}, and would compute "
-                f"something else with {choices[field]!r}. Leave {field} out, or weights."
-            )
-    return chosen
+    return get_architecture(network).replace(**PUBLISHED[network].choices)
 
 
-def download(network: str, include_top: bool) -> str:
+def file(network: str, include_top: bool) -> str:
     """Fetch the file of a network's published weights, or find it where an earlier call left it."""
-    row = published_weights(network)
-    file = f"{network.lower()}_weights_tf_dim_ordering_tf_kernels{'' if include_top else '_notop'}.h5"
-    digest = row.with_top if include_top else row.without_top
-    return fetch(ADDRESS + file, digest, "weights")
+    row = PUBLISHED[network]
+    name = f"{network.lower()}_weights_tf_dim_ordering_tf_kernels{'' if include_top else '_notop'}.h5"
+    return fetch(ADDRESS + name, row.with_top if include_top else row.without_top, "weights")

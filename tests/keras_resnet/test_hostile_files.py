@@ -16,7 +16,7 @@ from keras_resnet.weights.files import budget
 from keras_resnet.weights.files.readers import read_tensors
 from keras_resnet.weights.loading import load_weights_from, network_of
 from keras_resnet.weights.own import load_network, load_weights, read_signature, written_here
-from keras_resnet.weights.sources.keras_hub import Description
+from keras_resnet.weights.sources.keras_hub import Preset
 from tests.keras_resnet import safetensors_writer, torch_writer
 from tests.keras_resnet.hostile import MORE, refusal, write_network
 from tests.keras_resnet.hub_networks import CONFIG
@@ -56,7 +56,7 @@ def test_configurations_of_giant_or_impossible_presets_are_refused(tmp_path, cha
 )
 def test_converters_that_make_no_sense_are_refused(converter):
     with pytest.raises(ValueError, match="its converter of images"):
-        Description({}, {}, {"offset": [0.5, 0.5, 0.5], **converter}).contract(3)
+        Preset({}, {}, {"offset": [0.5, 0.5, 0.5], **converter}).contract(3)
 
 
 # What is no file.

@@ -1,5 +1,7 @@
 """The input contract by hand, and its way to a file and back."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -81,6 +83,17 @@ def test_shrinking_averages_what_it_leaves_out():
     np.testing.assert_allclose(shrunk, 127.5, atol=4)
 
 
+@pytest.mark.parametrize(("size", "overshoots"), [((24, 20), False), ((96, 80), True)])
+def test_bicubic_images_are_those_of_pillow(size, overshoots):
+    pillow = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    images = pixels(1, 48, 40, 3)
+    planes = [pillow.fromarray(images[0, :, :, channel].astype("float32")) for channel in range(3)]
+    expected = np.stack([plane.resize(size[::-1], pillow.Resampling.BICUBIC) for plane in planes], axis=-1)
+    assert (expected.min() < 0 and expected.max() > 255) == overshoots
+    actual = as_numpy(dataclasses.replace(contract(size), interpolation="bicubic").resize(images))
+    np.testing.assert_allclose(actual[0], expected.clip(0, 255), atol=1e-2)
+
+
 def test_sizes_unknown_in_a_graph_give_the_same():
     images, preprocessing = pixels(2, 11, 17, 3), contract((6, 5), 0.9)
     signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
@@ -158,6 +171,7 @@ def test_missing_contract_is_refused(owner, sentence):
         ({"std": [1.0, 0.0, 1.0]}, "those of std above 0"),
         ({"crop": 2}, "crop must be a share above 0 and at most 1; received 2"),
         ({"crop": "x"}, "crop must be a share"),
+        ({"interpolation": "area"}, "interpolation must be 'bilinear' or 'bicubic'; received 'area'"),
         ({"order": "RBG"}, "order must be 'RGB' or 'BGR'; received 'RBG'"),
     ],
     ids=str,

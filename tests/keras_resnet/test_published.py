@@ -6,7 +6,7 @@ import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
 import keras_resnet
-from keras_resnet.weights import loading
+from keras_resnet.weights import published
 from keras_resnet.weights.published import PUBLISHED
 from tests.keras_resnet.helpers import images, outputs, randomise, relative_error, tiny
 
@@ -29,7 +29,7 @@ def test_published_file_gives_the_outputs_of_keras_applications(name, include_to
     path = tmp_path / "weights.h5"
     with h5py.File(path, "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
-    monkeypatch.setattr(loading, "download", lambda network, top: path)
+    monkeypatch.setattr(published, "fetch", lambda *_: path)
     sides = (224,) if include_top else (64, 65)
     for side in sides:
         arguments = {"include_top": include_top, "input_shape": (side, side, 3), "pooling": "avg"}
@@ -54,7 +54,7 @@ def same_at(application, model, side):
         (
             "ResNet50",
             {"stride_on": "3x3"},
-            r"published weights of ResNet50 are of stride_on='first', and would",
+            r"The weights 'imagenet' of ResNet50 are of stride_on='first', and would",
         ),
         ("ResNet50V2", {"stem_activation": True}, r"are of stem_activation=False"),
         (tiny(), {}, r"weights='imagenet' are of networks by name"),

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from keras_resnet.preprocessing import Preprocessing
-from training.networks import make_architecture, make_model
+from keras_resnet.weights import hub
+from tests.keras_resnet import safetensors_writer, torch_networks
+from training.config import Network, Start
+from training.networks import load_start, make_architecture, make_model
 from training.run import train
 from training.run_folder import RunFolder
 from training.session import prepare_session
@@ -57,6 +60,17 @@ def test_impossible_network_is_refused_before_anything_else(tiny, tmp_path, fiel
     with pytest.raises(ValueError, match=sentence):
         train(tiny(dataset="none", **fields), RunFolder(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_network_to_start_from_may_be_named(tmp_path, monkeypatch):
+    tensors = torch_networks.resnet((1, 1), 1, stem=(8,), planes=(8, 16))
+    safetensors_writer.write(tmp_path / "model.safetensors", tensors)
+    monkeypatch.setattr(hub, "fetch", lambda name: str(tmp_path) if name == "hf://someone/tiny" else "")
+    named = Start(weights="hf://someone/tiny", new_head=True)
+    assert make_architecture(Network(), named) is None
+    model = load_start(Network(), named, None)
+    assert (model.architecture.blocks, model.layers[-1].name) == ((1, 1), "conv3_block1_out")
+    assert load_start(Network(), Start(weights="hf://someone/tiny"), None).output_shape == (None, 10)
 
 
 def test_seed_decides_the_initial_weights(tiny):

@@ -81,7 +81,8 @@ class Start(Group):
 
     weights: str | None = Field(
         None,
-        description="what to start from: a run folder, a file of this package, a checkpoint of others, or 'imagenet'",
+        description="what to start from: a run folder, a file of this package, a checkpoint of others, "
+        "'hf://owner/name', or 'imagenet'",
     )
     new_head: bool = Field(False, description="put a new classifier on the network of weights")
     freeze: Annotated[tuple[str, ...], BeforeValidator(lambda stages: _as_names(stages))] = Field(

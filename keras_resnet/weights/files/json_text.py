@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
-from keras_resnet.weights.files.raw import UnreadableError, damaged
+from keras_resnet.weights.files.raw import UnreadableError, damaged, is_file, opened
 
 # The configuration of a network of 1202 layers has 4 MB.
 MAX_JSON = 2**24
@@ -31,6 +32,16 @@ def parse_object(text: bytes | str, what: str) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise damaged(f"its {what} is not a JSON object but a {type(parsed).__name__}")
     return parsed
+
+
+def object_beside(folder: str, name: str) -> dict[str, Any]:
+    """Read the JSON object in a file of a folder; empty where there is no such file, or something else is in it."""
+    path = os.path.join(folder, name)
+    if not is_file(path):
+        return {}
+    with opened(path) as file:
+        parsed = parse(file.read(MAX_JSON + 1), name)
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _integer(digits: str) -> int:

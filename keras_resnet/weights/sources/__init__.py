@@ -1,15 +1,22 @@
-"""Naming schemes of other code, one module each. A module that has a `SOURCE` is found here by its presence."""
+"""Naming schemes of other code, one module each. A module that has a `SOURCE` is found here by its presence.
+
+Those that have `FILES`, the names under which their code writes weights into a folder, read with `describe` what it
+writes beside them.
+"""
 
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import re
 
+from keras_resnet.weights.description import Description
 from keras_resnet.weights.naming import Arrays, Source
 
-_MODULES = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-SOURCES: dict[str, Source] = {module.__name__.rpartition(".")[2]: module.SOURCE for module in _MODULES}
+_NAMES = [module.name for module in pkgutil.iter_modules(__path__)]
+_MODULES = {name: importlib.import_module(f"{__name__}.{name}") for name in _NAMES}
+SOURCES: dict[str, Source] = {name: module.SOURCE for name, module in _MODULES.items() if hasattr(module, "SOURCE")}
 
 
 def recognize(arrays: Arrays) -> Source:
@@ -21,3 +28,15 @@ def recognize(arrays: Arrays) -> Source:
     titles = ", ".join(source.title for source in SOURCES.values())
     some = ", ".join(list(arrays)[:3])
     raise ValueError(f"no known naming: the tensors begin with {some}. Known are those of {titles}.")
+
+
+def describe(path: str) -> Description:
+    """Find what stands inside or beside a file of weights about its network."""
+    found = (module.describe(path) for module in _MODULES.values() if hasattr(module, "describe"))
+    return next(filter(None, found), Description())
+
+
+def weights_of_folder(path: str) -> str:
+    """Find the weights in a folder as other code writes it: those of a whole task where there are such."""
+    files = (file for module in _MODULES.values() for file in getattr(module, "FILES", ()))
+    return next((found for file in files if os.path.isfile(found := os.path.join(path, file))), path)

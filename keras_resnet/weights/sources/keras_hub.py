@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.weights.description import Description
 from keras_resnet.weights.files.archives import is_archive, open_archive
 from keras_resnet.weights.files.budget import Budget
 from keras_resnet.weights.files.hdf5 import CONFIG_MEMBER
-from keras_resnet.weights.files.json_text import MAX_JSON, parse
-from keras_resnet.weights.files.raw import UnreadableError, damaged, is_file, opened
+from keras_resnet.weights.files.json_text import object_beside, parse
+from keras_resnet.weights.files.raw import UnreadableError, damaged, opened
 from keras_resnet.weights.naming import Arrays, Source
 
 UNIT = r"(.+/)?stack(?P<stage>\d+)_block(?P<block>\d+)_"
@@ -48,6 +50,7 @@ SOURCE = Source(
 )
 
 BACKBONE_FILE, TASK_FILE = "model.weights.h5", "task.weights.h5"
+FILES = (TASK_FILE, BACKBONE_FILE)
 BLOCKS = ("basic_block", "bottleneck_block", "basic_block_vd", "bottleneck_block_vd")
 STAGES = tuple(f"stackwise_num_{what}" for what in ("filters", "blocks", "strides"))
 # What every configuration of a ResNetBackbone has; that of KerasCV, another network of this name, does not.
@@ -97,7 +100,8 @@ REFUSED: tuple[tuple[Callable[[Config], bool], str], ...] = (
 )
 
 
-class Description(NamedTuple):
+@dataclass(frozen=True)
+class Preset(Description):
     """What KerasHub says of a network beside its weights: configurations of its own classes."""
 
     backbone: Config  # of ResNetBackbone
@@ -193,7 +197,7 @@ def _scale_and_offset(config: Config) -> tuple[np.ndarray, np.ndarray]:
     return scale, np.asarray(config.get("offset") or 0.0, "float64")
 
 
-def describe(path: str) -> Description | None:
+def describe(path: str) -> Preset | None:
     """Find what KerasHub says of a file of weights: inside a `.keras` archive, or beside the weights of a preset."""
     try:
         saved, preprocessor = _configurations(path)
@@ -209,7 +213,7 @@ def describe(path: str) -> Description | None:
             f"{path!r} has a configuration that cannot be read: its stages and stem are not lists of numbers"
         )
     converter = _config(preprocessor or head.get("preprocessor")).get("image_converter")
-    return Description(backbone, head, _config(converter))
+    return Preset(backbone, head, _config(converter))
 
 
 def _is_sound(backbone: Config) -> bool:
@@ -232,30 +236,16 @@ def _configurations(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
             with open_archive(file, Budget(os.path.getsize(path))) as archive:
                 return _object(archive.read(CONFIG_MEMBER), CONFIG_MEMBER) if CONFIG_MEMBER in archive else {}, {}
     folder, name = os.path.split(path)
-    if name not in (BACKBONE_FILE, TASK_FILE):
+    if name not in FILES:
         return {}, {}
     order = ("task.json", "config.json") if name == TASK_FILE else ("config.json", "task.json")
-    model = next(filter(None, (_beside(folder, each) for each in order)), {})
-    return model, _beside(folder, "preprocessor.json")
-
-
-def _beside(folder: str, name: str) -> dict[str, Any]:
-    path = os.path.join(folder, name)
-    if not is_file(path):
-        return {}
-    with opened(path) as file:
-        return _object(file.read(MAX_JSON + 1), name)
+    model = next(filter(None, (object_beside(folder, each) for each in order)), {})
+    return model, object_beside(folder, "preprocessor.json")
 
 
 def _object(text: bytes, name: str) -> dict[str, Any]:
     parsed = parse(text, name)
     return parsed if isinstance(parsed, dict) else {}
-
-
-def weights_of_preset(path: str) -> str:
-    """Find the weights in the folder of a preset: those of the whole task where there are such."""
-    files = (os.path.join(path, name) for name in (TASK_FILE, BACKBONE_FILE))
-    return next(filter(os.path.isfile, files), path)
 
 
 def backbone_beside(path: str, arrays: Arrays) -> str | None:

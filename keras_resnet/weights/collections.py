@@ -1,0 +1,27 @@
+"""Collections of weights by the name of the data that they were trained on, each with those of several networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.weights import published
+
+
+class Collection(NamedTuple):
+    """Where the weights of networks are, by the networks' names."""
+
+    networks: Callable[[], Sequence[str]]
+    architecture: Callable[[str], Architecture]  # in which a network was trained
+    file: Callable[[str, bool], str]  # of a network, with its classifier or for use without
+
+
+COLLECTIONS: dict[str, Collection] = {
+    "imagenet": Collection(lambda: [*published.PUBLISHED], published.architecture, published.file),
+}
+
+
+def collections_with(network: str) -> list[str]:
+    """Name the collections that have weights of a network."""
+    return [name for name, collection in COLLECTIONS.items() if network in collection.networks()]

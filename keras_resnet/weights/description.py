@@ -1,0 +1,28 @@
+"""What stands beside a file of weights about its network and the images that it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.preprocessing import Preprocessing
+
+
+class Description:
+    """What is told beside weights; whatever is not told is None or empty, and then names and shapes decide."""
+
+    def architecture(self) -> Architecture | None:
+        """Give the whole architecture."""
+        return None
+
+    def choices(self) -> dict[str, Any]:
+        """Give fields of the architecture that names and shapes of the tensors do not tell."""
+        return {}
+
+    def activation(self) -> str | None:
+        """Name the activation of the classifier."""
+        return None
+
+    def contract(self, channels: int) -> Preprocessing | None:
+        """Give what the network expects of images of so many channels."""
+        return None
