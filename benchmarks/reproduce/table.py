@@ -114,7 +114,7 @@ class Line:
             return "fails too" if measured.mean > FAILS_ABOVE else "does not fail"
         if self.published.reference is None:
             return ""
-        difference = round(measured.mean, 2) - self.published.reference
+        difference = round(measured.mean - self.published.reference, 2) or 0.0  # never -0.0
         return f"{difference:+.2f}".replace("-", MINUS)
 
 
