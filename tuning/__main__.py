@@ -22,7 +22,7 @@ from training.config.fields import flatten, lay_over
 from training.config.files import read_mapping
 from training.options import read_options
 from tuning.space.reading import RESERVED, default_space
-from tuning.study import Settings, Study, former_fields, make_study, without_searched
+from tuning.study import Settings, Study, fields_of, make_study, without_searched
 
 PROGRAM = called("tuning")
 # Fields that cannot be searched, and are those of all trials.
@@ -119,7 +119,7 @@ def how_to_go_on(folder: Path) -> str:
 
 def starting_fields(described: Mapping[str, Any], recipe: str | None) -> dict[str, Any]:
     """Give the fields, by path, that the options lie over: those of the recipe and of the study file."""
-    given = former_fields(described) or described.get("fields") or {}
+    given = fields_of(described)
     own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
     return lay_over(lay_over(load_recipe(recipe) if recipe else {}, given), own)
 
@@ -143,7 +143,7 @@ def report(arguments: list[str]) -> None:
     """Write the report of a study, complete or not."""
     options = tyro.cli(ReportOptions, prog=f"{PROGRAM} report", description=report.__doc__, args=arguments)
     start_keras()
-    from tuning.report.leaderboard import leaderboard_text
+    from tuning.report.tables import leaderboard_text
     from tuning.report.writing import write_report
     from tuning.results import read_results
 

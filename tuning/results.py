@@ -94,11 +94,12 @@ class TrialResult:
     @property
     def cost(self) -> dict[str, float]:
         """Parameters and multiply-adds of the network, mean seconds of a run; 0 where unknown."""
-        sizes = {
-            name: max((getattr(outcome, name) for outcome in self.outcomes), default=0)
-            for name in ("parameters", "multiply_adds")
+        outcomes = self.outcomes or [Outcome(RUNNING)]
+        return {
+            "parameters": max(outcome.parameters for outcome in outcomes),
+            "multiply_adds": max(outcome.multiply_adds for outcome in outcomes),
+            "seconds": float(np.mean([outcome.seconds for outcome in outcomes])),
         }
-        return {**sizes, "seconds": float(np.mean([outcome.seconds for outcome in self.outcomes] or [0.0]))}
 
 
 def deviation(numbers: list[float]) -> float | None:
@@ -117,24 +118,13 @@ class StudyResults:
 
     def ranked(self) -> list[TrialResult]:
         """Sort the trials that have a score, the best first; with Hyperband, those given more epochs come first."""
-        sign = -1 if self.study.direction == "max" else 1
-        halving = self.study.tuner == "hyperband"
+        sign, halving = self.study.sign, self.study.tuner == "hyperband"
         scored = [trial for trial in self.trials if trial.score is not None]
-        return sorted(scored, key=lambda t: (-t.epochs if halving else 0, t.status == STOPPED, sign * t.score, t.id))
+        return sorted(scored, key=lambda t: (-t.epochs if halving else 0, t.status == STOPPED, -sign * t.score, t.id))
 
 
 def read_results(folder: Path) -> StudyResults:
-    """Read what a study has found so far.
-
-    Args:
-        folder: Path of the study.
-
-    Returns:
-        StudyResults.
-
-    Raises:
-        ValueError: the folder does not hold a study.
-    """
+    """Read what a study has found so far; a ValueError says that the folder does not hold one."""
     study = read_study(folder)
     files = [sorted((folder / part).glob(f"*/{TRIAL_FILE}")) for part in (TRIALS, FINALS)]
     return StudyResults(folder, study, *(tuple(read_trial(file.parent) for file in part) for part in files))
@@ -142,21 +132,18 @@ def read_results(folder: Path) -> StudyResults:
 
 def read_trial(folder: Path) -> TrialResult:
     """Read a trial and its runs."""
+    from training.run_folder import RunFolder  # imports Keras
+
     facts = json.loads((folder / TRIAL_FILE).read_text(encoding="utf-8"))
-    runs = tuple(_read_run(folder / f"seed-{seed}", seed) for seed in facts["seeds"])
-    return TrialResult(folder.name, facts["values"], facts["fields"], facts["epochs"], runs)
+    places = {seed: folder / f"seed-{seed}" for seed in facts.pop("seeds")}
+    runs = [Run(path, seed, read_outcome(path), RunFolder(path).read_metrics()) for seed, path in places.items()]
+    return TrialResult(folder.name, **facts, runs=tuple(runs))
 
 
 def write_trial(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write what a trial is: its values, fields, epochs and seeds."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / TRIAL_FILE, json.dumps(facts))
-
-
-def _read_run(folder: Path, seed: int) -> Run:
-    from training.run_folder import RunFolder  # imports Keras
-
-    return Run(folder, seed, read_outcome(folder), RunFolder(folder).read_metrics())
 
 
 def read_outcome(folder: Path) -> Outcome | None:

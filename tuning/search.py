@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import queue
 from pathlib import Path
 from typing import Any
 
-from training.config import RunConfig
 from training.config.fields import flatten
-from training.config.files import read_mapping
+from training.config.files import is_former, read_mapping
 from training.locks import alone
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
 from tuning.engine.oracles import Proposals, make_oracle
 from tuning.engine.service import serve
-from tuning.engine.workers import FAULT_FILE, StudyTuner, planned_epochs
-from tuning.report.leaderboard import leaderboard_text
+from tuning.engine.workers import FAULT_FILE, StudyTuner, planned_epochs, prepare
+from tuning.report.tables import leaderboard_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
-from tuning.results import (
-    FAULT,
-    FINALS,
-    STOPPED,
-    TRIALS,
-    Outcome,
-    StudyResults,
-    TrialResult,
-    read_results,
-    read_trial,
-    write_text,
-    write_trial,
-)
-from tuning.study import STUDY_FILE, Study, former_fields, make_study
+from tuning.results import FAULT, FINALS, STOPPED, TRIALS, Outcome, StudyResults, read_results, read_trial, write_text
+from tuning.study import STUDY_FILE, Study, make_study
 
 LOCAL = "127.0.0.1:0"
 # What of a study, and of its fields, may be another when it goes on: how long it lasts, and where it runs.
@@ -77,7 +65,7 @@ def check_folder(folder: Path, study: Study) -> None:
     if not path.is_file():
         raise ValueError(f"{folder} is no study (it has no {STUDY_FILE}), so nothing is written there.")
     settings = read_mapping(path)
-    if former_fields(settings):
+    if is_former(settings.get("fields") or {}):
         raise ValueError(
             f"{folder} holds a study of version 0.1.0, which cannot go on, because augmentation draws other random "
             "numbers today; its report can still be written. Give another --study-dir."
@@ -126,33 +114,27 @@ def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:
     ranked = read_results(folder).ranked()
     if ranked:
         write_text(folder / "best.yaml", study.final_config(ranked[0].fields).to_yaml())
+    jobs: list[Job] = []
+    for trial in ranked[: study.finalists]:
+        configs = [study.final_config(trial.fields, repeat) for repeat in range(study.repeats)]
+        facts = {"values": trial.values, "fields": trial.fields, "epochs": trial.epochs}
+        jobs += prepare(folder / FINALS / trial.id, facts, configs, objective=study.objective)
     shares: queue.SimpleQueue[Share] = queue.SimpleQueue()
     for place in range(workers):
         shares.put(Share.of(place, workers))
 
-    def run(job: tuple[RunConfig, Path]) -> Outcome:
-        config, path = job
+    def run(job: Job) -> Outcome:
         share = shares.get()
         try:
-            return execute(Job(config.model_dump(mode="json"), path, study.objective, share=share))
+            return execute(dataclasses.replace(job, share=share))
         finally:
             shares.put(share)
 
-    jobs = [job for trial in ranked[: study.finalists] for job in _final_jobs(study, folder / FINALS, trial)]
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        outcomes = list(pool.map(run, jobs))
-    for outcome in outcomes:
-        if outcome.status == FAULT:
-            raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")
+        for outcome in list(pool.map(run, jobs)):
+            if outcome.status == FAULT:
+                raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")
     return read_results(folder)
-
-
-def _final_jobs(study: Study, finals: Path, trial: TrialResult) -> list[tuple[RunConfig, Path]]:
-    """Write what a finalist is, and give its runs and their folders."""
-    configs = [study.final_config(trial.fields, repeat) for repeat in range(study.repeats)]
-    facts = {"values": trial.values, "fields": trial.fields, "epochs": trial.epochs}
-    write_trial(finals / trial.id, {**facts, "seeds": [config.seed for config in configs]})
-    return [(config, finals / trial.id / f"seed-{config.seed}") for config in configs]
 
 
 def write_hparams(results: StudyResults) -> None:

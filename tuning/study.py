@@ -19,7 +19,8 @@ from training.config.groups import REGISTRIES
 from tuning.space.dimensions import Space
 from tuning.space.reading import parse_space, read_space, searched_paths
 
-OBJECTIVES: dict[str, str] = {"accuracy": "max", "loss": "min"}
+# What may decide, and the sign with which more of it is better.
+OBJECTIVES = {"accuracy": 1, "loss": -1}
 STUDY_FILE = "study.yaml"
 
 
@@ -66,23 +67,15 @@ class Study(Settings):
         return parse_space(self.space)
 
     @property
-    def direction(self) -> str:
-        """The direction of the objective: "max" or "min"."""
+    def sign(self) -> int:
+        """The sign with which more of the objective is better."""
         return OBJECTIVES[self.objective]
 
     def config(self, fields: Mapping[str, Any], repeat: int = 0, epochs: int | None = None) -> RunConfig:
         """Describe a run of a point on the training set without its validation split.
 
-        Args:
-            fields: mapping, as of `Space.fields`.
-            repeat: int, from 0.
-            epochs: int, instead of the length that the study gives.
-
-        Returns:
-            RunConfig.
-
-        Raises:
-            ValueError: a field or its value is not allowed.
+        `fields` are as of `Space.fields`; `epochs` take the place of the length that the study gives. A ValueError says
+        which field or value is not allowed.
         """
         own = {"validation": self.validation, "data.validation_seed": self.seed, "test_split": None}
         length = {} if epochs is None else {"epochs": epochs, "iterations": None}
@@ -130,9 +123,8 @@ def make_study(settings: Mapping[str, Any], origin: str) -> Study:
     recipe = settings.pop("recipe", None)
     space = settings.get("space") or {}
     read_space(space)
-    given = former_fields(settings) or settings.get("fields") or {}
     base = without_searched(flatten(load_recipe(recipe)), space) if recipe else {}
-    fields = nest(lay_over(base, given, origin))
+    fields = nest(lay_over(base, fields_of(settings), origin))
     try:
         return Study(**{**settings, "fields": fields, "space": space})
     except pydantic.ValidationError as error:
@@ -161,12 +153,12 @@ def read_study(folder: Path) -> Study:
     if not path.is_file():
         raise ValueError(f"{folder} is no study: it has no {STUDY_FILE}. `python -m tuning` makes one.")
     settings = read_mapping(path)
-    if fields := former_fields(settings):
-        return Study(**{**settings, "fields": nest(fields)})
+    if is_former(settings.get("fields") or {}):
+        return Study(**{**settings, "fields": nest(fields_of(settings))})
     return make_study(settings, str(path))
 
 
-def former_fields(settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Translate the fields of a study of version 0.1.0, which wrote them without groups; None of any other."""
+def fields_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields of a study, those of version 0.1.0, which wrote them without groups, as they are today."""
     fields = settings.get("fields") or {}
-    return former.translate(fields) if is_former(fields) else None
+    return former.translate(fields) if is_former(fields) else fields

@@ -19,17 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuning.results import (
-    COMPLETED,
-    FAILED,
-    FAULT,
-    KILLED,
-    OUTCOME_FILE,
-    STOPPED,
-    Outcome,
-    read_outcome,
-    write_outcome,
-)
+from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, STOPPED, Outcome, read_outcome, write_outcome
+from tuning.study import OBJECTIVES
 
 if TYPE_CHECKING:
     import keras
@@ -96,10 +87,9 @@ def execute(job: Job) -> Outcome:
     process = processes().Process(target=perform, args=(job,))
     process.start()
     process.join()
-    outcome = read_outcome(job.folder) or Outcome(KILLED, reason=_end_of(process.exitcode))
-    if outcome.status == KILLED:
-        write_outcome(job.folder, outcome)
-    return outcome
+    if read_outcome(job.folder) is None:
+        write_outcome(job.folder, Outcome(KILLED, reason=_end_of(process.exitcode)))
+    return read_outcome(job.folder)
 
 
 @functools.cache
@@ -168,13 +158,12 @@ def attempt(job: Job) -> Outcome:
     began = time.perf_counter() - sum(row["seconds"] for row in run.read_times())  # of epochs that are done
     try:
         results = train(make_config(job.config, "the trial"), run, resume=resume, callbacks=[observer])
+        if not math.isfinite(results[job.objective]):
+            raise ValueError(f"its {job.objective} on the {results['split']} is {results[job.objective]}")
     except OSError as error:
         return Outcome(FAULT, reason=_sentence(error))
     except Exception as error:  # a network may fail in as many ways as Keras and TensorFlow know
         return Outcome(FAILED, reason=_sentence(error), seconds=time.perf_counter() - began)
-    if not math.isfinite(results[job.objective]):
-        reason = f"its {job.objective} on the {results['split']} is {results[job.objective]}"
-        return Outcome(FAILED, reason=reason, seconds=time.perf_counter() - began)
     return Outcome(
         status=STOPPED if observer.stopped else COMPLETED,
         score=results[job.objective],
@@ -225,5 +214,4 @@ def is_below_median(job: Job, epoch: int, logs: Mapping[str, float]) -> bool:
     rows = [row for folder in complete for row in RunFolder(folder).read_metrics() if row["epoch"] == epoch]
     if len(rows) < FEWEST_RUNS:
         return False
-    median = statistics.median(row[name] for row in rows)
-    return logs[name] < median if job.objective == "accuracy" else logs[name] > median
+    return OBJECTIVES[job.objective] * (logs[name] - statistics.median(row[name] for row in rows)) < 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import random
@@ -19,7 +20,7 @@ from keras_tuner.src.engine import conditions
 
 from keras_resnet.files import write_atomically
 from tuning.results import write_text
-from tuning.space.dimensions import Dimension, Range, Space
+from tuning.space.dimensions import Range, Space
 from tuning.space.points import LISTED, is_listable, possible_points
 from tuning.space.reading import signature
 from tuning.study import Study
@@ -29,7 +30,7 @@ conditions.print = lambda *_: None
 
 # Draws from an infinite space before the search takes it for one without possible points.
 DRAWS = 1000
-# Times that a trial is begun; one whose processes are killed again and again is given up.
+# Times that a trial may lose its run or its worker; one whose processes are killed again and again is given up.
 ATTEMPTS = 2
 ORACLE_FOLDER = "oracle"
 
@@ -37,21 +38,16 @@ ORACLE_FOLDER = "oracle"
 def declare(space: Space) -> keras_tuner.HyperParameters:
     """Declare a space to keras-tuner: a parameter under the condition that its option is chosen."""
     declared = keras_tuner.HyperParameters()
-    for dimension in space.dimensions:
-        _declare(dimension, declared)
+    for dimension in space.all_dimensions:
+        with contextlib.ExitStack() as scopes:
+            for choice, label in dimension.ancestors:
+                scopes.enter_context(declared.conditional_scope(choice, [label]))
+            if isinstance(dimension, Range):
+                number = declared.Int if dimension.is_whole else declared.Float
+                number(dimension.name, dimension.low, dimension.high, sampling=dimension.scale)
+            else:
+                declared.Choice(dimension.name, [option.label for option in dimension.options])
     return declared
-
-
-def _declare(dimension: Dimension, declared: keras_tuner.HyperParameters) -> None:
-    if isinstance(dimension, Range):
-        number = declared.Int if dimension.is_whole else declared.Float
-        number(dimension.name, dimension.low, dimension.high, sampling=dimension.scale)
-        return
-    declared.Choice(dimension.name, [option.label for option in dimension.options])
-    for option in dimension.options:
-        with declared.conditional_scope(dimension.name, [option.label]):
-            for parameter in option.parameters:
-                _declare(parameter, declared)
 
 
 class Proposals:
@@ -64,11 +60,10 @@ class Proposals:
         self.fault: str | None = None  # what this search itself failed with
         self.finished = False
         self.on_end: Callable[[str], None] = lambda trial_id: None
-        self._seen: dict[str, float] = {}
-        self._attempts: dict[str, int] = {}
+        self._seen: dict[str, float] = {}  # when a worker was last heard of
         self._spent, self._began = 0.0, monotonic()
         super().__init__(
-            objective=keras_tuner.Objective(study.objective, study.direction),
+            objective=keras_tuner.Objective(study.objective, "max" if study.sign > 0 else "min"),
             hyperparameters=declare(self.space),
             allow_new_entries=False,
             seed=study.seed + 1,  # keras-tuner takes 0 for none
@@ -108,17 +103,15 @@ class Proposals:
         return None
 
     def _is_new(self, values: dict[str, Any]) -> bool:
-        if "tuner/trial_id" in values:  # Hyperband gives a point that did well more epochs
-            return True
-        return not self._duplicate(values) and self._is_network(values)
+        # Hyperband gives a point that did well more epochs.
+        return "tuner/trial_id" in values or (not self._duplicate(values) and self._is_network(values))
 
     def _is_network(self, values: dict[str, Any]) -> bool:
         return self.study.problem(self.space.fields(values)) is None
 
     def _compute_values_hash(self, values: dict[str, Any]) -> str:
         """Tell points apart by what they make of the network, and those of Hyperband by their origin too."""
-        origin = values.get("tuner/trial_id", "")
-        return signature({**self.space.active(values), "origin": origin})
+        return signature({**self.space.active(values), "origin": values.get("tuner/trial_id", "")})
 
     def _is_spent(self) -> bool:
         epochs = sum(trial.hyperparameters.values.get("tuner/epochs", self.planned) for trial in self.trials.values())
@@ -140,7 +133,6 @@ class Proposals:
             trial.status = TrialStatus.IDLE
         self.finished = trial.status == TrialStatus.STOPPED
         if trial.status == TrialStatus.RUNNING:
-            self._attempts[trial.trial_id] = self._attempts.get(trial.trial_id, 0) + 1
             self._seen[tuner_id] = monotonic()
         return trial
 
@@ -159,22 +151,14 @@ class Proposals:
 
     @synchronized
     def release(self, tuner_id: str) -> str | None:
-        """Take the trial of a lost worker back; another worker gets it, unless it was begun too often.
-
-        Returns:
-            str, the trial's id; None where the worker had none.
-        """
-        trial = self.ongoing_trials.pop(tuner_id, None)
+        """Take the trial of a lost worker back, for another unless it was lost too often; give its id, if any."""
+        trial = self.ongoing_trials.get(tuner_id)
         self.tuner_ids.discard(tuner_id)
         if trial is None:
             return None
-        if self._attempts.get(trial.trial_id, 0) < ATTEMPTS:
-            self._retry_queue.append(trial.trial_id)
-        else:
-            trial.status = TrialStatus.FAILED
-            self.end_order.append(trial.trial_id)
-            self._save_trial(trial)
-        self.save()
+        trial.status = TrialStatus.INVALID
+        with contextlib.redirect_stdout(None):  # it says that it tries again
+            super().end_trial(trial)
         return trial.trial_id
 
     def silent(self, lease: float) -> list[str]:
@@ -194,12 +178,12 @@ class Proposals:
 
     def get_state(self) -> dict[str, Any]:
         """Return the state."""
-        return {**super().get_state(), "attempts": self._attempts, "seconds": self.seconds}
+        return {**super().get_state(), "seconds": self.seconds}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         super().set_state(state)
-        self._attempts, self._spent = state["attempts"], state["seconds"]
+        self._spent = state["seconds"]
 
     def reload(self) -> None:
         """Read the state; trials that were running when it was written run again."""
@@ -207,8 +191,6 @@ class Proposals:
         # keras-tuner writes its state before it takes a trial that has ended from those that run.
         again = [trial.trial_id for trial in self.trials.values() if trial.trial_id not in self.end_order]
         self._retry_queue = sorted(again, reverse=True)  # it is taken from the end
-        # That the whole study was stopped is not held against the trials that ran then.
-        self._attempts = dict.fromkeys(self._attempts, 0)
 
 
 class RandomOracle(Proposals, RandomSearchOracle):
@@ -247,17 +229,9 @@ ORACLES: dict[str, type[Proposals]] = {
 
 
 def make_oracle(study: Study, planned: int) -> Proposals:
-    """Make the oracle of a study, a keras_tuner.Oracle too.
+    """Make the oracle of a study whose runs take the planned epochs, a keras_tuner.Oracle too.
 
-    Args:
-        study: Study.
-        planned: int, epochs of a run.
-
-    Returns:
-        Proposals.
-
-    Raises:
-        ValueError: an option fits nothing in the space, or a grid has more points than the budget.
+    A ValueError says that an option fits nothing in the space, or that a grid has more points than the budget.
     """
     oracle, space = ORACLES[study.tuner](study, planned), study.parsed_space
     if study.tuner == "grid" or is_listable(space):
@@ -270,12 +244,12 @@ def make_oracle(study: Study, planned: int) -> Proposals:
 
 
 def _check_budget(study: Study, points: int, planned: int) -> None:
+    epochs = points * study.repeats * planned
     if study.trials is not None and study.trials < points:
         raise ValueError(
             f"The grid has {points} points and the budget is {study.trials} trials, which would cover the first "
             "options only. Give as many trials, a smaller space, or the random tuner."
         )
-    epochs = points * study.repeats * planned
     if study.total_epochs is not None and study.total_epochs < epochs:
         raise ValueError(
             f"The grid has {points} points, which take {epochs} epochs, and the budget is {study.total_epochs}. "

@@ -19,16 +19,9 @@ DEATHS = 6
 
 
 def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
-    """Hand out trials until there are no more.
+    """Hand out trials at HOST:PORT, port 0 for any, and start workers on this machine, until there are no more trials.
 
-    Args:
-        oracle: Proposals.
-        folder: Path of the study.
-        workers: int, to start on this machine.
-        address: str, HOST:PORT to listen at; port 0 for any.
-
-    Raises:
-        ValueError: the address cannot be listened at, or the search itself fails.
+    A ValueError says that the address cannot be listened at, or that the search itself fails.
     """
     import grpc
     from keras_tuner.src import protos

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
 import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.errors import FailedTrialError, FatalError
+from keras_tuner.errors import FailedTrialError, FatalValueError
 
+from training.config import RunConfig
 from tuning.engine.jobs import Job, Share, execute, settle
 from tuning.engine.oracles import ORACLE_FOLDER, ORACLES
 from tuning.results import FAILED, FAULT, KILLED, TRIALS, write_text, write_trial
@@ -23,6 +24,9 @@ from tuning.study import Study, read_study
 HEARTBEAT = 5.0
 # Where a worker says what fault of the search itself it met.
 FAULT_FILE = "fault.txt"
+# What tells keras-tuner how a run ended: with an error of its own, which ends the trial; killed, and the trial goes to
+# the next worker that asks; with an error from outside, which ends the search.
+ERRORS = {FAILED: FailedTrialError, KILLED: RuntimeError, FAULT: FatalValueError}
 
 
 class StudyTuner(BaseTuner):
@@ -38,22 +42,15 @@ class StudyTuner(BaseTuner):
         threading.Event().wait(0.1)
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial, *_: Any, **__: Any) -> dict[str, float]:
-        """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean.
-
-        What is raised tells keras-tuner how it ended: FailedTrialError, the trial failed; RuntimeError, a run was
-        killed, and the trial goes to the next worker that asks; FatalError, something else is at fault.
-        """
+        """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean."""
         scores = []
         with self._heartbeat(trial.trial_id):
             for job in self._jobs(trial):
                 outcome = execute(job)
-                if outcome.status == FAILED:
-                    raise FailedTrialError(outcome.reason)
-                if outcome.status == KILLED:
-                    raise RuntimeError(outcome.reason)
                 if outcome.status == FAULT:
                     write_text(self.folder / FAULT_FILE, outcome.reason)
-                    raise FatalError(outcome.reason)
+                if outcome.status in ERRORS:
+                    raise ERRORS[outcome.status](outcome.reason)
                 scores.append(outcome.score)
         return {self.study.objective: float(np.mean(scores))}
 
@@ -63,18 +60,8 @@ class StudyTuner(BaseTuner):
         fields, folder = space.fields(values), self.folder / TRIALS / trial.trial_id
         configs = [study.config(fields, repeat, epochs) for repeat in range(study.repeats)]
         facts = {"values": space.active(values), "fields": fields, "epochs": configs[0].epochs or self.planned}
-        write_trial(folder, {**facts, "seeds": [config.seed for config in configs]})
-        return [
-            Job(
-                config=config.model_dump(mode="json"),
-                folder=folder / f"seed-{config.seed}",
-                objective=study.objective,
-                stop=study.stop,
-                grace=study.grace,
-                share=self.share,
-            )
-            for config in configs
-        ]
+        common = {"objective": study.objective, "stop": study.stop, "grace": study.grace, "share": self.share}
+        return prepare(folder, facts, configs, **common)
 
     @contextlib.contextmanager
     def _heartbeat(self, trial_id: str) -> Iterator[None]:
@@ -94,6 +81,12 @@ class StudyTuner(BaseTuner):
             thread.join()
 
 
+def prepare(folder: Path, facts: Mapping[str, Any], configs: list[RunConfig], **common: Any) -> list[Job]:
+    """Write what a trial is, and make the jobs of its runs, which have the rest in common."""
+    write_trial(folder, {**facts, "seeds": [config.seed for config in configs]})
+    return [Job(config.model_dump(mode="json"), folder / f"seed-{config.seed}", **common) for config in configs]
+
+
 def planned_epochs(study: Study) -> int:
     """Give the epochs of a run; a ValueError says that the data set or the fields do not work."""
     from training.data.datasets import open_source  # imports TensorFlow Datasets
@@ -105,25 +98,10 @@ def planned_epochs(study: Study) -> int:
 
 
 def work(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
-    """Run trials for a chief until it has no more.
+    """Run trials for a chief at HOST:PORT until it has no more; a ValueError says that something else is at fault.
 
-    Args:
-        folder: Path of the study, which the chief and all its workers must see.
-        planned: int, epochs of a run.
-        chief: str, HOST:PORT.
-        name: str, unlike that of any other worker.
-        share: Share of this machine.
-
-    Raises:
-        ValueError: something else than a trial is at fault.
+    `planned` are the epochs of a run; no other worker has this one's name, and all see the folder of the study.
     """
-    try:
-        _work(folder, planned, chief, name, share)
-    except FatalError as error:
-        raise ValueError(str(error)) from error
-
-
-def _work(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
     host, _, port = chief.rpartition(":")
     os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port, "KERASTUNER_TUNER_ID": name}
     study = read_study(folder)
@@ -134,5 +112,5 @@ def _work(folder: Path, planned: int, chief: str, name: str, share: Share) -> No
 def work_here(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
     """Be a worker of this machine, in the process that was made for it."""
     settle(folder / f"{name}.log")
-    with contextlib.suppress(FatalError):  # the chief reads of it in FAULT_FILE
-        _work(folder, planned, chief, name, share)
+    with contextlib.suppress(FatalValueError):  # the chief reads of it in FAULT_FILE
+        work(folder, planned, chief, name, share)

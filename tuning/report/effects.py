@@ -12,16 +12,15 @@ its best in the middle, which a slope would call no effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from tuning.report.statistics import Noise, interval
 from tuning.results import TrialResult
-from tuning.space.dimensions import Ancestors, Choice, Dimension, Space
+from tuning.space.dimensions import Ancestors, Choice, Space
 
 MOST_VALUES = 5  # of a range that is a factor by its values
 FEWEST_TRIALS = 2  # of each level of a parameter that exists for one option only; fewer say nothing of it
@@ -38,13 +37,9 @@ class Factor:
 
     @property
     def contrasts(self) -> np.ndarray:
-        """Array (levels, levels - 1): a level's row in the design, columns that sum to zero."""
-        return np.vstack([np.eye(len(self.levels) - 1), -np.ones(len(self.levels) - 1)])
-
-    @property
-    def columns(self) -> np.ndarray:
-        """Array (trials, levels - 1): the factor's part of the design."""
-        return np.where(self.codes[:, None] < 0, 0.0, self.contrasts[self.codes])
+        """Array (levels + 1, levels - 1): a level's row in the design, columns that sum to zero, and a row of zeros."""
+        width = len(self.levels) - 1
+        return np.vstack([np.eye(width), -np.ones(width), np.zeros(width)])
 
 
 @dataclass(frozen=True)
@@ -74,49 +69,30 @@ class Effect:
     share: float | None  # of the variance between trials that no other factor explains; None where it is unknown
 
 
-@dataclass(frozen=True)
 class _Fit:
     """A least-squares fit by the pseudo-inverse, which rank deficiency does not disturb."""
 
-    factors: list[Factor]
-    scores: np.ndarray
-
-    @cached_property
-    def design(self) -> np.ndarray:
-        return np.hstack([np.ones((len(self.scores), 1)), *(factor.columns for factor in self.factors)])
-
-    @cached_property
-    def inverse(self) -> np.ndarray:
-        return np.linalg.pinv(self.design)
-
-    @cached_property
-    def rank(self) -> int:
-        return int(np.linalg.matrix_rank(self.design))
-
-    @cached_property
-    def squares(self) -> float:
-        """The residual sum of squares."""
-        return float(np.sum((self.scores - self.design @ (self.inverse @ self.scores)) ** 2))
+    def __init__(self, factors: list[Factor], scores: np.ndarray):
+        self.factors, self.scores = factors, scores
+        self.design = np.hstack([np.ones((len(scores), 1)), *(factor.contrasts[factor.codes] for factor in factors)])
+        self.inverse = np.linalg.pinv(self.design)
+        self.rank = int(np.linalg.matrix_rank(self.design))
+        self.squares = float(np.sum((scores - self.design @ (self.inverse @ scores)) ** 2))  # the residual ones
 
     def estimate(self, factor: Factor, label: str) -> tuple[float, float] | None:
         """Give the mean of a level and its variance factor; None where the data leave it open."""
-        combination = self._combination(factor, label)
-        rows = combination @ self.inverse
-        if not np.allclose(rows @ self.design, combination, atol=1e-8):
-            return None
-        return float(rows @ self.scores), float(rows @ rows)
-
-    def _combination(self, factor: Factor, label: str) -> np.ndarray:
-        """Weigh the coefficients in a level's mean: the constant, its own term, those of the options it is under."""
+        # The coefficients in the mean: the constant, the level's own term, those of the options it is under.
         held = {factor.name: label, **dict(factor.ancestors)}
-        parts = [np.ones(1)]
-        for other in self.factors:
-            level = other.levels.index(held[other.name]) if other.name in held else None
-            parts.append(np.zeros(len(other.levels) - 1) if level is None else other.contrasts[level])
-        return np.concatenate(parts)
+        places = [other.levels.index(held[other.name]) if other.name in held else -1 for other in self.factors]
+        rows = [other.contrasts[place] for other, place in zip(self.factors, places)]
+        combination = np.concatenate([np.ones(1), *rows])
+        weights = combination @ self.inverse
+        if not np.allclose(weights @ self.design, combination, atol=1e-8):
+            return None
+        return float(weights @ self.scores), float(weights @ weights)
 
 
-def main_effects(space: Space, trials: tuple[TrialResult, ...], noise: Noise | None) -> list[Effect]:
+def main_effects(space: Space, trials: Sequence[TrialResult], noise: Noise | None) -> list[Effect]:
     """Estimate what each level of each factor is worth, in the order of the space.
 
     The error is what the model leaves over between trials; where it leaves no freedom, as with one factor, it is the
@@ -132,46 +108,35 @@ def main_effects(space: Space, trials: tuple[TrialResult, ...], noise: Noise | N
     return [_effect(factor, fit, error) for factor in factors]
 
 
-def find_factors(space: Space, trials: tuple[TrialResult, ...]) -> list[Factor]:
+def find_factors(space: Space, trials: Sequence[TrialResult]) -> list[Factor]:
     """Find the dimensions that took several levels, in the order of the space.
 
     Of parameters that exist for one option only, those of whose levels each has FEWEST_TRIALS.
     """
-    seen: dict[str, tuple[Dimension, Ancestors, dict[int, Any]]] = {}
-    for index, trial in enumerate(trials):
-        for dimension, value, ancestors in space.walk(trial.values):
-            seen.setdefault(dimension.name, (dimension, ancestors, {}))[2][index] = value
-    found = [_factor(*seen[part.name], len(trials)) for part in space.all_dimensions if part.name in seen]
-    factors = [factor for factor in found if factor]
-    names = {factor.name for factor in factors}
-    return [
-        replace(factor, ancestors=tuple(pair for pair in factor.ancestors if pair[0] in names)) for factor in factors
-    ]
+    factors = []
+    for dimension in space.all_dimensions:
+        applies = [dimension.name in trial.values for trial in trials]
+        values = [trial.values[dimension.name] for trial in trials if dimension.name in trial.values]
+        if isinstance(dimension, Choice):
+            labels = [option.label for option in dimension.options if option.label in values]
+            own = [labels.index(value) for value in values]
+        else:
+            labels, own = _range_levels(np.array(values, float))
+        codes = np.full(len(trials), -1)
+        codes[applies] = own
+        if len(labels) > 1 and (not dimension.ancestors or np.bincount(own).min() >= FEWEST_TRIALS):
+            factors.append(Factor(dimension.name, tuple(labels), codes, dimension.ancestors))
+    return factors
 
 
-def _factor(dimension: Dimension, ancestors: Ancestors, values: Mapping[int, Any], count: int) -> Factor | None:
-    labels, own = _choice_levels(dimension, values) if isinstance(dimension, Choice) else _range_levels(values)
-    sizes = np.bincount(own, minlength=len(labels))
-    if len(labels) < 2 or (ancestors and sizes.min() < FEWEST_TRIALS):
-        return None
-    codes = np.full(count, -1)
-    codes[list(values)] = own
-    return Factor(dimension.name, tuple(labels), codes, ancestors)
-
-
-def _choice_levels(choice: Choice, values: Mapping[int, str]) -> tuple[list[str], list[int]]:
-    labels = [option.label for option in choice.options if option.label in values.values()]
-    return labels, [labels.index(value) for value in values.values()]
-
-
-def _range_levels(values: Mapping[int, float]) -> tuple[list[str], list[int]]:
-    numbers = np.array(list(values.values()), float)
-    distinct = np.unique(numbers)
+def _range_levels(numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+    distinct, own = np.unique(numbers, return_inverse=True)
     if len(distinct) <= max(3, min(MOST_VALUES, len(numbers) // 2)):
-        return [f"{number:.4g}" for number in distinct], list(np.searchsorted(distinct, numbers))
+        return [f"{number:.4g}" for number in distinct], own
     thirds = np.searchsorted(np.quantile(numbers, [1 / 3, 2 / 3]), numbers)
-    parts = [numbers[thirds == third] for third in np.unique(thirds)]
-    return [f"{part.min():.3g} to {part.max():.3g}" for part in parts], list(np.unique(thirds, return_inverse=True)[1])
+    distinct, own = np.unique(thirds, return_inverse=True)
+    parts = [numbers[thirds == third] for third in distinct]
+    return [f"{part.min():.3g} to {part.max():.3g}" for part in parts], own
 
 
 def _error(fit: _Fit, trials: tuple[TrialResult, ...], noise: Noise | None) -> Noise | None:
@@ -192,20 +157,15 @@ def _effect(factor: Factor, fit: _Fit, error: Noise | None) -> Effect:
     if not freedom or not total:
         return Effect(factor.name, levels, None, None)
     share = squares / total if fit.rank < len(fit.scores) else None
-    return Effect(factor.name, levels, _p(squares / freedom, freedom, error), share)
-
-
-def _p(square: float, freedom: int, error: Noise | None) -> float | None:
-    from scipy.stats import f
-
-    return float(f.sf(square / error.deviation**2, freedom, error.freedom)) if error and error.deviation else None
+    known = error and error.deviation
+    p = float(stats.f.sf(squares / freedom / error.deviation**2, freedom, error.freedom)) if known else None
+    return Effect(factor.name, levels, p, share)
 
 
 def _level(factor: Factor, label: str, fit: _Fit, error: Noise | None) -> Level:
     has = factor.codes == factor.levels.index(label)
     level = Level(label, int(has.sum()), float(fit.scores[has].mean()))
-    estimate = fit.estimate(factor, label)
-    if estimate is None:
+    if (estimate := fit.estimate(factor, label)) is None:
         return level
     mean, inflation = estimate
     if error is None:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 from tuning.report.effects import Effect, main_effects
-from tuning.report.statistics import Compared, Noise, PairTable, better_half, compare, noise, pair_table, within_noise
+from tuning.report.statistics import better_half, compare, noise, pair_table, within_noise
 from tuning.report.wording import NONE, VERDICTS, Measure
 from tuning.results import StudyResults, TrialResult
 from tuning.space.reading import signature
 
 
-@dataclass(frozen=True)
 class Findings:
     """What a study has found."""
 
-    results: StudyResults
-    measure: Measure
-    ranked: list[TrialResult]  # with a score, the best first
-    compared: Compared
-    noise: Noise | None  # between seeds; None where no trial was repeated
-    pair: PairTable | None  # None where fewer than two choices took several levels
-    effects: list[Effect]
+    def __init__(self, results: StudyResults):
+        self.results, self.study, self.space = results, results.study, results.study.parsed_space
+        self.measure = Measure(self.study.objective)
+        self.ranked = results.ranked()  # the trials with a score, the best first
+        self.compared = compare(results)
+        trials = self.compared.trials
+        self.noise = noise(better_half(trials, self.study.sign))  # between seeds; None where no trial was repeated
+        self.pair = pair_table(self.space, trials, self.study.sign)
+        self.effects = main_effects(self.space, trials, noise(trials))
 
     @property
     def best(self) -> TrialResult:
@@ -41,8 +42,7 @@ class Findings:
     @property
     def least_difference(self) -> float | None:
         """The difference beyond noise of two trials that were repeated as the study says; None where unknown."""
-        repeats = self.results.study.repeats
-        return self.noise and self.noise.reach(repeats, repeats)
+        return self.noise and self.noise.reach(self.study.repeats, self.study.repeats)
 
     @property
     def effects_by_weight(self) -> list[Effect]:
@@ -57,28 +57,8 @@ class Findings:
             return NONE
         return VERDICTS[within_noise(trial, self.best, self.noise)]
 
-    def final_of(self, trial: TrialResult) -> TrialResult | None:
-        """Find what was made of a trial on the whole training set."""
-        own = signature(trial.fields)
-        return next((final for final in self.results.finals if signature(final.fields) == own), None)
-
-    def finals_by_rank(self) -> list[tuple[int, TrialResult | None, TrialResult]]:
+    def finals_by_rank(self) -> list[tuple[int | None, TrialResult | None, TrialResult]]:
         """Give the finalists that have a score, with the rank that each had in the search and its trial there."""
-        found = [(rank, trial, self.final_of(trial)) for rank, trial in enumerate(self.ranked, start=1)]
-        known = [row for row in found if row[2] is not None]
-        rest = [(0, None, final) for final in self.results.finals if final not in [row[2] for row in known]]
-        return [row for row in [*known, *rest] if row[2].score is not None]
-
-
-def find(results: StudyResults) -> Findings:
-    """Compute what follows from results."""
-    study, compared = results.study, compare(results)
-    return Findings(
-        results,
-        Measure(study.objective),
-        ranked=results.ranked(),
-        compared=compared,
-        noise=noise(better_half(compared.trials, study.direction)),
-        pair=pair_table(study.parsed_space, compared.trials, study.direction),
-        effects=main_effects(study.parsed_space, compared.trials, noise(compared.trials)),
-    )
+        searched = {signature(trial.fields): (rank, trial) for rank, trial in reversed([*enumerate(self.ranked, 1)])}
+        found = [(*searched.get(signature(final.fields), (None, None)), final) for final in self.results.finals]
+        return sorted((row for row in found if row[2].score is not None), key=lambda row: row[0] or math.inf)

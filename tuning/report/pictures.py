@@ -1,31 +1,31 @@
-"""The pictures of a study's report: learning curves, the heat map of two choices, main effects."""
+"""The pictures of a study's report: learning curves, the heat map of two choices, main effects, costs."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from PIL import Image
 
 from tuning.report.effects import Effect, Level
 from tuning.report.statistics import Cell, PairTable
 from tuning.report.wording import Measure, point_text
 from tuning.results import StudyResults, TrialResult
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
-
 LEADERS = 5  # trials that have a color of their own among the curves
-GREY = "0.8"  # of all others
+GREY, DARK = "0.8", "0.3"  # of all others; of what is best for its cost
 LONGEST = 105  # letters of a label
+COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds of an image", "seconds": "seconds of a run"}
+GRID = {"alpha": 0.3, "linewidth": 0.5}
 
 
 def to_png(figure: Figure) -> bytes:
     """Draw a picture as a PNG file, the same bytes for the same picture."""
-    from PIL import Image
-
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, dpi=120, format="png", metadata={"Software": None})
     # Two hundred lines in color are four times smaller with a palette, and look the same.
@@ -56,23 +56,21 @@ def score_ends(scores: np.ndarray, measure: Measure) -> tuple[float, float]:
 
 def draw_pair(table: PairTable, measure: Measure) -> Figure:
     """Draw the table of two choices as a heat map; each cell says its mean and spread, one not tried is hatched."""
-    from matplotlib.figure import Figure
-
-    rows, columns = len(table.row_levels), len(table.column_levels)
-    widest = max(len(shorten(level, 24)) for level in table.row_levels)
-    figure = Figure(figsize=(2.2 + 0.08 * widest + 0.95 * columns, 1.7 + 0.55 * rows), layout="constrained")
+    rows, columns = ([shorten(level, 24) for level in levels] for levels in (table.row_levels, table.column_levels))
+    width = 2.2 + 0.08 * max(map(len, rows)) + 0.95 * len(columns)
+    figure = Figure(figsize=(width, 1.7 + 0.55 * len(rows)), layout="constrained")
     axes = figure.subplots()
     cells = [[table.cells.get((row, column)) for column in table.column_levels] for row in table.row_levels]
     means = np.array([[measure.factor * cell.mean if cell else np.nan for cell in row] for row in cells])
     low, high = score_ends(means, measure)
     colors = "viridis" if measure.name == "accuracy" else "viridis_r"
     image = axes.imshow(means, cmap=colors, vmin=low, vmax=high, aspect="auto")
-    for (row, column), _ in np.ndenumerate(means):
+    for row, column in np.ndindex(means.shape):
         _write_cell(image, (column, row), cells[row][column], measure)
-    is_long = max(len(level) for level in table.column_levels) > 9
+    is_long = max(map(len, table.column_levels)) > 9
     turn = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
-    axes.set_xticks(range(columns), [shorten(level, 24) for level in table.column_levels], fontsize=9, **turn)
-    axes.set_yticks(range(rows), [shorten(level, 24) for level in table.row_levels], fontsize=9)
+    axes.set_xticks(range(len(columns)), columns, fontsize=9, **turn)
+    axes.set_yticks(range(len(rows)), rows, fontsize=9)
     axes.set(xlabel=table.columns, ylabel=table.rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -82,20 +80,17 @@ def draw_pair(table: PairTable, measure: Measure) -> Figure:
 
 
 def _write_cell(image: AxesImage, place: tuple[int, int], cell: Cell | None, measure: Measure) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes = image.axes
     if cell is None:
         corner = (place[0] - 0.5, place[1] - 0.5)
-        axes.add_patch(Rectangle(corner, 1, 1, facecolor="0.96", edgecolor="0.82", hatch="///", linewidth=0))
+        image.axes.add_patch(Rectangle(corner, 1, 1, facecolor="0.96", edgecolor="0.82", hatch="///", linewidth=0))
         return
     red, green, blue, _ = image.cmap(image.norm(measure.factor * cell.mean))
     ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
-    style = {"ha": "center", "va": "center", "color": ink, "textcoords": "offset points"}
-    up = 0 if cell.spread is None else 5
-    axes.annotate(measure.number(cell.mean), place, xytext=(0, up), fontsize=9.5, **style)
-    if cell.spread is not None:
-        axes.annotate(f"± {measure.number(cell.spread)}", place, xytext=(0, -7), fontsize=7.5, **style)
+    lines = [(measure.number(cell.mean), 0 if cell.spread is None else 5, 9.5)]
+    lines += [] if cell.spread is None else [(f"± {measure.number(cell.spread)}", -7, 7.5)]
+    for text, up, size in lines:
+        style = {"ha": "center", "va": "center", "color": ink, "fontsize": size}
+        image.axes.annotate(text, place, xytext=(0, up), textcoords="offset points", **style)
 
 
 def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | None:
@@ -103,9 +98,7 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
 
     The leaders among the trials with a score, the best first, have a color before the rest in grey.
     """
-    from matplotlib.figure import Figure
-
-    objective = results.study.objective
+    objective, space = results.study.objective, results.study.parsed_space
     curves = {trial.id: mean_curve(trial, objective) for trial in results.trials}
     curves = {name: curve for name, curve in curves.items() if len(curve)}
     if not curves:
@@ -113,20 +106,21 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
     leaders = [trial for trial in ranked[:LEADERS] if trial.id in curves]
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots()
-    rest = [trial.id for trial in results.trials if trial not in leaders and trial.id in curves]
-    for name in rest:
-        label = "all others" if name == rest[0] else None
-        _plot_curve(axes, curves[name], color=GREY, linewidth=0.8, label=label, zorder=1)
+    styles = {name: {"color": GREY, "linewidth": 0.8, "label": "all others", "zorder": 1} for name in curves}
     for index, trial in reversed(list(enumerate(leaders))):
-        label = f"{index + 1}  {shorten(point_text(results.study.parsed_space, trial))}"
-        _plot_curve(axes, curves[trial.id], color=f"C{index}", linewidth=1.8, label=label, zorder=3)
+        label = f"{index + 1}  {shorten(point_text(space, trial))}"
+        styles.pop(trial.id)  # to be drawn after the rest, the best last
+        styles[trial.id] = {"color": f"C{index}", "linewidth": 1.8, "label": label, "zorder": 3}
+    for name, style in styles.items():
+        marks = {"marker": "o", "markersize": 3} if len(curves[name]) < 13 else {}
+        axes.plot(*curves[name].T, **marks, **style)
     axes.set(xlabel="epoch", ylabel="validation error, %" if objective == "accuracy" else "validation loss")
     axes.xaxis.get_major_locator().set_params(integer=True)
     _set_log(axes, np.concatenate([curve[:, 1] for curve in curves.values()]))
-    axes.grid(alpha=0.3, linewidth=0.5)
-    handles, labels = axes.get_legend_handles_labels()
-    # Drawn from the worst to the best, so that the best lies on top, and listed the other way round.
-    figure.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8.5, loc="outside lower left")
+    axes.grid(**GRID)
+    # Each label once, the best first.
+    handles = {line.get_label(): line for line in reversed(axes.lines)}
+    figure.legend(handles.values(), handles, frameon=False, fontsize=8.5, loc="outside lower left")
     return figure
 
 
@@ -138,22 +132,14 @@ def mean_curve(trial: TrialResult, objective: str) -> np.ndarray:
     runs = [[(row["epoch"], row[f"val_{objective}"]) for row in run.history] for run in trial.runs if run.history]
     if not runs:
         return np.empty((0, 2))
-    shortest = min(map(len, runs))
-    curve = np.mean([run[:shortest] for run in runs], axis=0)
+    curve = np.mean(list(zip(*runs)), axis=1)
     if objective == "accuracy":
         curve[:, 1] = 100 * (1 - curve[:, 1])
     return curve
 
 
-def _plot_curve(axes: Axes, curve: np.ndarray, **style) -> None:
-    marks = {"marker": "o", "markersize": 3} if len(curve) < 13 else {}
-    axes.plot(curve[:, 0], curve[:, 1], **marks, **style)
-
-
 def _set_log(axes: Axes, numbers: np.ndarray) -> None:
     """Make the score's axis logarithmic where it spans much; what is 0 then lies on its lower edge."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
     above = numbers[np.isfinite(numbers) & (numbers > 0)]
     if not len(above) or above.max() < 5 * above.min():
         return
@@ -168,14 +154,15 @@ def draw_effects(effects: list[Effect], measure: Measure) -> Figure:
     """Draw the marginal means of all factors' levels with their intervals, a panel a factor.
 
     A level whose mean cannot be separated is a hollow mark at its plain mean, one beyond the scale a number at its
-    edge.
+    edge. A long list of factors is broken where its halves are about as high.
     """
-    from matplotlib.figure import Figure
-
-    columns = _in_columns(effects)
-    rows = max(sum(len(effect.levels) + 1.7 for effect in column) for column in columns)
-    figure = Figure(figsize=(8 if len(columns) == 1 else 13, 0.7 + 0.28 * rows), layout="constrained")
-    ends = _effect_ends(effects, measure)
+    heights = np.cumsum([len(effect.levels) + 1.7 for effect in effects])
+    columns, height = [effects], heights[-1]
+    if height >= 35 and len(effects) > 1:
+        first = int(np.argmin(np.abs(heights[:-1] - height / 2)))
+        columns, height = [effects[: first + 1], effects[first + 1 :]], max(heights[first], height - heights[first])
+    figure = Figure(figsize=(8 if len(columns) == 1 else 13, 0.7 + 0.28 * height), layout="constrained")
+    ends = _effect_ends([level for effect in effects for level in effect.levels], measure)
     for part, column in zip(figure.subfigures(1, len(columns), squeeze=False)[0], columns):
         grid = {"height_ratios": [len(effect.levels) + 0.6 for effect in column]}
         panels = part.subplots(len(column), 1, squeeze=False, gridspec_kw=grid)[:, 0]
@@ -187,18 +174,8 @@ def draw_effects(effects: list[Effect], measure: Measure) -> Figure:
     return figure
 
 
-def _in_columns(effects: list[Effect]) -> list[list[Effect]]:
-    """Break a long list of factors where its halves are about as high."""
-    heights = np.cumsum([len(effect.levels) + 1.7 for effect in effects])
-    if heights[-1] < 35 or len(effects) < 2:
-        return [effects]
-    first = 1 + int(np.argmin(np.abs(heights[:-1] - heights[-1] / 2)))
-    return [effects[:first], effects[first:]]
-
-
-def _effect_ends(effects: list[Effect], measure: Measure) -> tuple[float, float]:
+def _effect_ends(levels: list[Level], measure: Measure) -> tuple[float, float]:
     """Choose a scale that holds all means but outliers, and their intervals unless these are much wider."""
-    levels = [level for effect in effects for level in effect.levels]
     low, high = score_ends(measure.factor * np.array([level.shown for level in levels]), measure)
     reach = [measure.factor * (level.high - level.mean) for level in levels if level.high is not None]
     margin = 0.06 * (high - low) + min(max(reach, default=0.0), high - low)
@@ -211,7 +188,7 @@ def _draw_effect(axes: Axes, effect: Effect, measure: Measure) -> None:
     axes.set_yticks(range(len(effect.levels)), [shorten(level.label, 32) for level in effect.levels], fontsize=9)
     axes.set_ylim(len(effect.levels) - 0.5, -0.5)
     axes.set_title(effect.name, fontsize=9.5, loc="left", fontweight="bold", pad=4)
-    axes.grid(alpha=0.3, linewidth=0.5)
+    axes.grid(**GRID)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -228,3 +205,47 @@ def _draw_level(axes: Axes, place: int, level: Level, measure: Measure) -> None:
         axes.plot(ends, [place, place], color="C0", linewidth=1.6, alpha=0.6, solid_capstyle="butt")
     color, face = ("0.5", "none") if level.mean is None else ("C0", "C0")
     axes.plot(middle, place, "o", color=color, markerfacecolor=face, markersize=6)
+
+
+def draw_cost(results: StudyResults, trials: list[TrialResult]) -> Figure:
+    """Draw the score of trials, the best first, against three costs, with the Pareto front."""
+    measure = Measure(results.study.objective)
+    figure = Figure(figsize=(11, 3.9), layout="constrained")
+    panels = figure.subplots(1, len(COSTS), sharey=True)
+    scores = np.array([measure.factor * trial.score for trial in trials])
+    low, high = score_ends(scores, measure)
+    margin = 0.05 * (high - low)
+    panels[0].set_ylim(low - margin, high + margin)
+    panels[0].set_ylabel(f"validation {measure.title}")
+    leader = shorten(point_text(results.study.parsed_space, trials[0]))
+    for axes, (name, label) in zip(panels, COSTS.items()):
+        costs = np.array([trial.cost[name] for trial in trials], float)
+        _draw_front(axes, costs, scores, pareto_front(costs, results.study.sign * scores), f"the best: {leader}")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        if costs.min() > 0 and costs.max() > 5 * costs.min():
+            axes.set_xscale("log")
+        axes.set_xlabel(label)
+        axes.grid(**GRID)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", frameon=False, fontsize=8.5)
+    return figure
+
+
+def _draw_front(axes: Axes, costs: np.ndarray, scores: np.ndarray, front: np.ndarray, leader: str) -> None:
+    """Draw all trials, the best first among them, and the front; those beyond the axis are marked on its edge."""
+    ring = {"s": 30, "facecolors": "none", "edgecolors": DARK, "label": "none is better and cheaper"}
+    axes.scatter(costs, scores, s=22, color="C0", alpha=0.55, linewidths=0, label="a trial", zorder=2)
+    axes.plot(costs[front], scores[front], color=DARK, linewidth=1, drawstyle="steps-post", zorder=1)
+    axes.scatter(costs[front], scores[front], **ring, zorder=3)
+    axes.scatter(costs[:1], scores[:1], s=90, marker="*", color="C3", label=leader, zorder=4)
+    low, high = axes.get_ylim()
+    for beyond, edge, marker in ((scores < low, low, 7), (scores > high, high, 6)):
+        if beyond.any():
+            edges = np.full(beyond.sum(), edge)
+            axes.scatter(costs[beyond], edges, s=28, marker=marker, color=GREY, label="beyond the axis", zorder=1)
+
+
+def pareto_front(costs: np.ndarray, goodness: np.ndarray) -> np.ndarray:
+    """Find the places of the points that no other is better than at the same or a lower cost, the cheapest first."""
+    order = np.lexsort((-goodness, costs))
+    best_before = np.maximum.accumulate(np.concatenate([[-np.inf], goodness[order][:-1]]))
+    return order[goodness[order] > best_before]

@@ -18,13 +18,13 @@ ALPHA = 0.05
 
 def title(findings: Findings) -> str:
     """Name the study by what it searched."""
-    names = listing([dimension.name for dimension in findings.results.study.parsed_space.searched]) or "one point"
+    names = listing([dimension.name for dimension in findings.space.searched]) or "one point"
     return f"Study of {names} on {common_field(findings, 'dataset')}"
 
 
 def common_field(findings: Findings, name: str) -> str:
     """Write a field of a run that all trials have in common; "searched" where it is not."""
-    study, path = findings.results.study, SHORT[name]
+    study, path = findings.study, SHORT[name]
     if path in searched_paths(study.space):
         return "searched"
     value = flatten(study.fields).get(path, FIELDS[path].default)
@@ -33,13 +33,13 @@ def common_field(findings: Findings, name: str) -> str:
 
 def headline(findings: Findings) -> str:
     """Say what is best, by how much, and whether anything else is as good."""
-    best, measure, space = findings.best, findings.measure, findings.results.study.parsed_space
+    best, measure, space = findings.best, findings.measure, findings.space
     score = f"{measure.with_spread(best.score, best.spread)}{measure.unit}"
     name = "" if measure.unit else "loss "
     text = f"Best: {point_text(space, best)}: {name}{score} on the validation split"
     text += f" ({count_text(len(best.scores), 'seed')})"
-    final = findings.final_of(best)
-    if final is not None and final.score is not None:
+    final = next((final for rank, _, final in findings.finals_by_rank() if rank == 1), None)
+    if final is not None:
         text += f", {measure.with_spread(final.score, final.spread)}{measure.unit} on the test set"
     if findings.noise is None or best not in findings.compared.trials or len(findings.comparable) < 2:
         return f"{text}."
@@ -56,7 +56,7 @@ def unfinished(findings: Findings) -> str:
     results = findings.results
     running = sum(trial.status == RUNNING for trial in results.trials)
     parts = [f"{count_text(running, 'trial has', 'trials have')} runs without an outcome"] if running else []
-    wanted = min(results.study.finalists, len(findings.ranked))
+    wanted = min(findings.study.finalists, len(findings.ranked))
     ended = sum(trial.status != RUNNING for trial in results.finals)
     if ended < wanted:
         parts.append(f"{ended} of {count_text(wanted, 'finalist')} tested so far")
@@ -98,7 +98,7 @@ def what_matters(effects: list[Effect]) -> str:
 def untold(findings: Findings) -> str:
     """Name the searched dimensions that the trials tell nothing of; empty where there are none."""
     known = {effect.name for effect in findings.effects}
-    dimensions = findings.results.study.parsed_space.all_dimensions
+    dimensions = findings.space.all_dimensions
     open_ones = [part.name for part in dimensions if not (isinstance(part, Choice) and len(part.options) == 1)]
     names = listing([name for name in open_ones if name not in known])
     return f" Too few trials or levels to tell: {names}." if names else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from tuning.results import COMPLETED, FAILED, KILLED, RUNNING, STOPPED, StudyResults, TrialResult, deviation
 from tuning.space.dimensions import Choice, Space
@@ -61,9 +62,7 @@ class PairTable:
 
 def interval(freedom: int) -> float:
     """Give the half width of a two-sided 95 % interval, in standard errors."""
-    from scipy.stats import t
-
-    return float(t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 def compare(results: StudyResults) -> Compared:
@@ -90,9 +89,8 @@ def noise(trials: Iterable[TrialResult]) -> Noise | None:
     return Noise(math.sqrt(squares / freedom), freedom) if freedom else None
 
 
-def better_half(trials: Sequence[TrialResult], direction: str) -> list[TrialResult]:
+def better_half(trials: Sequence[TrialResult], sign: int) -> list[TrialResult]:
     """Pick the trials that are not worse than the median, because poor networks vary more from seed to seed."""
-    sign = 1 if direction == "max" else -1
     median = np.median([sign * trial.score for trial in trials]) if trials else 0.0
     return [trial for trial in trials if sign * trial.score >= median]
 
@@ -107,38 +105,28 @@ def within_noise(a: TrialResult, b: TrialResult, noise: Noise | None) -> bool | 
     return abs(a.score - b.score) <= noise.reach(len(a.scores), len(b.scores))
 
 
-def pair_table(space: Space, trials: tuple[TrialResult, ...], direction: str) -> PairTable | None:
+def pair_table(space: Space, trials: Sequence[TrialResult], sign: int) -> PairTable | None:
     """Set two choices against each other; None where fewer than two choices have several levels.
 
     They are activation and shortcut, else the two with the most levels among the trials. A cell pools all runs of all
     its trials, whatever else differs between them.
     """
-    pair = _pair(space, trials)
-    if pair is None:
-        return None
-    scores: dict[tuple[str, str], list[float]] = {}
-    for trial in trials:
-        scores.setdefault((trial.values[pair[0]], trial.values[pair[1]]), []).extend(trial.scores)
-    cells = {
-        place: Cell(float(np.mean(found)), deviation(found), len(found)) for place, found in sorted(scores.items())
-    }
-    row_levels, column_levels = (_by_median(cells, side, direction) for side in (0, 1))
-    return PairTable(*pair, row_levels, column_levels, cells)
-
-
-def _pair(space: Space, trials: tuple[TrialResult, ...]) -> tuple[str, str] | None:
-    names = [dimension.name for dimension in space.dimensions if isinstance(dimension, Choice)]
-    counts = {name: len({trial.values[name] for trial in trials}) for name in names}
-    several = sorted((name for name in names if counts[name] > 1), key=lambda name: -counts[name])
+    choices = [dimension.name for dimension in space.dimensions if isinstance(dimension, Choice)]
+    counts = {name: len({trial.values[name] for trial in trials}) for name in choices}
+    several = sorted((name for name in choices if counts[name] > 1), key=lambda name: -counts[name])
     if len(several) < 2:
         return None
-    return USUAL_PAIR if set(USUAL_PAIR) <= set(several) else (several[0], several[1])
+    pair = USUAL_PAIR if set(USUAL_PAIR) <= set(several) else several[:2]
+    scores: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for trial in trials:
+        scores[trial.values[pair[0]], trial.values[pair[1]]] += trial.scores
+    cells = {place: Cell(float(np.mean(found)), deviation(found), len(found)) for place, found in scores.items()}
+    return PairTable(*pair, *(_by_median(cells, side, sign) for side in (0, 1)), cells)
 
 
-def _by_median(cells: dict[tuple[str, str], Cell], side: int, direction: str) -> tuple[str, ...]:
+def _by_median(cells: dict[tuple[str, str], Cell], side: int, sign: int) -> tuple[str, ...]:
     """Order the levels of one side by the median of their cells, which one hopeless cell does not move."""
-    means: dict[str, list[float]] = {}
+    means: dict[str, list[float]] = defaultdict(list)
     for place, cell in cells.items():
-        means.setdefault(place[side], []).append(cell.mean)
-    sign = -1 if direction == "max" else 1
-    return tuple(sorted(means, key=lambda level: (sign * float(np.median(means[level])), level)))
+        means[place[side]].append(cell.mean)
+    return tuple(sorted(means, key=lambda level: (-sign * float(np.median(means[level])), level)))

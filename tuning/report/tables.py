@@ -1,6 +1,9 @@
-"""The tables of a report: rows of text, the first of them the names of the columns."""
+"""The tables of a report, rows of text of which the first names the columns; for the page, a CSV file, the terminal."""
 
 from __future__ import annotations
+
+import csv
+import io
 
 import numpy as np
 
@@ -9,43 +12,81 @@ from tuning.report.findings import Findings
 from tuning.report.sentences import common_field, reason_of
 from tuning.report.statistics import noise, within_noise
 from tuning.report.wording import NONE, VERDICTS, Measure, count_text, listing, point_text, value_text
-from tuning.results import FAILED, KILLED, STOPPED, TrialResult, deviation
+from tuning.results import FAILED, KILLED, STOPPED, StudyResults, TrialResult, deviation
+from tuning.study import OBJECTIVES
 
+IN_TERMINAL = 5
 Rows = list[list[str]]
+
+
+def leaderboard_rows(findings: Findings, most: int) -> Rows:
+    """Write the best trials, at most that many."""
+    head = ["rank", *(dimension.name for dimension in findings.space.searched), findings.measure.title, "runs"]
+    rows = [[*head, "epochs", "parameters", "multiply-adds", "seconds", "within noise of the best"]]
+    for rank, trial in enumerate(findings.ranked[:most], start=1):
+        score, ended = findings.measure.with_spread(trial.score, trial.spread), len(trial.scores)
+        runs = str(ended) if ended == len(trial.runs) else f"{ended} of {len(trial.runs)}"
+        epochs = f"{trial.epochs_made} (stopped)" if trial.status == STOPPED else str(trial.epochs_made)
+        costs = [f"{cost:,.1f}" if name == "seconds" else f"{cost:,}" for name, cost in trial.cost.items()]
+        rows.append([str(rank), *_values(findings, trial), score, runs, epochs, *costs, findings.verdict(trial)])
+    return rows
+
+
+def _values(findings: Findings, trial: TrialResult) -> list[str]:
+    return [value_text(dimension, trial.values) for dimension in findings.space.searched]
+
+
+def leaderboard_csv(findings: Findings) -> str:
+    """Write all trials that have a score as CSV, for programs.
+
+    Scores and spreads stand as the search saw them, an accuracy from 0 to 1; each dimension has a column, empty where
+    it does not apply.
+    """
+    names = [dimension.name for dimension in findings.space.all_dimensions]
+    text = io.StringIO()
+    file = csv.writer(text, lineterminator="\n")
+    head = ["rank", "trial", "status", *names, findings.measure.name, "spread", "runs", "epochs"]
+    file.writerow([*head, "parameters", "multiply_adds", "seconds", "within_noise_of_best"])
+    for rank, trial in enumerate(findings.ranked, start=1):
+        values = [trial.values.get(name, "") for name in names]
+        score = [f"{trial.score:.8g}", "" if trial.spread is None else f"{trial.spread:.8g}"]
+        costs = [f"{cost:.10g}" for cost in trial.cost.values()]
+        made = [len(trial.scores), trial.epochs_made, *costs, findings.verdict(trial)]
+        file.writerow([rank, trial.id, trial.status, *values, *score, *made])
+    return text.getvalue()
+
+
+def leaderboard_text(results: StudyResults) -> str:
+    """Write the best five trials as a table for the terminal; one sentence where no trial has a score."""
+    findings = Findings(results)
+    if not findings.ranked:
+        return f"None of {len(results.trials)} trials has a score."
+    rows = leaderboard_rows(findings, IN_TERMINAL)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    rest = len(findings.ranked) - IN_TERMINAL
+    return "\n".join([*lines, f"... and {rest} more"] if rest > 0 else lines)
 
 
 def finals_rows(findings: Findings) -> Rows:
     """Write what the best trials reached on the test set; no rows where none was tested."""
-    found = findings.finals_by_rank()
+    found, measure = findings.finals_by_rank(), findings.measure
     if not found:
         return []
     finals = [final for _, _, final in found]
-    measure, dimensions = findings.measure, findings.results.study.parsed_space.searched
-    others, noise_of_finals = _other_figures(finals, measure.name), noise(finals)
-    head = ["validation rank", *(dimension.name for dimension in dimensions), f"validation {measure.title}"]
-    head += [f"test {Measure(name).title}" for name in (measure.name, *others)]
+    noise_of_finals = noise(finals)
+    (other,) = (Measure(name) for name in OBJECTIVES if name != measure.name)
+    head = ["validation rank", *(dimension.name for dimension in findings.space.searched)]
+    head += [f"validation {measure.title}", f"test {measure.title}", f"test {other.title}"]
     rows = [[*head, "runs", "test within noise of the first"]]
     for rank, trial, final in found:
         validated = measure.with_spread(trial.score, trial.spread) if trial else NONE
+        others = [outcome.results[other.name] for outcome in final.outcomes]
+        tested = [measure.with_spread(final.score, final.spread)]
+        tested += [other.with_spread(float(np.mean(others)), deviation(others)), str(len(final.scores))]
         same = NONE if final is finals[0] else VERDICTS[within_noise(final, finals[0], noise_of_finals)]
-        rows.append(
-            [str(rank) if trial else NONE, *(value_text(dimension, final.values) for dimension in dimensions)]
-            + [validated, measure.with_spread(final.score, final.spread)]
-            + [_figure(final, name) for name in others]
-            + [str(len(final.scores)), same]
-        )
+        rows.append([str(rank) if trial else NONE, *_values(findings, final), validated, *tested, same])
     return rows
-
-
-def _other_figures(finals: list[TrialResult], objective: str) -> list[str]:
-    """Name the test results beside the objective that all runs have."""
-    runs = [outcome.results or {} for final in finals for outcome in final.outcomes]
-    return [name for name in ("accuracy", "loss") if name != objective and all(name in results for results in runs)]
-
-
-def _figure(final: TrialResult, name: str) -> str:
-    values = [outcome.results[name] for outcome in final.outcomes]
-    return Measure(name).with_spread(float(np.mean(values)), deviation(values))
 
 
 def pair_rows(findings: Findings) -> Rows:
@@ -82,40 +123,35 @@ def level_rows(findings: Findings) -> Rows:
 
 def lost_rows(findings: Findings) -> Rows:
     """List what failed or was stopped, and why; no rows where nothing was."""
-    parts = (("", findings.results.trials), ("final ", findings.results.finals))
-    space = findings.results.study.parsed_space
-    rows = [
-        [part + trial.id, point_text(space, trial), trial.status, _progress(trial), reason_of(trial)]
-        for part, trials in parts
-        for trial in trials
-        if trial.status in (FAILED, KILLED, STOPPED)
-    ]
-    return [["trial", "point", "ended", "epochs", "reason"], *rows] if rows else []
-
-
-def _progress(trial: TrialResult) -> str:
-    return f"{trial.epochs_made} of {trial.epochs}"
+    rows = [["trial", "point", "ended", "epochs", "reason"]]
+    for part, trials in (("", findings.results.trials), ("final ", findings.results.finals)):
+        for trial in trials:
+            if trial.status in (FAILED, KILLED, STOPPED):
+                epochs = f"{trial.epochs_made} of {trial.epochs}"
+                facts = [point_text(findings.space, trial), trial.status, epochs, reason_of(trial)]
+                rows.append([part + trial.id, *facts])
+    return rows if len(rows) > 1 else []
 
 
 def method_rows(findings: Findings) -> Rows:
     """Say how the study was made."""
-    results, study = findings.results, findings.results.study
+    study = findings.study
     limits = [
         f"{study.trials} trials at most" if study.trials else "",
         f"{study.total_epochs} epochs in all" if study.total_epochs else "",
         f"{study.hours:g} hours" if study.hours else "",
     ]
-    better = "higher" if study.direction == "max" else "lower"
-    facts = {
-        "trials": f"{len(results.trials)}, by {study.tuner} search",
-        "objective": f"{study.objective} on the validation split, the {better} the better",
-        "budget": listing(list(filter(None, limits))) or "all points of the grid",
-        "repeats": f"{count_text(study.repeats, 'run')} of each trial, each with a seed of its own",
-        "validation split": f"{100 * study.validation:g} % of the training set, drawn by class",
-        "finalists": str(study.finalists),
-        "early stopping": "none" if study.stop == "none" else f"{study.stop}, not before epoch {study.grace}",
-        "seed": str(study.seed),
-        "data set": common_field(findings, "dataset"),
-        "network": common_field(findings, "network"),
-    }
-    return [["", ""], *([name, fact] for name, fact in facts.items())]
+    better = "higher" if study.sign > 0 else "lower"
+    return [
+        ["", ""],
+        ["trials", f"{len(findings.results.trials)}, by {study.tuner} search"],
+        ["objective", f"{study.objective} on the validation split, the {better} the better"],
+        ["budget", listing(list(filter(None, limits))) or "all points of the grid"],
+        ["repeats", f"{count_text(study.repeats, 'run')} of each trial, each with a seed of its own"],
+        ["validation split", f"{100 * study.validation:g} % of the training set, drawn by class"],
+        ["finalists", str(study.finalists)],
+        ["early stopping", "none" if study.stop == "none" else f"{study.stop}, not before epoch {study.grace}"],
+        ["seed", str(study.seed)],
+        ["data set", common_field(findings, "dataset")],
+        ["network", common_field(findings, "network")],
+    ]

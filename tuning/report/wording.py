@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tuning.results import TrialResult
@@ -13,30 +12,17 @@ NONE = "–"  # noqa: RUF001 - what stands in a cell without a value
 VERDICTS = {None: "unknown", True: "yes", False: "no"}  # whether something is within noise
 
 
-@dataclass(frozen=True)
 class Measure:
     """The objective as it is written: accuracy in percent, loss as it is."""
 
-    name: str
-
-    @property
-    def factor(self) -> int:
-        """The factor from a score to the number that is shown."""
-        return 100 if self.name == "accuracy" else 1
-
-    @property
-    def unit(self) -> str:
-        """What stands behind a number."""
-        return " %" if self.name == "accuracy" else ""
-
-    @property
-    def title(self) -> str:
-        """The name with its unit, for the head of a column or an axis."""
-        return f"{self.name}, %" if self.name == "accuracy" else self.name
+    def __init__(self, name: str):
+        self.name = name
+        self.factor, self.digits, self.unit = (100, 2, " %") if name == "accuracy" else (1, 4, "")
+        self.title = f"{name}, %" if name == "accuracy" else name  # the head of a column or an axis
 
     def number(self, value: float | None) -> str:
         """Write a score without its unit."""
-        return NONE if value is None else f"{self.factor * value:.{2 if self.factor == 100 else 4}f}"
+        return NONE if value is None else f"{self.factor * value:.{self.digits}f}"
 
     def with_spread(self, value: float | None, spread: float | None) -> str:
         """Write a score and, where there is one, its spread, without the unit."""
@@ -66,4 +52,4 @@ def count_text(count: int, one: str, several: str | None = None) -> str:
 
 def listing(items: list[str]) -> str:
     """Join words, as in "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1] if items else ""]))
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))

@@ -1,17 +1,29 @@
-"""What a study leaves for people: a page in Markdown and HTML, its pictures, and the leaderboard."""
+"""What a study leaves for people: a page in Markdown and HTML, which templates write, its pictures, the leaderboard."""
 
 from __future__ import annotations
 
+import base64
+import functools
+import re
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from keras_resnet.files import write_atomically
-from tuning.report.cost import draw_cost
-from tuning.report.findings import Findings, find
-from tuning.report.leaderboard import leaderboard_csv
-from tuning.report.page import to_html, write_markdown
+from tuning.report import sentences, tables
+from tuning.report.findings import Findings
 from tuning.report.parallel_coordinates import draw_parallel
-from tuning.report.pictures import draw_curves, draw_effects, draw_pair, to_png
+from tuning.report.pictures import draw_cost, draw_curves, draw_effects, draw_pair, to_png
+from tuning.report.wording import count_text
 from tuning.results import read_results, write_text
+
+NUMBER = re.compile(r"[-−≤≥<\d.,e± %–()]+|unknown")  # noqa: RUF001 - what stands in a column of numbers
 
 
 def write_report(folder: Path) -> None:
@@ -24,15 +36,15 @@ def write_report(folder: Path) -> None:
         ValueError: the folder does not hold a study.
         OSError: there is no space, or no permission.
     """
-    findings = find(read_results(folder))
+    findings = Findings(read_results(folder))
     pictures = _draw(findings)
     (folder / "pictures").mkdir(exist_ok=True)
     for name, data in pictures.items():
         write_atomically(folder / "pictures" / f"{name}.png", lambda part, data=data: part.write_bytes(data))
-    page = write_markdown(findings, pictures)
+    page = tidy(templates().get_template("report.md.j2").render(findings=findings, pictures=pictures))
     write_text(folder / "report.md", page)
     write_text(folder / "report.html", to_html(page, pictures))
-    write_text(folder / "leaderboard.csv", leaderboard_csv(findings))
+    write_text(folder / "leaderboard.csv", tables.leaderboard_csv(findings))
 
 
 def _draw(findings: Findings) -> dict[str, bytes]:
@@ -46,3 +58,53 @@ def _draw(findings: Findings) -> dict[str, bytes]:
         "cost": findings.comparable and draw_cost(results, findings.comparable),
     }
     return {name: to_png(figure) for name, figure in figures.items() if figure}
+
+
+def tidy(page: str) -> str:
+    """Leave one blank line where a template leaves several."""
+    return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
+
+
+def to_html(page: str, pictures: Mapping[str, bytes]) -> str:
+    """Turn a page in Markdown, whose first line is its title, into HTML that needs no other file."""
+    reader = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}).enable("table")
+    title = "".join(part.content for part in reader.parseInline(page.splitlines()[0].lstrip("# "))[0].children)
+    body = reader.render(page)
+    for name, data in pictures.items():
+        source = f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
+        body = body.replace(f'src="pictures/{name}.png"', f'src="{source}"')
+    plain = jinja2.Environment(loader=templates().loader, autoescape=True)
+    return plain.get_template("report.html.j2").render(title=title, body=body)
+
+
+@functools.cache
+def templates() -> jinja2.Environment:
+    """Make what fills templates in Markdown; whatever it is given is escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("tuning.report"),
+        autoescape=True,  # tells what macros return from text
+        finalize=lambda value: value if isinstance(value, Markup) else Markup(escape_markdown(str(value))),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"count": count_text, "quote": shlex.quote, "yaml": to_yaml}
+    made.globals |= {"sentences": sentences, "tables": tables}
+    made.filters["numeric"] = are_numbers
+    return made
+
+
+def are_numbers(rows: list[list[str]]) -> list[bool]:
+    """Tell of each column of a table whether all that stands below its name is a number."""
+    return [all(map(NUMBER.fullmatch, column)) for column in zip(*rows[1:])]
+
+
+def to_yaml(space: Mapping[str, Any]) -> str:
+    """Write a search space as it stands in a study's file."""
+    return yaml.safe_dump(dict(space), sort_keys=False, default_flow_style=None).rstrip()
+
+
+def escape_markdown(text: str) -> str:
+    """Keep text from being read as Markdown, in one line; an underscore within a word means nothing there."""
+    text = re.sub(r"([\\`*\[\]<&|~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)

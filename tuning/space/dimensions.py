@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 Values = Mapping[str, Any]
 Ancestors = tuple[tuple[str, str], ...]  # the choices, with the label of the option, under which a parameter applies
@@ -27,8 +28,9 @@ class Option:
 
 
 @dataclass(frozen=True)
-class _Named:
+class _Dimension:
     name: str
+    ancestors: Ancestors
 
     @property
     def short_name(self) -> str:
@@ -37,7 +39,7 @@ class _Named:
 
 
 @dataclass(frozen=True)
-class Choice(_Named):
+class Choice(_Dimension):
     """A field, or a parameter, that is one of several options."""
 
     options: tuple[Option, ...]
@@ -57,15 +59,22 @@ class Choice(_Named):
             for point in _product(option.parameters, coarse):
                 yield {self.name: option.label, **point}
 
+    def field(self, values: Values) -> Any:
+        """Turn its value at a point, with those of its parameters, into that of a field."""
+        option = self.option(values[self.name])
+        searched = {parameter.short_name: parameter.field(values) for parameter in option.parameters}
+        return {"name": option.value, **option.fixed, **searched} if option.fixed or searched else option.value
+
 
 @dataclass(frozen=True)
-class Range(_Named):
+class Range(_Dimension):
     """A field, or a parameter, that is any number from `low` to `high`; two whole numbers make a range of such."""
 
     low: float
     high: float
     scale: str  # "linear" or "log"
     count: int | None  # the number of points of a grid
+    options: ClassVar[tuple[Option, ...]] = ()
 
     @property
     def extremes(self) -> list[Any]:
@@ -90,6 +99,10 @@ class Range(_Named):
             value = back(low + share * (high - low))
             yield {self.name: round(value) if self.is_whole else float(f"{value:.6g}")}
 
+    def field(self, values: Values) -> Any:
+        """Give its value at a point."""
+        return values[self.name]
+
 
 Dimension = Choice | Range
 
@@ -109,7 +122,7 @@ class Space:
             if isinstance(dimension, Range) or len(dimension.options) > 1 or dimension.options[0].parameters
         ]
 
-    @property
+    @cached_property
     def all_dimensions(self) -> list[Dimension]:
         """All dimensions, each before the parameters of its options."""
         return list(_all(self.dimensions))
@@ -118,44 +131,23 @@ class Space:
         """Give every point of the grid, with the values that apply only; `coarse` takes the middle of each range."""
         return _product(self.dimensions, coarse)
 
-    def walk(self, values: Values) -> Iterator[tuple[Dimension, Any, Ancestors]]:
-        """Go through the dimensions that apply at a point, with its value and where alone they apply."""
-        return _walk(self.dimensions, values, ())
-
     def active(self, values: Values) -> dict[str, Any]:
         """Pick the values that apply, in the order of the space: not those of parameters of other options."""
-        return {dimension.name: value for dimension, value, _ in self.walk(values)}
+        applying = [part.name for part in self.all_dimensions if dict(part.ancestors).items() <= values.items()]
+        return {name: values[name] for name in applying}
 
     def fields(self, values: Values) -> dict[str, Any]:
         """Turn a point into fields of a run; values of other things are passed over."""
-        return {dimension.name: _value(dimension, values) for dimension in self.dimensions}
+        return {dimension.name: dimension.field(values) for dimension in self.dimensions}
 
 
-def _product(dimensions: tuple[Dimension, ...], coarse: bool) -> Iterator[dict[str, Any]]:
+def _product(dimensions: Iterable[Dimension], coarse: bool) -> Iterator[dict[str, Any]]:
     for parts in itertools.product(*(list(dimension.points(coarse)) for dimension in dimensions)):
         yield {name: value for part in parts for name, value in part.items()}
 
 
-def _all(dimensions: tuple[Dimension, ...]) -> Iterator[Dimension]:
+def _all(dimensions: Iterable[Dimension]) -> Iterator[Dimension]:
     for dimension in dimensions:
         yield dimension
-        for option in dimension.options if isinstance(dimension, Choice) else ():
+        for option in dimension.options:
             yield from _all(option.parameters)
-
-
-def _walk(
-    dimensions: tuple[Dimension, ...], values: Values, ancestors: Ancestors
-) -> Iterator[tuple[Dimension, Any, Ancestors]]:
-    for dimension in dimensions:
-        value = values[dimension.name]
-        yield dimension, value, ancestors
-        if isinstance(dimension, Choice):
-            yield from _walk(dimension.option(value).parameters, values, (*ancestors, (dimension.name, value)))
-
-
-def _value(dimension: Dimension, values: Values) -> Any:
-    if isinstance(dimension, Range):
-        return values[dimension.name]
-    option = dimension.option(values[dimension.name])
-    searched = {parameter.short_name: _value(parameter, values) for parameter in option.parameters}
-    return {"name": option.value, **option.fixed, **searched} if option.fixed or searched else option.value

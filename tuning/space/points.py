@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tuning.space.dimensions import Choice, Dimension, Space
+from tuning.space.dimensions import Range, Space
 from tuning.space.reading import signature
 
 # A space of at most as many points is listed, so that each is tried once and no draw is wasted.
@@ -15,13 +15,9 @@ LISTED = 10_000
 
 def is_listable(space: Space) -> bool:
     """Tell whether a space has no range in it and not too many points."""
-    return math.prod(map(_count, space.dimensions)) <= LISTED
-
-
-def _count(dimension: Dimension) -> float:
-    if not isinstance(dimension, Choice):
-        return math.inf
-    return sum(math.prod(map(_count, option.parameters)) for option in dimension.options)
+    if any(isinstance(dimension, Range) for dimension in space.all_dimensions):
+        return False
+    return sum(1 for _ in itertools.islice(space.points(), LISTED + 1)) <= LISTED
 
 
 def possible_points(

@@ -30,7 +30,7 @@ from training.config import FIELDS, SHORT, former
 from training.config.fields import CHOICES, choice_of, flatten, name_of
 from training.config.groups import REGISTRIES
 from training.config.text import write_inline
-from tuning.space.dimensions import Choice, Dimension, Option, Range, Space
+from tuning.space.dimensions import Ancestors, Choice, Dimension, Option, Range, Space
 
 # What the study itself decides, or what makes no network better.
 RESERVED = (
@@ -60,18 +60,7 @@ def searched_paths(space: Mapping[str, Any]) -> set[str]:
 
 
 def read_space(space: Mapping[str, Any]) -> Space:
-    """Read a search space, and check all that can be said without making a network.
-
-    Args:
-        space: mapping of fields of `RunConfig` to what they may be; see the head of this module.
-
-    Returns:
-        Space.
-
-    Raises:
-        ValueError: it is empty, a field or parameter is unknown or not to be searched, or stands in two places, a value
-            of a parameter is not allowed, a range is upside down, an option stands twice.
-    """
+    """Read a search space, see the head of this module; refuse what can be told to be none without making a network."""
     if not isinstance(space, Mapping) or not space:
         raise ValueError("The search space is empty: name at least one field, as in {activation: [relu, gelu]}.")
     for field in space:
@@ -138,50 +127,38 @@ def default_space(fields: list[str]) -> dict[str, Any]:
 
 def signature(fields: Mapping[str, Any]) -> str:
     """Give the text that tells two points apart; numbers count to six digits."""
-    return json.dumps(_rounded(fields), sort_keys=True, default=str)
+    rounded = json.loads(json.dumps(fields, default=str), parse_float=lambda number: f"{float(number):.6g}")
+    return json.dumps(rounded, sort_keys=True)
 
 
-def _rounded(item: Any) -> Any:
-    if isinstance(item, Mapping):
-        return {key: _rounded(value) for key, value in item.items()}
-    return f"{item:.6g}" if isinstance(item, float) else item
-
-
-def _dimension(name: str, description: Any) -> Dimension:
+def _dimension(name: str, description: Any, ancestors: Ancestors = ()) -> Dimension:
     if isinstance(description, Mapping) and {"low", "high"} & set(description):
-        return _range(name, description)
+        return _range(name, description, ancestors)
     options = description if isinstance(description, list) else [description]
     if not options:
         raise ValueError(f"{name} has no options; give some, as in {name}: [a, b], or leave it out.")
-    names = [option.get("name") if isinstance(option, Mapping) else option for option in options]
-    made = tuple(_option(name, option, names.count(own) > 1) for option, own in zip(options, names))
+    named = [option if isinstance(option, Mapping) and "name" in option else {"name": option} for option in options]
+    values = [option["name"] for option in named]
+    made = tuple(_option(name, option, values.count(option["name"]) > 1, ancestors) for option in named)
     labels = [option.label for option in made]
     if len(set(labels)) < len(labels):
         raise ValueError(f"{name} has an option twice: {', '.join(labels)}.")
-    return Choice(name, made)
+    return Choice(name, ancestors, made)
 
 
-def _option(name: str, option: Any, is_ambiguous: bool) -> Option:
-    if not isinstance(option, Mapping) or "name" not in option:
-        return Option(_label(option), option, {}, ())
-    parameters = dict(option)
-    value = parameters.pop("name")
-    searched = {key: v for key, v in parameters.items() if isinstance(v, (list, Mapping))}
-    fixed = {key: v for key, v in parameters.items() if key not in searched}
-    label = _label(value)
+def _option(choice: str, description: Mapping[str, Any], is_ambiguous: bool, ancestors: Ancestors) -> Option:
+    value, parameters = description["name"], {key: v for key, v in description.items() if key != "name"}
+    fixed = {key: v for key, v in parameters.items() if not isinstance(v, (list, Mapping))}
+    write = write_inline if isinstance(value, (list, Mapping)) else json.dumps
+    label = value if isinstance(value, str) else write(value)
     if is_ambiguous and fixed:
         label += "(" + ", ".join(f"{key}={v}" for key, v in fixed.items()) + ")"
-    dimensions = tuple(_dimension(f"{name}/{label}/{key}", v) for key, v in searched.items())
-    return Option(label, value, fixed, dimensions)
+    under = (*ancestors, (choice, label))
+    searched = [_dimension(f"{choice}/{label}/{key}", v, under) for key, v in parameters.items() if key not in fixed]
+    return Option(label, value, fixed, tuple(searched))
 
 
-def _label(value: Any) -> str:
-    if isinstance(value, (list, Mapping)):
-        return write_inline(value)
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _range(name: str, description: Mapping[str, Any]) -> Range:
+def _range(name: str, description: Mapping[str, Any], ancestors: Ancestors) -> Range:
     parts = {"low": None, "high": None, "scale": "linear", "points": None}
     for key in description:
         if key not in parts:
@@ -198,4 +175,4 @@ def _range(name: str, description: Mapping[str, Any]) -> Range:
         raise ValueError(f"{name}: a logarithmic scale needs a low above 0; received {low}.")
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 2):
         raise ValueError(f"{name}: points must be a whole number of at least 2; received {count!r}.")
-    return Range(name, low, high, scale, count)
+    return Range(name, ancestors, low, high, scale=scale, count=count)

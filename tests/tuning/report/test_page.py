@@ -5,7 +5,7 @@ import html.parser
 
 import pytest
 
-from tuning.report.page import templates, tidy, to_html
+from tuning.report.writing import templates, tidy, to_html
 
 NASTY = "a|b <script>alert(1)</script> & *c* _d_ [e](f)\n`g`"
 PAGE = """{% from "blocks.md.j2" import picture, table %}

@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 from tests.tuning.helpers import fill, write_study, write_trial
-from tuning.report.cost import draw_cost, pareto_front
 from tuning.report.effects import Effect, Level
-from tuning.report.findings import find
+from tuning.report.findings import Findings
 from tuning.report.parallel_coordinates import draw_parallel, make_axes
-from tuning.report.pictures import draw_curves, draw_effects, draw_pair, mean_curve, score_ends, to_png
+from tuning.report.pictures import (
+    draw_cost,
+    draw_curves,
+    draw_effects,
+    draw_pair,
+    mean_curve,
+    pareto_front,
+    score_ends,
+    to_png,
+)
 from tuning.report.statistics import Cell, PairTable
 from tuning.report.wording import Measure
 from tuning.results import read_results
@@ -146,7 +154,7 @@ def test_every_study_can_be_drawn(tmp_path, objective, space, count):
     else:
         points = [{"activation": label} for label in space["activation"]]
     scores = iter(generator.uniform(0.2, 0.9, count))
-    found = find(fill(tmp_path, study, points, lambda _: next(scores), noise=0.01))
+    found = Findings(fill(tmp_path, study, points, lambda _: next(scores), noise=0.01))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figures = [draw_curves(found.results, found.ranked), draw_parallel(found.results, found.comparable)]

@@ -11,9 +11,9 @@ import pytest
 
 from tests.tuning.helpers import fill, write_study, write_trial
 from tests.tuning.report.test_page import Reader
-from tuning.report.findings import find
-from tuning.report.leaderboard import leaderboard_text
+from tuning.report.findings import Findings
 from tuning.report.sentences import headline
+from tuning.report.tables import leaderboard_text
 from tuning.report.writing import write_report
 from tuning.results import read_results
 from tuning.search import check_folder
@@ -75,7 +75,7 @@ def table_after(page: str, heading: str, number: int = 0) -> list[dict[str, str]
 
 
 def test_headline_names_the_true_best(folder):
-    best = find(read_results(folder)).best
+    best = Findings(read_results(folder)).best
     assert (best.values["activation"], best.values["shortcut"]) == ("gelu", "B")
     # The other one with these two differs by its placement alone, which is worth nothing.
     other = {"original": "bn_after_addition", "bn_after_addition": "original"}[best.values["placement"]]
@@ -135,7 +135,7 @@ def test_losses_are_listed_with_their_reasons(folder):
 
 def test_finals_stand_beside_their_validation(folder):
     first, second = table_after(read(folder), "Test results")
-    best = find(read_results(folder)).best
+    best = Findings(read_results(folder)).best
     validated = f"{100 * best.score:.2f} ± {100 * best.spread:.2f}"
     assert (first["validation rank"], first["validation accuracy, %"]) == ("1", validated)
     assert (first["test accuracy, %"], second["test accuracy, %"]) == ("86.20 ± 0.14", "85.20 ± 0.14")
@@ -146,7 +146,7 @@ def test_finals_stand_beside_their_validation(folder):
 
 def test_noise_is_stated(folder):
     results = read_results(folder)
-    found = find(results)
+    found = Findings(results)
     compared = sorted(found.compared.trials, key=lambda trial: trial.score)
     assert len(compared) == 24
     better = compared[12:]
@@ -173,7 +173,7 @@ def test_page_csv_and_html_agree(folder):
         assert int(shown["parameters"].replace(",", "")) == int(row["parameters"]) == 270_000
         assert (shown["runs"], shown["seconds"]) == (row["runs"], "11.0")
         assert all(shown[name] in cells for name in shown)
-    assert headline(find(read_results(folder))) in [text for tag, text in reader.cells if tag == "strong"]
+    assert headline(Findings(read_results(folder))) in [text for tag, text in reader.cells if tag == "strong"]
     assert rows[-1]["status"] == "stopped" and rows[-1]["within_noise_of_best"] == "–"  # noqa: RUF001
 
 
@@ -226,7 +226,7 @@ def test_an_unfinished_study_says_so(tmp_path):
     )
     assert "No finalist has been tested." in page
     assert "(left out: 1 not finished)" in page
-    assert "on the test set." not in headline(find(read_results(tmp_path)))
+    assert "on the test set." not in headline(Findings(read_results(tmp_path)))
     rows = list(csv.DictReader(read(tmp_path, "leaderboard.csv").splitlines()))
     assert len(rows) == len(POINTS) and "running" not in {row["status"] for row in rows}
 

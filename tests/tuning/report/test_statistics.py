@@ -70,7 +70,7 @@ def test_pair_table_pools_runs_and_puts_the_best_first():
         make_trial({"activation": "relu", "shortcut": "B"}, 0.7),
         make_trial({"activation": "gelu", "shortcut": "A"}, 0.95),
     )
-    table = pair_table(parse_space(PAIR), trials, "max")
+    table = pair_table(parse_space(PAIR), trials, 1)
     assert (table.rows, table.columns) == ("activation", "shortcut")
     assert (table.row_levels, table.column_levels) == (("gelu", "relu"), ("A", "B"))
     assert table.cells == {
@@ -78,7 +78,7 @@ def test_pair_table_pools_runs_and_puts_the_best_first():
         ("relu", "B"): Cell(0.7, None, 1),
         ("gelu", "A"): Cell(0.95, None, 1),
     }
-    assert pair_table(parse_space(PAIR), trials, "min").row_levels == ("relu", "gelu")
+    assert pair_table(parse_space(PAIR), trials, -1).row_levels == ("relu", "gelu")
 
 
 def test_pair_table_takes_the_choices_with_the_most_levels():
@@ -90,9 +90,9 @@ def test_pair_table_takes_the_choices_with_the_most_levels():
     space = parse_space(levels)
     labels = itertools.product(levels["placement"], ("32", "64", "128"), levels["activation"])
     trials = tuple(make_trial(dict(zip(levels, row)), 0.5) for row in labels)
-    table = pair_table(space, trials, "max")
+    table = pair_table(space, trials, 1)
     assert (table.rows, table.columns) == ("batch_size", "placement")
     first = {"placement": "original", "activation": "relu"}
     alike = tuple(trial for trial in trials if first.items() <= trial.values.items())
     assert alike
-    assert pair_table(space, alike, "max") is None
+    assert pair_table(space, alike, 1) is None

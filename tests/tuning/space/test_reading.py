@@ -45,16 +45,15 @@ def test_point_becomes_fields_of_a_run():
     assert "tuner/epochs" not in space.active(values) and len(space.active(values)) == 6
 
 
-def test_walk_gives_what_applies():
+def test_parameters_know_where_alone_they_apply():
     space = parse_space({"activation": ["relu", {"name": "trainable_swish", "beta": {"low": 0.5, "high": 2}}]})
     swish = {"activation": "trainable_swish", "activation/trainable_swish/beta": 0.7}
-    places = [(dimension.name, value, under) for dimension, value, under in space.walk(swish)]
-    assert places == [
-        ("activation", "trainable_swish", ()),
-        ("activation/trainable_swish/beta", 0.7, (("activation", "trainable_swish"),)),
+    assert [(dimension.name, dimension.ancestors) for dimension in space.all_dimensions] == [
+        ("activation", ()),
+        ("activation/trainable_swish/beta", (("activation", "trainable_swish"),)),
     ]
-    assert [value for _, value, _ in space.walk({**swish, "activation": "relu"})] == ["relu"]
-    assert [dimension.name for dimension in space.all_dimensions] == ["activation", "activation/trainable_swish/beta"]
+    assert list(space.active(swish).items()) == list(swish.items())
+    assert space.active({**swish, "activation": "relu"}) == {"activation": "relu"}
 
 
 @pytest.mark.parametrize(
