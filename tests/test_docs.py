@@ -26,7 +26,7 @@ from tests.keras_resnet import torch_networks, torch_writer
 from tests.shared import ROOT
 from tests.training.helpers import write_image
 from training.config import make_config, recipe_names
-from tuning.space.points import possible_points
+from tuning.space.dimensions import possible_points
 from tuning.study import make_study
 
 README = ROOT / "README.md"

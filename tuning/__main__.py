@@ -21,12 +21,10 @@ from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import flatten, lay_over
 from training.config.files import read_mapping
 from training.options import read_options
-from tuning.space.reading import RESERVED, default_space
+from tuning.space.reading import DECIDED, default_space
 from tuning.study import Settings, Study, fields_of, make_study, without_searched
 
 PROGRAM = called("tuning")
-# Fields that cannot be searched, and are those of all trials.
-KEPT = ("data.data_dir", "data.download", "data.train_split", "hardware.devices")
 DEFAULT_SEARCH = "activation,shortcut,placement,optimizer"
 
 DESCRIPTION = f"""Search which choices learn best, and leave a study folder that explains itself.
@@ -87,9 +85,11 @@ def run_search(arguments: list[str]) -> None:
     config = option(arguments, "--config")
     described = read_mapping(Path(config)) if config else {}
     recipe = option(arguments, "--recipe") or described.pop("recipe", None) or (None if config else DEFAULT_RECIPE)
-    base, origin = starting_fields(described, recipe), config or f"recipe {recipe!r}"
+    # The fields that the options lie over: those of the recipe and of the study file.
+    own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
+    base = lay_over(lay_over(load_recipe(recipe) if recipe else {}, fields_of(described)), own)
     settings = Settings(**{name: described[name] for name in Settings.model_fields if name in described})
-    shown = make_config({}, origin, base)
+    shown = make_config({}, config or f"recipe {recipe!r}", base)
     own = SearchOptions(settings, recipe or "study", Path(config) if config else None)
     options, changes = read_options(own, arguments, shown, PROGRAM, DESCRIPTION)
     study = study_of(options, described, make_config(changes, base=base))
@@ -112,16 +112,8 @@ def how_to_go_on(folder: Path) -> str:
     """Say what is left of a study that is stopped, and how to go on with it; nothing where it has not begun."""
     if not (folder / "study.yaml").is_file():
         return ""
-    study_file, study_dir = (shlex.quote(str(path)) for path in (folder / "study.yaml", folder))
-    again = f"{PROGRAM} --config {study_file} --study-dir {study_dir}"
-    return f"\nStopped. {folder} holds all trials that have ended. Go on with: {again}\n"
-
-
-def starting_fields(described: Mapping[str, Any], recipe: str | None) -> dict[str, Any]:
-    """Give the fields, by path, that the options lie over: those of the recipe and of the study file."""
-    given = fields_of(described)
-    own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
-    return lay_over(lay_over(load_recipe(recipe) if recipe else {}, given), own)
+    again = shlex.join(["--config", str(folder / "study.yaml"), "--study-dir", str(folder)])
+    return f"\nStopped. {folder} holds all trials that have ended. Go on with: {PROGRAM} {again}\n"
 
 
 def study_of(options: SearchOptions, described: Mapping[str, Any], config: RunConfig) -> Study:
@@ -133,7 +125,7 @@ def study_of(options: SearchOptions, described: Mapping[str, Any], config: RunCo
     fields = {
         path: value
         for path, value in without_searched(flatten(config.model_dump(mode="json")), space).items()
-        if (path not in RESERVED or path in KEPT) and value is not None
+        if path not in DECIDED and value is not None
     }
     own = {"seed": config.seed, "validation": config.data.validation, "fields": fields, "space": space}
     return make_study({**described, **options.settings.model_dump(), **own}, str(options.config or "options"))
@@ -161,10 +153,9 @@ def work(arguments: list[str]) -> None:
     study = read_study(options.study)
     processes()
     start_keras()
-    from tuning.engine.workers import planned_epochs
-    from tuning.engine.workers import work as work_for
+    from tuning.engine import workers
 
-    work_for(options.study, planned_epochs(study), options.chief, options.name, Share())
+    workers.work(options.study, workers.planned_epochs(study), options.chief, options.name, Share())
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "work": work}

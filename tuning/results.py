@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ class Outcome:
     reason: str = ""  # why it failed or was stopped
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """One run of a trial or of a finalist; its outcome is None while it runs."""
 
     folder: Path
@@ -107,8 +106,7 @@ def deviation(numbers: list[float]) -> float | None:
     return float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
 
 
-@dataclass(frozen=True)
-class StudyResults:
+class StudyResults(NamedTuple):
     """All trials of a study."""
 
     folder: Path
@@ -142,7 +140,6 @@ def read_trial(folder: Path) -> TrialResult:
 
 def write_trial(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write what a trial is: its values, fields, epochs and seeds."""
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / TRIAL_FILE, json.dumps(facts))
 
 
@@ -154,10 +151,10 @@ def read_outcome(folder: Path) -> Outcome | None:
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
     """Write how the run in a folder ended."""
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / OUTCOME_FILE, json.dumps(vars(outcome)))
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file, whole or not at all, in a folder that is made if needed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
-import queue
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ from tuning.report.tables import leaderboard_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
 from tuning.results import FAULT, FINALS, STOPPED, TRIALS, Outcome, StudyResults, read_results, read_trial, write_text
+from tuning.space.reading import PLACE
 from tuning.study import STUDY_FILE, Study, make_study
 
 LOCAL = "127.0.0.1:0"
-# What of a study, and of its fields, may be another when it goes on: how long it lasts, and where it runs.
-BUDGET = ("trials", "total_epochs", "hours", "finalists")
-PLACE = ("data.data_dir", "data.download", "hardware.devices")
+BUDGET = ("trials", "total_epochs", "hours", "finalists")  # may be another when a study goes on, as PLACE may
 
 
 def run_study(study: Study, folder: Path, workers: int = 1, address: str | None = None) -> StudyResults:
@@ -81,9 +79,9 @@ def check_folder(folder: Path, study: Study) -> None:
 
 def _decisive(study: Study) -> dict[str, Any]:
     """Give the settings that decide what a study finds."""
-    settings = {name: value for name, value in study.model_dump().items() if name not in BUDGET}
-    fields = {path: value for path, value in flatten(settings.pop("fields")).items() if path not in PLACE}
-    return {"space": settings.pop("space"), **settings, "fields": fields}
+    fields = {path: value for path, value in flatten(study.fields).items() if path not in PLACE}
+    settings = study.model_dump(exclude={*BUDGET, "fields", "space"})
+    return {"space": study.space, **settings, "fields": fields}
 
 
 def check_workers(workers: int, address: str | None) -> None:
@@ -103,9 +101,13 @@ def _run_trials(oracle: Proposals, folder: Path, workers: int, address: str | No
     (folder / FAULT_FILE).unlink(missing_ok=True)
     StudyTuner(oracle, study, folder, oracle.planned, Share()).save()  # reads what an earlier call has left
     oracle.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
+    size = f"{len(oracle.listed):,} points" if oracle.listed is not None else "infinite"
+    limits = {"trials": study.trials, "epochs": study.total_epochs, "hours": study.hours}
+    budget = ", ".join(f"{value:g} {name}" for name, value in limits.items() if value) or "all points"
+    plan = f"{', '.join(study.space)} ({size}); {study.tuner}, {budget}, {count_text(study.repeats, 'seed')} each"
     elsewhere = f", serving others at {address}" if address else ""
     done = f"; {len(oracle.end_order)} done before" if oracle.end_order else ""
-    print(f"study {folder}: {plan_text(oracle)}, {count_text(workers, 'worker')} here{elsewhere}{done}", flush=True)
+    print(f"study {folder}: {plan}, {count_text(workers, 'worker')} here{elsewhere}{done}", flush=True)
     serve(oracle, folder, workers, address or LOCAL)
 
 
@@ -119,21 +121,17 @@ def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:
         configs = [study.final_config(trial.fields, repeat) for repeat in range(study.repeats)]
         facts = {"values": trial.values, "fields": trial.fields, "epochs": trial.epochs}
         jobs += prepare(folder / FINALS / trial.id, facts, configs, objective=study.objective)
-    shares: queue.SimpleQueue[Share] = queue.SimpleQueue()
-    for place in range(workers):
-        shares.put(Share.of(place, workers))
+    pending = iter(jobs)  # which the workers share
 
-    def run(job: Job) -> Outcome:
-        share = shares.get()
-        try:
-            return execute(dataclasses.replace(job, share=share))
-        finally:
-            shares.put(share)
+    def run(worker: int) -> list[Outcome]:
+        share = Share.of(worker, workers)
+        return [execute(job._replace(share=share)) for job in pending]
 
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for outcome in list(pool.map(run, jobs)):
-            if outcome.status == FAULT:
-                raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")
+        outcomes = list(itertools.chain.from_iterable(pool.map(run, range(workers))))
+    for outcome in outcomes:
+        if outcome.status == FAULT:
+            raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")
     return read_results(folder)
 
 
@@ -144,21 +142,10 @@ def write_hparams(results: StudyResults) -> None:
 
     for trial in results.ranked():
         place = results.folder / "tensorboard" / trial.id
-        if place.exists():
-            continue
-        with tf.summary.create_file_writer(str(place)).as_default():
-            api.hparams(trial.values, trial_id=trial.id)
-            tf.summary.scalar(results.study.objective, trial.score, step=0)
-
-
-def plan_text(oracle: Proposals) -> str:
-    """Say in a line what is about to be searched."""
-    study = oracle.study
-    size = f"{len(oracle.listed):,} points" if oracle.listed is not None else "infinite"
-    limits = {"trials": study.trials, "epochs": study.total_epochs, "hours": study.hours}
-    budget = ", ".join(f"{value:g} {name}" for name, value in limits.items() if value) or "all points"
-    seeds = count_text(study.repeats, "seed")
-    return f"{', '.join(study.space)} ({size}); {study.tuner}, {budget}, {seeds} each"
+        if not place.exists():
+            with tf.summary.create_file_writer(str(place)).as_default():
+                api.hparams(trial.values, trial_id=trial.id)
+                tf.summary.scalar(results.study.objective, trial.score, step=0)
 
 
 def progress(oracle: Proposals, folder: Path, trial_id: str) -> str:

@@ -19,8 +19,7 @@ from training.config.groups import REGISTRIES
 from tuning.space.dimensions import Space
 from tuning.space.reading import parse_space, read_space, searched_paths
 
-# What may decide, and the sign with which more of it is better.
-OBJECTIVES = {"accuracy": 1, "loss": -1}
+OBJECTIVES = {"accuracy": 1, "loss": -1}  # with the sign with which more of it is better
 STUDY_FILE = "study.yaml"
 
 
@@ -78,7 +77,7 @@ class Study(Settings):
         which field or value is not allowed.
         """
         own = {"validation": self.validation, "data.validation_seed": self.seed, "test_split": None}
-        length = {} if epochs is None else {"epochs": epochs, "iterations": None}
+        length = {"epochs": epochs} if epochs else {}
         return self.final_config({**fields, **own, **length}, repeat)
 
     def final_config(self, fields: Mapping[str, Any], repeat: int = 0) -> RunConfig:
@@ -98,9 +97,7 @@ class Study(Settings):
 
     def to_yaml(self) -> str:
         """Write the study as YAML."""
-        settings = self.model_dump(mode="json")
-        what = {name: settings.pop(name) for name in ("fields", "space")}
-        return yaml.safe_dump({**what, **settings}, sort_keys=False)
+        return yaml.safe_dump({"fields": {}, "space": {}, **self.model_dump(mode="json")}, sort_keys=False)
 
 
 def make_study(settings: Mapping[str, Any], origin: str) -> Study:

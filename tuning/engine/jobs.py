@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import multiprocessing
@@ -17,7 +16,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, STOPPED, Outcome, read_outcome, write_outcome
 from tuning.study import OBJECTIVES
@@ -25,13 +24,11 @@ from tuning.study import OBJECTIVES
 if TYPE_CHECKING:
     import keras
 
-# Complete runs from which on their median at an epoch stops others.
-FEWEST_RUNS = 5
+FEWEST_RUNS = 5  # complete runs from which on their median at an epoch stops others
 BELOW_MEDIAN = "worse than the median of the runs before it at the same epoch"
 
 
-@dataclasses.dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """What a worker may use of its machine."""
 
     cores: tuple[int, ...] = ()  # numbers of CPU cores; empty for all
@@ -63,8 +60,7 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(len(tf.config.list_physical_devices("GPU")))]
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One run of a trial or of a finalist; all of it can be pickled."""
 
     config: dict[str, Any]  # fields of RunConfig
@@ -170,9 +166,8 @@ def attempt(job: Job) -> Outcome:
         results=results,
         epochs=len(run.read_metrics()),
         seconds=time.perf_counter() - began,
-        parameters=observer.parameters,
-        multiply_adds=observer.multiply_adds,
         reason=BELOW_MEDIAN if observer.stopped else "",
+        **observer.sizes,
     )
 
 
@@ -188,11 +183,10 @@ def observing(job: Job) -> keras.callbacks.Callback:
     from keras_resnet.analysis import count_multiply_adds, count_parameters
 
     class Observer(keras.callbacks.Callback):
-        parameters, multiply_adds, stopped = 0, 0, False
+        sizes, stopped = {}, False
 
         def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-            self.parameters = count_parameters(self.model)
-            self.multiply_adds = count_multiply_adds(self.model)
+            self.sizes = {"parameters": count_parameters(self.model), "multiply_adds": count_multiply_adds(self.model)}
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
             if job.stop == "median" and epoch + 1 >= job.grace and is_below_median(job, epoch + 1, logs):

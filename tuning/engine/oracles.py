@@ -20,18 +20,14 @@ from keras_tuner.src.engine import conditions
 
 from keras_resnet.files import write_atomically
 from tuning.results import write_text
-from tuning.space.dimensions import Range, Space
-from tuning.space.points import LISTED, is_listable, possible_points
-from tuning.space.reading import signature
+from tuning.space.dimensions import LISTED, Range, Space, possible_points, signature
 from tuning.study import Study
 
 # keras-tuner 1.4.8 prints the value of each condition that it sends to a worker.
 conditions.print = lambda *_: None
 
-# Draws from an infinite space before the search takes it for one without possible points.
-DRAWS = 1000
-# Times that a trial may lose its run or its worker; one whose processes are killed again and again is given up.
-ATTEMPTS = 2
+DRAWS = 1000  # from an infinite space before the search takes it for one without possible points
+ATTEMPTS = 2  # of a trial whose runs or workers are killed, before it is given up
 ORACLE_FOLDER = "oracle"
 
 
@@ -234,24 +230,20 @@ def make_oracle(study: Study, planned: int) -> Proposals:
     A ValueError says that an option fits nothing in the space, or that a grid has more points than the budget.
     """
     oracle, space = ORACLES[study.tuner](study, planned), study.parsed_space
-    if study.tuner == "grid" or is_listable(space):
+    if study.tuner == "grid" or space.is_listable:
         oracle.listed = possible_points(space, space.points(), study.problem)
     else:
         possible_points(space, itertools.islice(space.points(coarse=True), LISTED), study.problem)
-    if study.tuner == "grid":
-        _check_budget(study, len(oracle.listed), planned)
-    return oracle
-
-
-def _check_budget(study: Study, points: int, planned: int) -> None:
+    points = len(oracle.listed or ())
     epochs = points * study.repeats * planned
-    if study.trials is not None and study.trials < points:
+    if study.tuner == "grid" and study.trials is not None and study.trials < points:
         raise ValueError(
             f"The grid has {points} points and the budget is {study.trials} trials, which would cover the first "
             "options only. Give as many trials, a smaller space, or the random tuner."
         )
-    if study.total_epochs is not None and study.total_epochs < epochs:
+    if study.tuner == "grid" and study.total_epochs is not None and study.total_epochs < epochs:
         raise ValueError(
             f"The grid has {points} points, which take {epochs} epochs, and the budget is {study.total_epochs}. "
             "Give as many, a smaller space, or the random tuner."
         )
+    return oracle

@@ -12,10 +12,9 @@ from tuning.engine.oracles import Proposals
 from tuning.engine.workers import FAULT_FILE, work_here
 from tuning.results import KILLED, TRIALS, Outcome, read_trial, write_outcome
 
-# Seconds without a heartbeat after which a worker is taken for lost.
-LEASE = 120.0
-# Workers that end one after another, without a trial ending in between, before the search gives up.
-DEATHS = 6
+LEASE = 120.0  # seconds without a heartbeat after which a worker is taken for lost
+GOODBYE = 30.0  # seconds in which workers are to hear that there are no more trials
+DEATHS = 6  # of workers, without a trial ending in between, at which the search gives up
 
 
 def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
@@ -42,9 +41,9 @@ def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
             for name in oracle.silent(LEASE):
                 release(oracle, folder, name)
             time.sleep(0.1)
-        pool.wait()
+        check_fault(oracle, folder)
     finally:
-        pool.kill()
+        pool.end(GOODBYE if oracle.finished else 0.0)
         server.stop(grace=5).wait()
 
 
@@ -104,14 +103,10 @@ class WorkerPool:
                 raise ValueError(f"Workers end without a trial done; {log} ends: {' '.join(last)}")
             self._start(place)
 
-    def wait(self, seconds: float = 30.0) -> None:
-        """Wait until the workers have heard that there are no more trials."""
+    def end(self, seconds: float) -> None:
+        """Let the workers hear that there are no more trials, then kill them; the runs that they wait for end too."""
         until = time.monotonic() + seconds
         for process in self.processes.values():
             process.join(max(0.0, until - time.monotonic()))
-
-    def kill(self) -> None:
-        """Kill all workers; the runs that they wait for end with them."""
-        for process in self.processes.values():
             process.kill()
             process.join()

@@ -20,10 +20,8 @@ from tuning.engine.oracles import ORACLE_FOLDER, ORACLES
 from tuning.results import FAILED, FAULT, KILLED, TRIALS, write_text, write_trial
 from tuning.study import Study, read_study
 
-# Seconds between the heartbeats of a worker while a trial runs.
-HEARTBEAT = 5.0
-# Where a worker says what fault of the search itself it met.
-FAULT_FILE = "fault.txt"
+HEARTBEAT = 5.0  # seconds between two of a worker while a trial runs
+FAULT_FILE = "fault.txt"  # where a worker says what fault of the search itself it met
 # What tells keras-tuner how a run ended: with an error of its own, which ends the trial; killed, and the trial goes to
 # the next worker that asks; with an error from outside, which ends the search.
 ERRORS = {FAILED: FailedTrialError, KILLED: RuntimeError, FAULT: FatalValueError}
@@ -43,25 +41,21 @@ class StudyTuner(BaseTuner):
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial, *_: Any, **__: Any) -> dict[str, float]:
         """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean."""
-        scores = []
+        study, values, scores = self.study, trial.hyperparameters.values, []
+        space, epochs = study.parsed_space, values.get("tuner/epochs")
+        fields = space.fields(values)
+        configs = [study.config(fields, repeat, epochs) for repeat in range(study.repeats)]
+        facts = {"values": space.active(values), "fields": fields, "epochs": configs[0].epochs or self.planned}
+        common = {"objective": study.objective, "stop": study.stop, "grace": study.grace, "share": self.share}
         with self._heartbeat(trial.trial_id):
-            for job in self._jobs(trial):
+            for job in prepare(self.folder / TRIALS / trial.trial_id, facts, configs, **common):
                 outcome = execute(job)
                 if outcome.status == FAULT:
                     write_text(self.folder / FAULT_FILE, outcome.reason)
                 if outcome.status in ERRORS:
                     raise ERRORS[outcome.status](outcome.reason)
                 scores.append(outcome.score)
-        return {self.study.objective: float(np.mean(scores))}
-
-    def _jobs(self, trial: keras_tuner.engine.trial.Trial) -> list[Job]:
-        study, values = self.study, trial.hyperparameters.values
-        space, epochs = study.parsed_space, values.get("tuner/epochs")
-        fields, folder = space.fields(values), self.folder / TRIALS / trial.trial_id
-        configs = [study.config(fields, repeat, epochs) for repeat in range(study.repeats)]
-        facts = {"values": space.active(values), "fields": fields, "epochs": configs[0].epochs or self.planned}
-        common = {"objective": study.objective, "stop": study.stop, "grace": study.grace, "share": self.share}
-        return prepare(folder, facts, configs, **common)
+        return {study.objective: float(np.mean(scores))}
 
     @contextlib.contextmanager
     def _heartbeat(self, trial_id: str) -> Iterator[None]:

@@ -13,7 +13,7 @@ its best in the middle, which a slope would call no effect.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -26,8 +26,7 @@ MOST_VALUES = 5  # of a range that is a factor by its values
 FEWEST_TRIALS = 2  # of each level of a parameter that exists for one option only; fewer say nothing of it
 
 
-@dataclass(frozen=True)
-class Factor:
+class Factor(NamedTuple):
     """A dimension of the space that took several levels."""
 
     name: str
@@ -42,8 +41,7 @@ class Factor:
         return np.vstack([np.eye(width), -np.ones(width), np.zeros(width)])
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(NamedTuple):
     """What one level of a factor is worth."""
 
     label: str
@@ -59,8 +57,7 @@ class Level:
         return self.plain if self.mean is None else self.mean
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(NamedTuple):
     """What a factor is worth."""
 
     name: str
@@ -104,7 +101,11 @@ def main_effects(space: Space, trials: Sequence[TrialResult], noise: Noise | Non
     if not factors:
         return []
     fit = _Fit(factors, np.array([trial.score for trial in trials]))
-    error = _error(fit, trials, noise)
+    if freedom := len(trials) - fit.rank:
+        error = Noise((fit.squares / freedom) ** 0.5, freedom)
+    else:  # the variance of a mean over seeds; unequal numbers of seeds count by their harmonic mean
+        shrink = float(np.mean([1 / len(trial.scores) for trial in trials]))
+        error = noise and noise._replace(deviation=noise.deviation * shrink**0.5)
     return [_effect(factor, fit, error) for factor in factors]
 
 
@@ -139,16 +140,6 @@ def _range_levels(numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
     return [f"{part.min():.3g} to {part.max():.3g}" for part in parts], own
 
 
-def _error(fit: _Fit, trials: tuple[TrialResult, ...], noise: Noise | None) -> Noise | None:
-    """Give the deviation of a trial's score around the model; None where nothing tells it."""
-    freedom = len(trials) - fit.rank
-    if freedom:
-        return Noise((fit.squares / freedom) ** 0.5, freedom)
-    # The variance of a mean over seeds; unequal numbers of seeds count by their harmonic mean.
-    shrink = float(np.mean([1 / len(trial.scores) for trial in trials]))
-    return noise and Noise(noise.deviation * shrink**0.5, noise.freedom)
-
-
 def _effect(factor: Factor, fit: _Fit, error: Noise | None) -> Effect:
     levels = tuple(_level(factor, label, fit, error) for label in factor.levels)
     rest = _Fit([other for other in fit.factors if other is not factor], fit.scores)
@@ -164,11 +155,9 @@ def _effect(factor: Factor, fit: _Fit, error: Noise | None) -> Effect:
 
 def _level(factor: Factor, label: str, fit: _Fit, error: Noise | None) -> Level:
     has = factor.codes == factor.levels.index(label)
-    level = Level(label, int(has.sum()), float(fit.scores[has].mean()))
-    if (estimate := fit.estimate(factor, label)) is None:
+    mean, inflation = fit.estimate(factor, label) or (None, None)
+    level = Level(label, int(has.sum()), float(fit.scores[has].mean()), mean)
+    if mean is None or error is None:
         return level
-    mean, inflation = estimate
-    if error is None:
-        return replace(level, mean=mean)
     reach = interval(error.freedom) * inflation**0.5 * error.deviation
-    return replace(level, mean=mean, low=mean - reach, high=mean + reach)
+    return level._replace(low=mean - reach, high=mean + reach)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from tuning.report.pictures import score_ends, shorten
 from tuning.report.wording import Measure
 from tuning.results import StudyResults, TrialResult
-from tuning.space.dimensions import Dimension, Range
+from tuning.space.dimensions import Choice, Dimension, Range
 
 BAND = 0.55  # share of the room between two levels in which the lines of one level lie beside each other
 ABSENT = "does not apply"
@@ -22,8 +21,7 @@ LEAST = 0.25  # share of the trials to which a parameter must apply to have an a
 STEPS = 24  # points of a line between two axes
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """One axis of the picture."""
 
     title: str
@@ -76,24 +74,17 @@ def make_axes(results: StudyResults, trials: list[TrialResult]) -> list[Axis]:
             field, scale = dimension.name.partition("/")[0], getattr(dimension, "scale", None)
             kin.setdefault((field, dimension.short_name, scale), []).append(dimension)
     axes = []
-    for dimensions in kin.values():
+    for (field, name, scale), dimensions in kin.items():
         values = [next((trial.values[d.name] for d in dimensions if d.name in trial.values), None) for trial in trials]
         if len(set(values) - {None}) > 1 and values.count(None) <= (1 - LEAST) * len(values):
-            axes.append(_axis(dimensions, values))
+            title = shorten(name, 22) if name == field else f"{shorten(name, 22)}\nof {shorten(field, 22)}"
+            axes.append((_range_axis if scale else _choice_axis)(title, dimensions, values))
     return [*axes, _score_axis(trials, Measure(results.study.objective))]
 
 
-def _axis(dimensions: list[Dimension], values: list[Any]) -> Axis:
-    choice, name = dimensions[0].name.partition("/")[0], dimensions[0].short_name
-    title = shorten(name, 22) if name == choice else f"{shorten(name, 22)}\nof {shorten(choice, 22)}"
-    if isinstance(dimensions[0], Range):
-        return _range_axis(title, dimensions, values)
-    labels = {option.label: None for choice in dimensions for option in choice.options if option.label in values}
-    return _choice_axis(title, list(labels), values)
-
-
-def _choice_axis(title: str, labels: list[str], values: list[str | None]) -> Axis:
+def _choice_axis(title: str, choices: list[Choice], values: list[str | None]) -> Axis:
     """Place the levels evenly, and the lines of one level beside each other, the best on top."""
+    labels = {option.label: None for choice in choices for option in choice.options if option.label in values}
     levels = [*([None] if None in values else []), *reversed(labels)]
     room = 1 / len(levels)
     places = np.zeros(len(values))

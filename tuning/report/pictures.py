@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from PIL import Image
 
-from tuning.report.effects import Effect, Level
+from tuning.report.effects import Effect
 from tuning.report.statistics import Cell, PairTable
 from tuning.report.wording import Measure, point_text
 from tuning.results import StudyResults, TrialResult
@@ -47,10 +47,8 @@ def score_ends(scores: np.ndarray, measure: Measure) -> tuple[float, float]:
     Source: Tukey 1977, outliers begin one and a half interquartile ranges beyond the quartiles.
     """
     low, first, third, high = map(float, np.nanquantile(scores, (0, 0.25, 0.75, 1)))
-    if measure.name == "accuracy":
-        low = max(low, first - 1.5 * (third - first))
-    else:
-        high = min(high, third + 1.5 * (third - first))
+    reach = 1.5 * (third - first)
+    low, high = (max(low, first - reach), high) if measure.name == "accuracy" else (low, min(high, third + reach))
     return (low, high) if high > low else (low - 0.005 * measure.factor, high + 0.005 * measure.factor)
 
 
@@ -162,49 +160,41 @@ def draw_effects(effects: list[Effect], measure: Measure) -> Figure:
         first = int(np.argmin(np.abs(heights[:-1] - height / 2)))
         columns, height = [effects[: first + 1], effects[first + 1 :]], max(heights[first], height - heights[first])
     figure = Figure(figsize=(8 if len(columns) == 1 else 13, 0.7 + 0.28 * height), layout="constrained")
-    ends = _effect_ends([level for effect in effects for level in effect.levels], measure)
+    # A scale that holds all means but outliers, and their intervals unless these are much wider.
+    levels = [level for effect in effects for level in effect.levels]
+    low, high = score_ends(measure.factor * np.array([level.shown for level in levels]), measure)
+    reach = [measure.factor * (level.high - level.mean) for level in levels if level.high is not None]
+    margin = 0.06 * (high - low) + min(max(reach, default=0.0), high - low)
     for part, column in zip(figure.subfigures(1, len(columns), squeeze=False)[0], columns):
         grid = {"height_ratios": [len(effect.levels) + 0.6 for effect in column]}
         panels = part.subplots(len(column), 1, squeeze=False, gridspec_kw=grid)[:, 0]
         for axes, effect in zip(panels, column):
-            axes.set_xlim(ends)
+            axes.set_xlim(low - margin, high + margin)
             _draw_effect(axes, effect, measure)
             axes.tick_params(axis="x", labelbottom=axes is panels[-1])
         panels[-1].set_xlabel(f"validation {measure.title}")
     return figure
 
 
-def _effect_ends(levels: list[Level], measure: Measure) -> tuple[float, float]:
-    """Choose a scale that holds all means but outliers, and their intervals unless these are much wider."""
-    low, high = score_ends(measure.factor * np.array([level.shown for level in levels]), measure)
-    reach = [measure.factor * (level.high - level.mean) for level in levels if level.high is not None]
-    margin = 0.06 * (high - low) + min(max(reach, default=0.0), high - low)
-    return low - margin, high + margin
-
-
 def _draw_effect(axes: Axes, effect: Effect, measure: Measure) -> None:
+    low, high = axes.get_xlim()
     for place, level in enumerate(effect.levels):
-        _draw_level(axes, place, level, measure)
+        middle = measure.factor * level.shown
+        if not low <= middle <= high:
+            text, edge, side = (f"◂ {middle:.4g}", 0.01, "left") if middle < low else (f"{middle:.4g} ▸", 0.99, "right")
+            axes.text(edge, place, text, transform=axes.get_yaxis_transform(), ha=side, va="center", fontsize=8.5)
+            continue
+        if level.low is not None:
+            ends = [measure.factor * level.low, measure.factor * level.high]
+            axes.plot(ends, [place, place], color="C0", linewidth=1.6, alpha=0.6, solid_capstyle="butt")
+        color, face = ("0.5", "none") if level.mean is None else ("C0", "C0")
+        axes.plot(middle, place, "o", color=color, markerfacecolor=face, markersize=6)
     axes.set_yticks(range(len(effect.levels)), [shorten(level.label, 32) for level in effect.levels], fontsize=9)
     axes.set_ylim(len(effect.levels) - 0.5, -0.5)
     axes.set_title(effect.name, fontsize=9.5, loc="left", fontweight="bold", pad=4)
     axes.grid(**GRID)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _draw_level(axes: Axes, place: int, level: Level, measure: Measure) -> None:
-    low, high = axes.get_xlim()
-    middle = measure.factor * level.shown
-    if not low <= middle <= high:
-        text, edge, side = (f"◂ {middle:.4g}", 0.01, "left") if middle < low else (f"{middle:.4g} ▸", 0.99, "right")
-        axes.text(edge, place, text, transform=axes.get_yaxis_transform(), ha=side, va="center", fontsize=8.5)
-        return
-    if level.low is not None:
-        ends = [measure.factor * level.low, measure.factor * level.high]
-        axes.plot(ends, [place, place], color="C0", linewidth=1.6, alpha=0.6, solid_capstyle="butt")
-    color, face = ("0.5", "none") if level.mean is None else ("C0", "C0")
-    axes.plot(middle, place, "o", color=color, markerfacecolor=face, markersize=6)
 
 
 def draw_cost(results: StudyResults, trials: list[TrialResult]) -> Figure:

@@ -8,18 +8,17 @@ from training.config import FIELDS, SHORT
 from training.config.fields import flatten
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
-from tuning.report.wording import count_text, listing, point_text
+from tuning.report.wording import VERDICTS, count_text, listing, point_text
 from tuning.results import FAILED, KILLED, RUNNING, STOPPED, TrialResult
-from tuning.space.dimensions import Choice
 from tuning.space.reading import searched_paths
 
 ALPHA = 0.05
-
-
-def title(findings: Findings) -> str:
-    """Name the study by what it searched."""
-    names = listing([dimension.name for dimension in findings.space.searched]) or "one point"
-    return f"Study of {names} on {common_field(findings, 'dataset')}"
+# Why a trial ended that says nothing of it.
+UNTOLD = {
+    FAILED: "no reason given",
+    KILLED: "its process was killed",
+    STOPPED: "worse than the median of the trials before it at the same epoch",
+}
 
 
 def common_field(findings: Findings, name: str) -> str:
@@ -41,9 +40,9 @@ def headline(findings: Findings) -> str:
     final = next((final for rank, _, final in findings.finals_by_rank() if rank == 1), None)
     if final is not None:
         text += f", {measure.with_spread(final.score, final.spread)}{measure.unit} on the test set"
-    if findings.noise is None or best not in findings.compared.trials or len(findings.comparable) < 2:
+    if findings.noise is None or best not in findings.comparable or len(findings.comparable) < 2:
         return f"{text}."
-    rivals = findings.rivals
+    rivals = [trial for trial in findings.comparable if findings.verdict(trial) == VERDICTS[True]]
     if not rivals:
         return f"{text}. No other trial is within noise of it."
     named = "; ".join(point_text(space, trial) for trial in rivals[:3])
@@ -85,27 +84,22 @@ def basis(findings: Findings) -> str:
 
 def what_matters(effects: list[Effect]) -> str:
     """Say which factors change the score, `effects` coming in the order of their importance."""
-    tested = [effect for effect in effects if effect.p is not None]
-    matter = [effect.name for effect in tested if effect.p < ALPHA]
-    rest = [effect.name for effect in tested if effect.p >= ALPHA]
-    untested = [effect.name for effect in effects if effect.p is None]
-    parts = [f"The choice of {listing(matter)} changes the score by more than noise."] if matter else []
-    parts += [f"No effect can be told from noise for {listing(rest)}."] if rest else []
-    parts += [f"The trials are too few, or too much alike, to test {listing(untested)}."] if untested else []
-    return " ".join(parts)
+    matter = listing([effect.name for effect in effects if effect.p is not None and effect.p < ALPHA])
+    rest = listing([effect.name for effect in effects if effect.p is not None and effect.p >= ALPHA])
+    untested = listing([effect.name for effect in effects if effect.p is None])
+    parts = [f"The choice of {matter} changes the score by more than noise." if matter else ""]
+    parts += [f"No effect can be told from noise for {rest}." if rest else ""]
+    parts += [f"The trials are too few, or too much alike, to test {untested}." if untested else ""]
+    return " ".join(filter(None, parts))
 
 
 def untold(findings: Findings) -> str:
     """Name the searched dimensions that the trials tell nothing of; empty where there are none."""
-    known = {effect.name for effect in findings.effects}
-    dimensions = findings.space.all_dimensions
-    open_ones = [part.name for part in dimensions if not (isinstance(part, Choice) and len(part.options) == 1)]
-    names = listing([name for name in open_ones if name not in known])
-    return f" Too few trials or levels to tell: {names}." if names else ""
+    told = {effect.name for effect in findings.effects}
+    names = [part.name for part in findings.space.all_dimensions if part.is_open and part.name not in told]
+    return f" Too few trials or levels to tell: {listing(names)}." if names else ""
 
 
 def reason_of(trial: TrialResult) -> str:
     """Say why a trial failed or was stopped, in one line."""
-    if trial.status == STOPPED and not trial.reason:
-        return "worse than the median of the trials before it at the same epoch"
-    return " ".join(trial.reason.split()) or {FAILED: "no reason given", KILLED: "its process was killed"}[trial.status]
+    return " ".join(trial.reason.split()) or UNTOLD[trial.status]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -14,14 +14,12 @@ from tuning.results import COMPLETED, FAILED, KILLED, RUNNING, STOPPED, StudyRes
 from tuning.space.dimensions import Choice, Space
 
 CONFIDENCE = 0.95
-# The pair of choices that the project asks about; any other study gets the two with the most levels.
-USUAL_PAIR = ("activation", "shortcut")
+USUAL_PAIR = ("activation", "shortcut")  # of studies that search both; others get the two with the most levels
 # A trial's status -> why it cannot stand beside trials that were trained to their end.
 LEFT_OUT = {STOPPED: "stopped early", FAILED: "failed", KILLED: "killed", RUNNING: "not finished"}
 
 
-@dataclass(frozen=True)
-class Noise:
+class Noise(NamedTuple):
     """By how much the score of one and the same point differs from seed to seed."""
 
     deviation: float  # pooled standard deviation of the objective
@@ -32,16 +30,14 @@ class Noise:
         return interval(self.freedom) * self.deviation * math.sqrt(sum(1 / number for number in runs))
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(NamedTuple):
     """The trials that were trained alike and to their end, which alone can be compared."""
 
     trials: tuple[TrialResult, ...]
     left_out: dict[str, int]  # why trials were left out, and how many
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """What was found where two choices meet, over all runs."""
 
     mean: float
@@ -49,8 +45,7 @@ class Cell:
     runs: int
 
 
-@dataclass(frozen=True)
-class PairTable:
+class PairTable(NamedTuple):
     """Two choices against each other, the levels of each in the order of their cells' median, the best first."""
 
     rows: str

@@ -136,17 +136,14 @@ def lost_rows(findings: Findings) -> Rows:
 def method_rows(findings: Findings) -> Rows:
     """Say how the study was made."""
     study = findings.study
-    limits = [
-        f"{study.trials} trials at most" if study.trials else "",
-        f"{study.total_epochs} epochs in all" if study.total_epochs else "",
-        f"{study.hours:g} hours" if study.hours else "",
-    ]
+    limits = {"trials at most": study.trials, "epochs in all": study.total_epochs, "hours": study.hours}
+    budget = listing([f"{limit:g} {what}" for what, limit in limits.items() if limit])
     better = "higher" if study.sign > 0 else "lower"
     return [
         ["", ""],
         ["trials", f"{len(findings.results.trials)}, by {study.tuner} search"],
         ["objective", f"{study.objective} on the validation split, the {better} the better"],
-        ["budget", listing(list(filter(None, limits))) or "all points of the grid"],
+        ["budget", budget or "all points of the grid"],
         ["repeats", f"{count_text(study.repeats, 'run')} of each trial, each with a seed of its own"],
         ["validation split", f"{100 * study.validation:g} % of the training set, drawn by class"],
         ["finalists", str(study.finalists)],

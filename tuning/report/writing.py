@@ -8,19 +8,18 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import yaml
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from keras_resnet.files import write_atomically
 from tuning.report import sentences, tables
 from tuning.report.findings import Findings
 from tuning.report.parallel_coordinates import draw_parallel
 from tuning.report.pictures import draw_cost, draw_curves, draw_effects, draw_pair, to_png
-from tuning.report.wording import count_text
+from tuning.report.wording import count_text, listing
 from tuning.results import read_results, write_text
 
 NUMBER = re.compile(r"[-−≤≥<\d.,e± %–()]+|unknown")  # noqa: RUF001 - what stands in a column of numbers
@@ -36,20 +35,8 @@ def write_report(folder: Path) -> None:
         ValueError: the folder does not hold a study.
         OSError: there is no space, or no permission.
     """
-    findings = Findings(read_results(folder))
-    pictures = _draw(findings)
-    (folder / "pictures").mkdir(exist_ok=True)
-    for name, data in pictures.items():
-        write_atomically(folder / "pictures" / f"{name}.png", lambda part, data=data: part.write_bytes(data))
-    page = tidy(templates().get_template("report.md.j2").render(findings=findings, pictures=pictures))
-    write_text(folder / "report.md", page)
-    write_text(folder / "report.html", to_html(page, pictures))
-    write_text(folder / "leaderboard.csv", tables.leaderboard_csv(findings))
-
-
-def _draw(findings: Findings) -> dict[str, bytes]:
-    """Draw what there is to draw, by the names of the files."""
-    results = findings.results
+    results = read_results(folder)
+    findings = Findings(results)
     figures = {
         "curves": draw_curves(results, findings.ranked),
         "heat_map": findings.pair and draw_pair(findings.pair, findings.measure),
@@ -57,7 +44,14 @@ def _draw(findings: Findings) -> dict[str, bytes]:
         "parallel_coordinates": len(findings.comparable) > 1 and draw_parallel(results, findings.comparable),
         "cost": findings.comparable and draw_cost(results, findings.comparable),
     }
-    return {name: to_png(figure) for name, figure in figures.items() if figure}
+    pictures = {name: to_png(figure) for name, figure in figures.items() if figure}
+    (folder / "pictures").mkdir(exist_ok=True)
+    for name, data in pictures.items():
+        write_atomically(folder / "pictures" / f"{name}.png", lambda part, data=data: part.write_bytes(data))
+    page = tidy(templates().get_template("report.md.j2").render(findings=findings, pictures=pictures))
+    write_text(folder / "report.md", page)
+    write_text(folder / "report.html", to_html(page, pictures))
+    write_text(folder / "leaderboard.csv", tables.leaderboard_csv(findings))
 
 
 def tidy(page: str) -> str:
@@ -73,8 +67,7 @@ def to_html(page: str, pictures: Mapping[str, bytes]) -> str:
     for name, data in pictures.items():
         source = f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
         body = body.replace(f'src="pictures/{name}.png"', f'src="{source}"')
-    plain = jinja2.Environment(loader=templates().loader, autoescape=True)
-    return plain.get_template("report.html.j2").render(title=title, body=body)
+    return templates().get_template("report.html.j2").render(title=escape(title), body=Markup(body))
 
 
 @functools.cache
@@ -88,7 +81,8 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"count": count_text, "quote": shlex.quote, "yaml": to_yaml}
+    write_yaml = functools.partial(yaml.safe_dump, sort_keys=False, default_flow_style=None)
+    made.globals |= {"count": count_text, "listing": listing, "quote": shlex.quote, "yaml": write_yaml}
     made.globals |= {"sentences": sentences, "tables": tables}
     made.filters["numeric"] = are_numbers
     return made
@@ -97,11 +91,6 @@ def templates() -> jinja2.Environment:
 def are_numbers(rows: list[list[str]]) -> list[bool]:
     """Tell of each column of a table whether all that stands below its name is a number."""
     return [all(map(NUMBER.fullmatch, column)) for column in zip(*rows[1:])]
-
-
-def to_yaml(space: Mapping[str, Any]) -> str:
-    """Write a search space as it stands in a study's file."""
-    return yaml.safe_dump(dict(space), sort_keys=False, default_flow_style=None).rstrip()
 
 
 def escape_markdown(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The dimensions of a search space: choices, ranges, and parameters that exist for one option alone.
+"""The dimensions of a search space: choices, ranges, and parameters that exist for one option alone; and its points.
 
 A point is a mapping of names of dimensions to labels of options and numbers. The name of a parameter says where it
 applies: "activation/trainable_swish/beta".
@@ -7,18 +7,19 @@ applies: "activation/trainable_swish/beta".
 from __future__ import annotations
 
 import itertools
+import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
+LISTED = 10_000  # points of a space that is listed, so that each is tried once and no draw is wasted
 Values = Mapping[str, Any]
 Ancestors = tuple[tuple[str, str], ...]  # the choices, with the label of the option, under which a parameter applies
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One thing that a choice may be."""
 
     label: str  # its name in reports
@@ -37,17 +38,17 @@ class _Dimension:
         """The last part of its name."""
         return self.name.rpartition("/")[2]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be several things, parameters aside."""
+        return len(self.options) != 1
+
 
 @dataclass(frozen=True)
 class Choice(_Dimension):
     """A field, or a parameter, that is one of several options."""
 
     options: tuple[Option, ...]
-
-    @property
-    def extremes(self) -> list[Any]:
-        """The values that decide whether all of its values are allowed."""
-        return [option.value for option in self.options]
 
     def option(self, label: str) -> Option:
         """Find an option by its label."""
@@ -74,12 +75,7 @@ class Range(_Dimension):
     high: float
     scale: str  # "linear" or "log"
     count: int | None  # the number of points of a grid
-    options: ClassVar[tuple[Option, ...]] = ()
-
-    @property
-    def extremes(self) -> list[Any]:
-        """The values that decide whether all of its values are allowed."""
-        return [self.low, self.high]
+    options: ClassVar[tuple[Option, ...]] = ()  # they are numbers
 
     @property
     def is_whole(self) -> bool:
@@ -116,16 +112,18 @@ class Space:
     @property
     def searched(self) -> list[Dimension]:
         """The dimensions in which points can differ, parameters of options included in theirs."""
-        return [
-            dimension
-            for dimension in self.dimensions
-            if isinstance(dimension, Range) or len(dimension.options) > 1 or dimension.options[0].parameters
-        ]
+        return [dimension for dimension in self.dimensions if dimension.is_open or dimension.options[0].parameters]
 
     @cached_property
     def all_dimensions(self) -> list[Dimension]:
         """All dimensions, each before the parameters of its options."""
         return list(_all(self.dimensions))
+
+    @property
+    def is_listable(self) -> bool:
+        """Whether it has no range in it and not too many points."""
+        has_range = any(isinstance(dimension, Range) for dimension in self.all_dimensions)
+        return not has_range and sum(1 for _ in itertools.islice(self.points(), LISTED + 1)) <= LISTED
 
     def points(self, coarse: bool = False) -> Iterator[dict[str, Any]]:
         """Give every point of the grid, with the values that apply only; `coarse` takes the middle of each range."""
@@ -151,3 +149,28 @@ def _all(dimensions: Iterable[Dimension]) -> Iterator[Dimension]:
         yield dimension
         for option in dimension.options:
             yield from _all(option.parameters)
+
+
+def signature(fields: Mapping[str, Any]) -> str:
+    """Give the text that tells two points apart; numbers count to six digits."""
+    rounded = json.loads(json.dumps(fields, default=str), parse_float=lambda number: f"{float(number):.6g}")
+    return json.dumps(rounded, sort_keys=True)
+
+
+def possible_points(
+    space: Space, points: Iterable[dict[str, Any]], problem: Callable[[dict[str, Any]], str | None]
+) -> list[dict[str, Any]]:
+    """Pick the points whose fields have no problem, each network once; an option that fits nowhere is an error."""
+    possible: dict[str, dict[str, Any]] = {}
+    reasons: dict[tuple[str, Any], str] = {}
+    for values in points:
+        fields = space.fields(values)
+        if (reason := problem(fields)) is None:
+            possible.setdefault(signature(fields), values)
+        else:
+            reasons = {**dict.fromkeys(values.items(), reason), **reasons}
+    used = {item for values in possible.values() for item in values.items()}
+    for (name, value), reason in reasons.items():
+        if (name, value) not in used:
+            raise ValueError(f"{name}: {value} fits nothing in this space: {reason}")
+    return list(possible.values())

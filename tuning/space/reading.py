@@ -32,17 +32,10 @@ from training.config.groups import REGISTRIES
 from training.config.text import write_inline
 from tuning.space.dimensions import Ancestors, Choice, Dimension, Option, Range, Space
 
-# What the study itself decides, or what makes no network better.
-RESERVED = (
-    "seed",
-    "data.validation",
-    "data.validation_seed",
-    "data.test_split",
-    "data.train_split",
-    "data.data_dir",
-    "data.download",
-    "hardware.devices",
-)
+# What the study itself decides, where it runs, and what all trials have in common beside that, cannot be searched.
+DECIDED = ("seed", "data.validation", "data.validation_seed", "data.test_split")
+PLACE = ("data.data_dir", "data.download", "hardware.devices")
+RESERVED = (*DECIDED, *PLACE, "data.train_split")
 SCALES = ("linear", "log")
 # The registries of the choices that take parameters, by path.
 PARAMETERS: dict[str, Mapping[str, Callable]] = {path: REGISTRIES[path] for path in CHOICES if path in REGISTRIES}
@@ -64,25 +57,20 @@ def read_space(space: Mapping[str, Any]) -> Space:
     if not isinstance(space, Mapping) or not space:
         raise ValueError("The search space is empty: name at least one field, as in {activation: [relu, gelu]}.")
     for field in space:
-        _check_known(field)
-        if path_of(field) in RESERVED:
+        path = path_of(field)
+        parameters = {name for entry in PARAMETERS.get(choice_of(path), {}).values() for name in describe(entry)}
+        if path not in FIELDS and path.rpartition(".")[2] not in parameters:
+            if new := former.moved_to(field, None):
+                raise ValueError(f"{field!r} is a field of version 0.1.0; search {name_of(new[0])} instead.")
+            raise ValueError(unknown("field of the search space:", field, [*SHORT, *FIELDS]))
+        if path in RESERVED:
             raise ValueError(f"{field!r} cannot be searched: it is the same for all trials, or the study sets it.")
     flatten(dict.fromkeys(space))  # names what is given twice
     parsed = parse_space(space)
     for dimension in parsed.dimensions:
-        if isinstance(dimension, Choice):
-            for option in dimension.options:
-                _check_option(dimension, option, searched_paths(space))
+        for option in dimension.options:
+            _check_option(dimension, option, searched_paths(space))
     return parsed
-
-
-def _check_known(field: str) -> None:
-    path = path_of(field)
-    parameters = {name for entry in PARAMETERS.get(choice_of(path), {}).values() for name in describe(entry)}
-    if path not in FIELDS and path.rpartition(".")[2] not in parameters:
-        if new := former.moved_to(field, None):
-            raise ValueError(f"{field!r} is a field of version 0.1.0; search {name_of(new[0])} instead.")
-        raise ValueError(unknown("field of the search space:", field, [*SHORT, *FIELDS]))
 
 
 def _check_option(dimension: Choice, option: Option, searched: set[str]) -> None:
@@ -90,7 +78,9 @@ def _check_option(dimension: Choice, option: Option, searched: set[str]) -> None
     name, path = dimension.name, path_of(dimension.name)
     registry = PARAMETERS.get(path)
     values = list(option.fixed.items())
-    values += [(part.short_name, value) for part in option.parameters for value in part.extremes]
+    for part in option.parameters:  # those that decide whether all are allowed
+        ends = [part.low, part.high] if isinstance(part, Range) else [choice.value for choice in part.options]
+        values += [(part.short_name, end) for end in ends]
     if registry is None:
         if values:
             raise ValueError(f"{name} takes no parameters; received {', '.join(dict(values))} with {option.label}.")
@@ -123,12 +113,6 @@ def default_space(fields: list[str]) -> dict[str, Any]:
                 "--config."
             )
     return {field: known[field] for field in fields}
-
-
-def signature(fields: Mapping[str, Any]) -> str:
-    """Give the text that tells two points apart; numbers count to six digits."""
-    rounded = json.loads(json.dumps(fields, default=str), parse_float=lambda number: f"{float(number):.6g}")
-    return json.dumps(rounded, sort_keys=True)
 
 
 def _dimension(name: str, description: Any, ancestors: Ancestors = ()) -> Dimension:

@@ -1,6 +1,5 @@
 """Runs in processes of their own: how they end, and what is left."""
 
-import dataclasses
 import multiprocessing
 import os
 import signal
@@ -72,7 +71,7 @@ def test_fault_is_tried_again_and_a_score_that_is_no_number_is_a_failure(job, mo
     assert execute(job()).status == COMPLETED
     results = {"split": "validation of train", "accuracy": 0.5, "loss": float("nan")}
     monkeypatch.setattr("training.run.train", lambda *_, **__: results)
-    outcome = attempt(dataclasses.replace(job("other"), objective="loss"))
+    outcome = attempt(job("other")._replace(objective="loss"))
     assert (outcome.status, outcome.reason) == (FAILED, "its loss on the validation of train is nan")
 
 

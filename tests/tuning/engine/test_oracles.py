@@ -9,7 +9,8 @@ from keras_tuner.engine.trial import TrialStatus
 
 from tuning.engine.oracles import ATTEMPTS, declare, make_oracle
 from tuning.engine.workers import StudyTuner
-from tuning.space.reading import parse_space, signature
+from tuning.space.dimensions import signature
+from tuning.space.reading import parse_space
 
 FOUR = {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]}
 MIXED = {"activation": ["relu", "prelu"], "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"}}

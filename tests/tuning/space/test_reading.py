@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tuning.space.reading import default_space, parse_space, read_space, signature
+from tuning.space.dimensions import signature
+from tuning.space.reading import default_space, parse_space, read_space
 
 NESTED = {
     "activation": ["relu", {"name": "trainable_swish", "beta": {"low": 0.5, "high": 2.0, "points": 3}}],
