@@ -18,6 +18,7 @@ from tuning.report.tables import leaderboard_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
 from tuning.results import FAULT, FINALS, STOPPED, TRIALS, Outcome, StudyResults, read_results, read_trial, write_text
+from tuning.space.dimensions import Range
 from tuning.space.reading import PLACE
 from tuning.study import STUDY_FILE, Study, make_study
 
@@ -101,13 +102,9 @@ def _run_trials(oracle: Proposals, folder: Path, workers: int, address: str | No
     (folder / FAULT_FILE).unlink(missing_ok=True)
     StudyTuner(oracle, study, folder, oracle.planned, Share()).save()  # reads what an earlier call has left
     oracle.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
-    size = f"{len(oracle.listed):,} points" if oracle.listed is not None else "infinite"
-    limits = {"trials": study.trials, "epochs": study.total_epochs, "hours": study.hours}
-    budget = ", ".join(f"{value:g} {name}" for name, value in limits.items() if value) or "all points"
-    plan = f"{', '.join(study.space)} ({size}); {study.tuner}, {budget}, {count_text(study.repeats, 'seed')} each"
     elsewhere = f", serving others at {address}" if address else ""
     done = f"; {len(oracle.end_order)} done before" if oracle.end_order else ""
-    print(f"study {folder}: {plan}, {count_text(workers, 'worker')} here{elsewhere}{done}", flush=True)
+    print(f"study {folder}: {plan_text(oracle)}, {count_text(workers, 'worker')} here{elsewhere}{done}", flush=True)
     serve(oracle, folder, workers, address or LOCAL)
 
 
@@ -146,6 +143,22 @@ def write_hparams(results: StudyResults) -> None:
             with tf.summary.create_file_writer(str(place)).as_default():
                 api.hparams(trial.values, trial_id=trial.id)
                 tf.summary.scalar(results.study.objective, trial.score, step=0)
+
+
+def plan_text(oracle: Proposals) -> str:
+    """Say what is about to be searched, as in "random search of activation: 24 trials out of a continuous space"."""
+    study, points = oracle.study, oracle.listed
+    ranges = [dimension for dimension in study.parsed_space.all_dimensions if isinstance(dimension, Range)]
+    size = f"a {'large' if all(dimension.is_whole for dimension in ranges) else 'continuous'} space"
+    size = size if points is None else count_text(len(points), "point")
+    limits = [f"{limit:g} {name}" for name, limit in (("epochs", study.total_epochs), ("hours", study.hours)) if limit]
+    if study.trials and (points is None or study.trials < len(points)):
+        trials = f"{count_text(study.trials, 'trial')} out of"
+    else:
+        trials = "trials out of" if limits else "all of"
+    within = f" within {' and '.join(limits)}" if limits else ""
+    fields, seeds = ", ".join(study.space), count_text(study.repeats, "seed")
+    return f"{study.tuner} search of {fields}: {trials} {size}{within}, {seeds} each"
 
 
 def progress(oracle: Proposals, folder: Path, trial_id: str) -> str:

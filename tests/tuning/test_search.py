@@ -20,8 +20,9 @@ from training.config.fields import flatten, nest
 from training.evaluation import evaluate_run
 from training.locks import alone
 from training.run_folder import RunFolder
+from tuning.engine.oracles import make_oracle
 from tuning.results import COMPLETED, FAILED, read_results
-from tuning.search import check_folder, check_workers, run_study
+from tuning.search import check_folder, check_workers, plan_text, run_study
 from tuning.study import read_study
 
 RUN = {"network": "ResNet8", "epochs": 3, "data.cache": True, "data.train_split": "train[:400]"}
@@ -250,6 +251,47 @@ def test_study_may_go_on_with_another_budget_elsewhere(complete, data_dir):
     )
     with pytest.raises(ValueError, match="holds a study with another fields;"):
         check_folder(folder, before.model_copy(update={"fields": {**before.fields, "epochs": 9}}))
+
+
+RATE = {"low": 0.02, "high": 0.5, "scale": "log", "points": 3}
+CHOICE = ["relu", "gelu"]
+
+
+@pytest.mark.parametrize(
+    ("space", "settings", "plan"),
+    [
+        ({"activation": CHOICE}, {"repeats": 2}, "grid search of activation: all of 2 points, 2 seeds each"),
+        (
+            {"activation": CHOICE, "learning_rate": RATE},
+            {},
+            "grid search of activation, learning_rate: all of 6 points",
+        ),
+        (
+            {"learning_rate": RATE},
+            {"tuner": "random", "trials": 24},
+            ": 24 trials out of a continuous space, 1 seed each",
+        ),
+        (
+            {"optimizer": [{"name": "adamw", "learning_rate": RATE}]},
+            {"tuner": "random", "trials": 1},
+            "random search of optimizer: 1 trial out of a continuous space",
+        ),
+        ({"batch_size": {"low": 16, "high": 64}}, {"tuner": "random", "trials": 2}, ": 2 trials out of a large space"),
+        ({"activation": CHOICE}, {"tuner": "random", "trials": 24}, "random search of activation: all of 2 points"),
+        (
+            {"activation": CHOICE},
+            {"tuner": "random", "hours": 1.5},
+            ": trials out of 2 points within 1.5 hours, 1 seed",
+        ),
+        (
+            {"learning_rate": RATE},
+            {"tuner": "hyperband", "trials": 9, "total_epochs": 40, "hours": 2},
+            "search of learning_rate: 9 trials out of a continuous space within 40 epochs and 2 hours, 1 seed each",
+        ),
+    ],
+)
+def test_plan_says_how_many_trials_out_of_what(space, settings, plan, study):
+    assert plan in plan_text(make_oracle(study(space, **settings), 2))
 
 
 def test_study_is_searched_by_one_chief_at_a_time(tmp_path, study):

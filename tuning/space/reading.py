@@ -25,7 +25,8 @@ import yaml
 from keras_resnet.choices.activations import LAYERS
 from keras_resnet.choices.registry import describe, parse_choice
 from keras_resnet.choices.shortcuts import SHORTCUTS
-from keras_resnet.messages import unknown
+from keras_resnet.messages import unknown, unknown_of_many
+from keras_resnet.startup import called
 from training.config import FIELDS, SHORT, former
 from training.config.fields import CHOICES, choice_of, flatten, name_of
 from training.config.groups import REGISTRIES
@@ -62,7 +63,8 @@ def read_space(space: Mapping[str, Any]) -> Space:
         if path not in FIELDS and path.rpartition(".")[2] not in parameters:
             if new := former.moved_to(field, None):
                 raise ValueError(f"{field!r} is a field of version 0.1.0; search {name_of(new[0])} instead.")
-            raise ValueError(unknown("field of the search space:", field, [*SHORT, *FIELDS]))
+            listing = f"`{called('training')} --help` lists all."
+            raise ValueError(unknown_of_many("field of the search space:", field, [*SHORT, *FIELDS], listing))
         if path in RESERVED:
             raise ValueError(f"{field!r} cannot be searched: it is the same for all trials, or the study sets it.")
     flatten(dict.fromkeys(space))  # names what is given twice
