@@ -1,5 +1,6 @@
 """What no test may leave changed behind it: settings of Keras, and memory."""
 
+import ctypes
 import gc
 import signal
 
@@ -32,8 +33,10 @@ def keras_settings():
 
 @pytest.fixture(autouse=True, scope="module")
 def keras_memory():
-    """Release the networks of a module, which only the garbage collector finds, before the next one begins."""
+    """Release the networks of a module before the next one begins, and the memory, which malloc would keep."""
     import keras
 
     yield
     keras.utils.clear_session()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
+        trim(0)

@@ -12,6 +12,12 @@ from tuning.space.reading import default_space
 from tuning.study import Settings, Study, make_study
 
 
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch):
+    """Start no server of processes, which would stay with the tests to their end: nothing is trained here."""
+    monkeypatch.setattr("tuning.engine.jobs.processes", lambda: None)
+
+
 @pytest.fixture
 def parsed(monkeypatch):
     """Make the function that gives the study that a command line asks for, and what else it says."""
