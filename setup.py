@@ -31,7 +31,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["keras_resnet*", "training*", "tuning*"]),
     package_data={
-        "keras_resnet": ["py.typed", "*.pyi"],
+        "keras_resnet": ["py.typed", "*.pyi", "weights/trained/*.safetensors", "weights/trained/*.json"],
         "training": ["py.typed", "recipes/*.yaml"],
         "tuning": ["py.typed", "space.yaml", "report/templates/*.j2"],
     },

@@ -33,7 +33,8 @@ def transfer(
 
     Returns:
         keras.Model with layers of the same names, all of them trainable, under Keras's present dtype policy. It
-        carries the model's input contract, for its own size and channels. The model is left as it was.
+        carries the model's input contract, for its own size and channels, and with its classifier the names of the
+        classes. The model is left as it was.
 
     Raises:
         ValueError: the network cannot take such images, or classes is not a positive integer.
@@ -49,7 +50,8 @@ def transfer(
             raise ValueError(f"{model.name!r} cannot take images of shape {shape}; give larger ones.") from error
     if classes is not None:
         outputs = _classified(model, outputs, check_classes(classes))
-    copy = ResidualNetwork(inputs, outputs, name=model.name, **{**carried(model), "preprocessing": None})
+    kept = {**carried(model), "preprocessing": None, **({} if classes is None else {"labels": None})}
+    copy = ResidualNetwork(inputs, outputs, name=model.name, **kept)
     for weight, value in _inherited(model, copy, without=() if classes is None else (TOP,)):
         weight.assign(value)
     if (contract := getattr(model, "preprocessing", None)) is not None:

@@ -9,6 +9,7 @@ FACE: dict[str, tuple[str, ...]] = {
     "architecture": ("Architecture",),
     "architecture.catalogue": ("CATALOGUE", "cifar", "get_architecture", "highway", "imagenet", "vgg", "wide"),
     "builders": ("ResNet", *CATALOGUE),
+    "classification": ("classify",),
     "choices.activations": ("activation_factory",),
     "formats.savedmodel": ("export_savedmodel",),
     "layers": (

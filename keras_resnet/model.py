@@ -20,7 +20,7 @@ from keras_resnet.layers.conventions import PACKAGE
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.signature import sign
 
-CARRIED = ("architecture", "levels", "preprocessing")  # what a network knows of itself
+CARRIED = ("architecture", "levels", "preprocessing", "labels")  # what a network knows of itself
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -28,9 +28,10 @@ class ResidualNetwork(keras.Model):
     """A functional model whose graph may be thousands of layers deep, and that knows what it is.
 
     It carries its choices (`architecture`, an `Architecture`), where its features lie (`levels`, a dict of names to
-    `Level`) and what its weights expect of images (`preprocessing`, a `Preprocessing`) into its `.keras` file, copies
-    and configuration. `architecture` is None for a network that a file of version 0.1.0 holds or that was not built by
-    this package, `preprocessing` while its weights have no known input contract.
+    `Level`), what its weights expect of images (`preprocessing`, a `Preprocessing`) and the names of its classes
+    (`labels`, a tuple of str) into its `.keras` file, copies and configuration. `architecture` is None for a network
+    that a file of version 0.1.0 holds or that was not built by this package, `preprocessing` while its weights have no
+    known input contract, `labels` while nobody has named its classes.
 
     Keras walks the graph of a functional model recursively when it makes one, which also happens on loading
     and cloning, and meets Python's recursion limit near 1000 layers.
@@ -38,15 +39,15 @@ class ResidualNetwork(keras.Model):
     Args:
         *args: those of `keras.Model`. They are not spelled out because Keras 3.12 takes a subclass for a
             functional model only if its arguments look like those of its own, wrapped constructor.
-        **kwargs: those of `keras.Model`; and `architecture`, `levels` and `preprocessing`, as here or as in a
-            configuration. Levels are by default those of the architecture.
+        **kwargs: those of `keras.Model`; and `architecture`, `levels`, `preprocessing` and `labels`, as here or as in
+            a configuration. Levels are by default those of the architecture.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
         known = {name: kwargs.pop(name) for name in CARRIED if name in kwargs} or _carried_by_outputs(*args, **kwargs)
         with deep_recursion():
             super().__init__(*args, **kwargs)
-        architecture, levels, preprocessing = (known.get(name) for name in CARRIED)
+        architecture, levels, preprocessing, labels = (known.get(name) for name in CARRIED)
         self.architecture: Architecture | None = (
             Architecture.from_dict(architecture) if isinstance(architecture, dict) else architecture
         )
@@ -56,6 +57,7 @@ class ResidualNetwork(keras.Model):
         self.preprocessing: Preprocessing | None = (
             Preprocessing(**preprocessing) if isinstance(preprocessing, dict) else preprocessing
         )
+        self.labels: tuple[str, ...] | None = None if labels is None else tuple(labels)
 
     def get_config(self) -> dict[str, Any]:
         """Return the model's configuration."""
@@ -66,6 +68,8 @@ class ResidualNetwork(keras.Model):
             config["levels"] = {name: list(level) for name, level in self.levels.items()}
         if self.preprocessing is not None:
             config["preprocessing"] = self.preprocessing.to_dict()
+        if self.labels is not None:
+            config["labels"] = list(self.labels)
         return config
 
     def _run_through_graph(self, *args: Any, **kwargs: Any):

@@ -34,7 +34,8 @@ def features(model: keras.Model, levels: Sequence[str | int] = ("C2", "C3", "C4"
     chosen = [_name_of(level, known) for level in levels]
     outputs = {name: model.get_layer(known[name].layer).output for name in chosen}
     kept = {name: known[name] for name in chosen}
-    return ResidualNetwork(model.input, outputs, name=f"{model.name}_features", **{**carried(model), "levels": kept})
+    known_of_it = {**carried(model), "levels": kept, "labels": None}
+    return ResidualNetwork(model.input, outputs, name=f"{model.name}_features", **known_of_it)
 
 
 def _name_of(level: str | int, known: dict[str, Level]) -> str:

@@ -59,7 +59,8 @@ def test_package_data_is_there_and_says_that_types_are(metadata, package):
     patterns = metadata["package_data"][package]
     assert "py.typed" in patterns
     files = {file for pattern in patterns for file in (ROOT / package).glob(pattern)}
-    assert files == {file for file in (ROOT / package).rglob("*") if file.suffix in (".typed", ".yaml", ".pyi", ".j2")}
+    data = (".typed", ".yaml", ".pyi", ".j2", ".safetensors", ".json")
+    assert files == {file for file in (ROOT / package).rglob("*") if file.suffix in data}
 
 
 def test_source_distribution_holds_all_that_it_takes_to_build_and_test_it(tmp_path):

@@ -101,7 +101,7 @@ class ExportOptions:
     run: Positional[Path]
     """Run folder."""
     to: Path | None = None
-    """Folder to write; default RUN/savedmodel."""
+    """Folder to write; default RUN/savedmodel. Or a file NAME.safetensors: the weights, with a card NAME.json."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -137,7 +137,7 @@ def whereabouts(folder: RunFolder) -> list[str]:
     return [
         f"run folder {folder.path}",
         f"  network  {folder.model_file}",
-        f"  report   {folder.path / 'report.md'}",
+        f"  report   {folder.report_file}",
         *([f"  serving  {folder.savedmodel}"] if exported else []),
         "Next:",
         f"  {PROGRAM} predict {run_dir} IMAGE ...",
@@ -225,14 +225,19 @@ def write_table(predictions: Iterable[dict[str, Any]], path: Path) -> None:
 
 
 def export(arguments: list[str]) -> None:
-    """Write the network of a run folder as a SavedModel that serves."""
+    """Write the network of a run folder as a SavedModel that serves, or its weights as a file to publish."""
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
     start_keras()
     from keras_resnet.formats.savedmodel import export_savedmodel
+    from keras_resnet.weights.card import WEIGHTS
+    from training.publishing import publish
     from training.run_folder import RunFolder
 
     folder = RunFolder(options.run)
     target = options.to or folder.savedmodel
+    if target.suffix == WEIGHTS:
+        print(f"weights {target}\ncard    {publish(folder, target)}")
+        return
     model = folder.load_model()
     export_savedmodel(model, target, folder.read_labels())
     print(f"SavedModel {target}")

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from keras_resnet.classification import most_probable
 from keras_resnet.images import FORMATS, decode_image
 from keras_resnet.preprocessing import Preprocessing
 from training.data.image_folder import SUFFIXES, Listing, is_hidden
@@ -65,7 +65,9 @@ def _predict(
                 if isinstance(image, str):
                     yield {"image": str(path), "error": image}
                 else:
-                    yield {"image": str(path), "classes": most_probable(next(rows), labels, top)}
+                    classes = most_probable(next(rows), labels, top)
+                    named = [{"label": label, "probability": probability} for label, probability in classes]
+                    yield {"image": str(path), "classes": named}
 
 
 def _make_reader(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -129,12 +131,6 @@ def _images_in(folder: Path) -> list[Path]:
     if not paths:
         raise ValueError(f"No image in {folder} ({SUFFIXES}).")
     return [Path(path) for path in paths]
-
-
-def most_probable(probabilities: np.ndarray, labels: list[str], top: int) -> list[dict[str, Any]]:
-    """Name the most probable classes."""
-    best = np.argsort(-probabilities, kind="stable")[:top]
-    return [{"label": labels[index], "probability": float(probabilities[index])} for index in best]
 
 
 def naming_failures(predictions: Iterable[dict[str, Any]], failures: list[str]) -> Iterator[dict[str, Any]]:

@@ -43,7 +43,7 @@ def write_report(folder: RunFolder, config: RunConfig, network: dict[str, Any], 
         write_atomically(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
     seconds = sum(row["seconds"] for row in folder.read_times())
     text = _page(config, network, results, rows, seconds)
-    write_atomically(folder.path / "report.md", lambda part: part.write_text(text, encoding="utf-8"))
+    write_atomically(folder.report_file, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], seconds: float) -> str:

@@ -20,7 +20,7 @@ from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
 from training.callbacks import SaveRun, SeedLayers, StopAt
 from training.config import RunConfig, Start
-from training.config.fields import flat_config, name_of
+from training.config.fields import OF_THE_MACHINE, flat_config, name_of
 from training.data import batches, datasets
 from training.data.augmentation import streams
 from training.data.standardization import make_preprocessing
@@ -121,9 +121,10 @@ def check_resumable(folder: RunFolder, config: RunConfig) -> None:
             f"{folder.path} is a run of version 0.1.0 and cannot be resumed: augmentation draws other random numbers "
             "today. Evaluate, export or fine-tune it as it is, or start it anew with --overwrite."
         )
-    free = {"hardware.devices", "data.data_dir", "data.download", "data.cache"}
     old, new = flat_config(before), flat_config(config)
-    changed = [name for name in (*old, *(new.keys() - old)) if name not in free and old.get(name) != new.get(name)]
+    changed = [
+        name for name in (*old, *(new.keys() - old)) if name not in OF_THE_MACHINE and old.get(name) != new.get(name)
+    ]
     if changed:
         differences = ", ".join(f"{name_of(name)} was {old.get(name)!r}" for name in changed)
         raise ValueError(f"{folder.path} cannot be resumed with other settings: {differences}.")
@@ -152,7 +153,7 @@ def new_network(
     contract = loaded.preprocessing if loaded else None
     preprocessing = make_preprocessing(source, config.data, crop, size, contract)
     streams.check_images(config.augmentation, preprocessing.size, preprocessing.channels)
-    return make_model(
+    model = make_model(
         architecture,
         preprocessing,
         len(source.classes),
@@ -160,6 +161,8 @@ def new_network(
         start=config.start,
         loaded=loaded,
     )
+    model.labels = tuple(source.classes)
+    return model
 
 
 def resumed(run: Run) -> keras.Model:

@@ -84,6 +84,11 @@ class RunFolder:
         return self.path / "labels.txt"
 
     @property
+    def report_file(self) -> Path:
+        """The page that a run writes when it is finished."""
+        return self.path / "report.md"
+
+    @property
     def savedmodel(self) -> Path:
         """The exported SavedModel."""
         return self.path / "savedmodel"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 
+from keras_resnet.classification import labels_for
 from keras_resnet.files import write_atomically
 from keras_resnet.images import decode_image
 from keras_resnet.labels import write_labels
@@ -16,7 +17,10 @@ from keras_resnet.preprocessing import Preprocessing, contract_of
 
 
 def export_savedmodel(
-    model: keras.Model, path: str | os.PathLike, labels: Sequence[str], preprocessing: Preprocessing | None = None
+    model: keras.Model,
+    path: str | os.PathLike,
+    labels: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> None:
     """Write a SavedModel whose graph holds everything from the image to the class.
 
@@ -27,17 +31,15 @@ def export_savedmodel(
     Args:
         model: keras.Model that gives probabilities.
         path: folder to write; must not exist, the folders above it may not.
-        labels: the names of the classes, in the order of the outputs.
+        labels: the names of the classes, in the order of the outputs; default those that the model carries.
         preprocessing: Preprocessing, what the model expects of images; default what it carries.
 
     Raises:
         ValueError: the backend is not TensorFlow, the folder exists, the model has another number of classes, or it
-            does not carry what it expects of images, or a label is no line of text.
+            does not carry what it expects of images or the names of its classes, or a label is no line of text.
         OSError: the folder cannot be written; no part of it is left behind.
     """
-    preprocessing = preprocessing or contract_of(model)
-    if len(labels) != model.output_shape[-1]:
-        raise ValueError(f"{len(labels)} labels cannot name the {model.output_shape[-1]} outputs of {model.name!r}.")
+    preprocessing, labels = preprocessing or contract_of(model), labels_for(model, labels)
     if keras.backend.backend() != "tensorflow":
         raise ValueError("A SavedModel needs the TensorFlow backend: set KERAS_BACKEND=tensorflow.")
     if os.path.exists(path):

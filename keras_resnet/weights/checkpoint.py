@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ import keras
 import numpy as np
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.build.head import TOP
+from keras_resnet.build.head import TOP, has_top
 from keras_resnet.layers.conventions import channel_axis, spatial_axes
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
+from keras_resnet.weights import card
 from keras_resnet.weights.description import Description
 from keras_resnet.weights.extent import check_extent, check_ranks
 from keras_resnet.weights.files.raw import shortened
@@ -22,7 +22,7 @@ from keras_resnet.weights.files.readers import read_tensors
 from keras_resnet.weights.inference import infer_architecture
 from keras_resnet.weights.nameless import is_nameless, name_by_order
 from keras_resnet.weights.naming import Source, projection_of, strip_prefixes, translate
-from keras_resnet.weights.sources import describe, keras_hub, recognize, weights_of_folder
+from keras_resnet.weights.sources import SOURCES, describe, keras_hub, recognize, weights_of_folder
 
 # What goes wrong with nonsensical names, shapes and configurations, beside the errors that say so themselves.
 NONSENSE = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
@@ -46,9 +46,7 @@ class Checkpoint(NamedTuple):
     @property
     def arguments(self) -> dict[str, Any]:
         """Arguments of `ResNet` that the file tells."""
-        activation = self.description.activation()
-        own = {"classifier_activation": activation} if activation else {}
-        return {"include_top": self.classes is not None, "classes": self.classes, **own}
+        return {"include_top": self.classes is not None, "classes": self.classes, **self.description.arguments()}
 
     @property
     def untold(self) -> dict[str, Any]:
@@ -68,21 +66,29 @@ class Checkpoint(NamedTuple):
         channels = model.input_shape[channel_axis()]
         contract = self.description.contract(channels) or CONTRACTS[self.source.contract_of(self.tensors)]
         sides = tuple(model.input_shape[axis] for axis in spatial_axes())
-        return contract if None in sides else dataclasses.replace(contract, size=sides)
+        return contract if None in sides else contract.for_images(sides, channels)
+
+    def labels_for(self, model: keras.Model) -> tuple[str, ...] | None:
+        """Name the classes of a model that takes the classifier too, where they are known."""
+        labels = self.description.labels() if has_top(model) else None
+        if labels is not None and len(labels) != self.classes:
+            raise ValueError(f"it names {len(labels)} classes, and its classifier has {self.classes}.")
+        return labels and tuple(labels)
 
 
 def read_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoint:
-    """Read a checkpoint, or that in a folder of KerasHub or timm, and bring it to the names of this package."""
+    """Read a checkpoint, or that in a folder of KerasHub or timm, under the names of this package."""
     path = weights_of_folder(os.fspath(path))
     arrays = strip_prefixes(read_tensors(path, key).arrays)
-    description = describe(path)
+    description = card.describe(path) or describe(path)
     backbone = keras_hub.backbone_beside(path, arrays) if isinstance(description, keras_hub.Preset) else None
     if backbone is not None:
         arrays = {**arrays, **read_tensors(backbone).arrays}
     with naming_faults(path):
         described = description.architecture()
         nameless = is_nameless(arrays)
-        source = keras_hub.SOURCE if nameless else recognize(arrays)
+        own = isinstance(description, card.Card)  # its names are those of keras.applications
+        source = keras_hub.SOURCE if nameless else SOURCES["keras_applications"] if own else recognize(arrays)
         tensors = name_by_order(arrays, described) if nameless else translate(source, arrays)
         check_ranks(tensors)
         return Checkpoint(path, source, tensors, description, projection_of(source, arrays))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.weights import published
+from keras_resnet.weights import published, trained
 
 
 class Collection(NamedTuple):
@@ -17,8 +18,19 @@ class Collection(NamedTuple):
     file: Callable[[str, bool], str]  # of a network, with its classifier or for use without
 
 
+def of_files(files: Mapping[str, Path]) -> Collection:
+    """Make a collection of files with cards, by the networks' names."""
+    return Collection(
+        networks=lambda: [*files],
+        architecture=lambda network: trained.architecture(files[network]),
+        file=lambda network, include_top: str(files[network]),
+    )
+
+
+# By the name that a user gives; those that come with the package are there where there is a file.
 COLLECTIONS: dict[str, Collection] = {
     "imagenet": Collection(lambda: [*published.PUBLISHED], published.architecture, published.file),
+    **{dataset: of_files(files) for dataset, files in trained.files().items()},
 }
 
 

@@ -19,8 +19,12 @@ class Description:
         """Give fields of the architecture that names and shapes of the tensors do not tell."""
         return {}
 
-    def activation(self) -> str | None:
-        """Name the activation of the classifier."""
+    def arguments(self) -> dict[str, Any]:
+        """Give arguments of `ResNet` beside the architecture."""
+        return {}
+
+    def labels(self) -> list[str] | None:
+        """Name the classes, in the order of the outputs."""
         return None
 
     def contract(self, channels: int) -> Preprocessing | None:

@@ -11,13 +11,14 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.architecture.table import TABLE
 from keras_resnet.build.head import has_top
 from keras_resnet.model import build_network
+from keras_resnet.weights.card import Card
 from keras_resnet.weights.checkpoint import Checkpoint, naming_faults
 from keras_resnet.weights.comparison import SILENT, differences
 from keras_resnet.weights.legacy import choices_of_layers
 from keras_resnet.weights.matching import match_weights
 from keras_resnet.weights.named import find, is_name, read
 from keras_resnet.weights.names import check_model, known_as
-from keras_resnet.weights.own import load_network, load_weights, read_contract, written_here
+from keras_resnet.weights.own import load_network, load_weights, read_carried, written_here
 
 
 def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | None = None) -> None:
@@ -45,7 +46,8 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | No
     if written := _written_here(path):
         load_weights(model, path)
         if written == "network":
-            model.preprocessing = read_contract(path)
+            model.preprocessing, labels = read_carried(path)
+            model.labels = labels if has_top(model) else None
         return
     architecture = getattr(model, "architecture", None)
     network = model.name if architecture is None else known_as(architecture)
@@ -125,17 +127,18 @@ def load_checkpoint(model: keras.Model, checkpoint: Checkpoint) -> None:
     with naming_faults(checkpoint.path, f"does not fit {model.name!r}:"):
         pairs = match_weights(model, checkpoint.tensors)
         check_function(model, checkpoint)
-        contract = checkpoint.contract_for(model)
+        contract, labels = checkpoint.contract_for(model), checkpoint.labels_for(model)
     for weight, tensor in pairs:
         weight.assign(tensor)
-    model.preprocessing = contract
+    model.preprocessing, model.labels = contract, labels
 
 
 def check_function(model: keras.Model, checkpoint: Checkpoint) -> None:
     """Refuse a network of the same names and shapes that computes something else than the weights were trained for."""
     there = checkpoint.architecture()
     here = getattr(model, "architecture", None) or there.replace(**choices_of_layers(model))
-    if found := differences(here, there, SILENT):
+    fields = None if isinstance(checkpoint.description, Card) else SILENT  # a card tells all
+    if found := differences(here, there, fields):
         raise ValueError(
             f"the weights would compute something else: {'; '.join(found[:3])}. Build the network of the file with "
             "network_of(path)."

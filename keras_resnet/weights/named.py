@@ -49,7 +49,8 @@ def find(
             architecture = checkpoint.architecture()
     if isinstance(network, str):
         check_architecture(architecture, network, checkpoint.path)
-        architecture = get_architecture(network).replace(**checkpoint.untold)
+        if checkpoint.description.architecture() is None:
+            architecture = get_architecture(network).replace(**checkpoint.untold)
     return architecture.replace(**choices), checkpoint
 
 

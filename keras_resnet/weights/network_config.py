@@ -46,7 +46,8 @@ def check_network(config: Config, budget: Budget) -> int:
         found = f"is a .keras file of a {shortened(config.get('class_name'), 60)}, which this package did not write"
         raise UnreadableError(found, "read its weights with network_of or load_weights_from")
     layers = layers_of(config.get("config"), budget)
-    _check_contract(config["config"].get("preprocessing"))
+    check_contract(config["config"].get("preprocessing"))
+    check_class_names(config["config"].get("labels"))
     if (architecture := config["config"].get("architecture")) is not None:
         sound_architecture(architecture, budget)
     others = {key: value for key, value in config["config"].items() if key not in ("layers", "architecture")}
@@ -84,14 +85,20 @@ def sound_architecture(values: Any, budget: Budget) -> Architecture:
     return architecture
 
 
-def _check_contract(fields: Any) -> None:
+def check_contract(fields: Any) -> None:
     """Refuse an input contract that makes no sense, or is for images without a limit to their size."""
     if fields is None:
         return
     try:
         Preprocessing(**fields)
     except (TypeError, ValueError) as error:
-        raise damaged(f"its config.json has no sound input contract: {error}") from error
+        raise damaged(f"it has no sound input contract: {error}") from error
+
+
+def check_class_names(labels: Any) -> None:
+    """Refuse names of classes that are none."""
+    if labels is not None and not (isinstance(labels, list) and all(isinstance(label, str) for label in labels)):
+        raise damaged("it has no sound names of classes: they are not a list of text")
 
 
 def _name_and_kind(layer: Config) -> tuple[str, str]:

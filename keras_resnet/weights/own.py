@@ -25,7 +25,7 @@ from keras_resnet.weights.files.budget import Budget
 from keras_resnet.weights.files.hdf5 import CONFIG_MEMBER, WEIGHTS_MEMBER, layers_of, opened_tree, text_of
 from keras_resnet.weights.files.json_text import parse, parse_object
 from keras_resnet.weights.files.raw import UnreadableError, damaged, opened, shortened
-from keras_resnet.weights.network_config import check_network, is_network, sound_architecture
+from keras_resnet.weights.network_config import check_class_names, check_network, is_network, sound_architecture
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 
@@ -60,11 +60,13 @@ def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | Non
         return "weights" if hdf5 and _signature(file).names is not None else None
 
 
-def read_contract(path: str | os.PathLike) -> Preprocessing | None:
-    """Read the input contract in a `.keras` file of this package, without building its network."""
+def read_carried(path: str | os.PathLike) -> tuple[Preprocessing | None, tuple[str, ...] | None]:
+    """Read input contract and names of classes in a `.keras` file of this package, without building its network."""
     with _reading(path) as (file, budget), open_archive(file, budget) as archive:
-        fields = _config(archive)["config"].get("preprocessing")
-        return None if fields is None else Preprocessing(**fields)
+        config = _config(archive)["config"]
+        fields, labels = config.get("preprocessing"), config.get("labels")
+        check_class_names(labels)
+        return None if fields is None else Preprocessing(**fields), labels and tuple(labels)
 
 
 def load_network(path: str | os.PathLike) -> keras.Model:

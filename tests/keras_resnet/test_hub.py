@@ -188,6 +188,32 @@ def test_networks_that_are_here_are_known_by_what_timm_calls_them(tmp_path, name
     assert keras_resnet.network_of(tmp_path, include_top=False).preprocessing.crop == 0.95
 
 
+NAMES = [f"n{number:02}" for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("told", "first"),
+    [
+        ({"label_names": NAMES}, "n00"),
+        ({"label_names": dict(enumerate(NAMES))}, "n00"),
+        ({"label_names": NAMES, "label_descriptions": {"n00": "a cat"}}, "a cat"),
+        ({"label_names": dict.fromkeys(range(1, 11), "x")}, None),
+        ({"label_names": "cat"}, None),
+        ({}, None),
+    ],
+)
+def test_configuration_may_name_the_classes(tmp_path, told, first):
+    filled(tmp_path, changed(**told))
+    labels = keras_resnet.network_of(tmp_path).labels
+    assert labels is None if first is None else (labels[0], labels[9], len(labels)) == (first, "n09", 10)
+
+
+def test_names_of_too_few_classes_are_refused(tmp_path):
+    filled(tmp_path, changed(label_names=NAMES[:3]))
+    with pytest.raises(ValueError, match="it names 3 classes, and its classifier has 10"):
+        keras_resnet.network_of(tmp_path)
+
+
 def test_configuration_from_before_2023_has_all_at_the_top(tmp_path):
     filled(tmp_path, {"architecture": "tv_resnet34", **CONFIG["pretrained_cfg"]})
     assert keras_resnet.network_of(tmp_path).preprocessing.crop == 0.95

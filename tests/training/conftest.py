@@ -72,6 +72,18 @@ def image_dir(tmp_path) -> Path:
 
 
 @pytest.fixture
+def said(capsys):
+    """Make the function that gives what a command prints."""
+
+    def run_and_read(*arguments) -> str:
+        capsys.readouterr()
+        assert main([str(argument) for argument in arguments]) == 0
+        return capsys.readouterr().out
+
+    return run_and_read
+
+
+@pytest.fixture
 def refused(capsys):
     """Make the function that gives the one sentence with which a command line is refused."""
 

@@ -21,18 +21,6 @@ from training.__main__ import main, whereabouts
 from training.run_folder import RunFolder
 
 
-@pytest.fixture
-def said(capsys):
-    """Make the function that gives what a command prints."""
-
-    def run_and_read(*arguments) -> str:
-        capsys.readouterr()
-        assert main([str(argument) for argument in arguments]) == 0
-        return capsys.readouterr().out
-
-    return run_and_read
-
-
 def test_training_prints_its_results_and_its_folder(said, training, tmp_path):
     lines = said(*training).splitlines()
     (row,) = RunFolder(tmp_path / "run").read_metrics()

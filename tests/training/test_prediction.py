@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_resnet.classification import most_probable
 from keras_resnet.labels import write_labels
 from tests.training.helpers import read_pixels, write_image
 from training import prediction as module
 from training.config import RunConfig
 from training.data.datasets import open_source
-from training.prediction import find_images, most_probable, naming_failures, predict_run, write_csv
+from training.prediction import find_images, naming_failures, predict_run, write_csv
 from training.run_folder import RunFolder
 
 
@@ -57,9 +58,9 @@ def test_prediction_resizes_colour_images_of_any_size_together(trained, tmp_path
 def test_most_probable_come_first_and_ties_keep_the_order_of_the_labels():
     probabilities = np.array([0.1, 0.3, 0.05, 0.3, 0.25], "float32")
     guesses = most_probable(probabilities, list("abcde"), 3)
-    assert [guess["label"] for guess in guesses] == ["b", "d", "e"]
-    np.testing.assert_allclose([guess["probability"] for guess in guesses], [0.3, 0.3, 0.25])
-    assert [guess["label"] for guess in most_probable(probabilities, list("abcde"), 9)] == list("bdeac")
+    assert [label for label, _ in guesses] == ["b", "d", "e"]
+    np.testing.assert_allclose([probability for _, probability in guesses], [0.3, 0.3, 0.25])
+    assert [label for label, _ in most_probable(probabilities, list("abcde"), 9)] == list("bdeac")
 
 
 def rotated(path, original) -> None:

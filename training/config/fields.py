@@ -44,6 +44,8 @@ def _leaves(group: type[Group], prefix: str = "") -> Iterator[tuple[str, pydanti
 # All fields by path.
 FIELDS: dict[str, pydantic.fields.FieldInfo] = dict(_leaves(RunConfig))
 GROUPS: tuple[str, ...] = tuple(name for name in RunConfig.model_fields if name not in FIELDS)
+# Those that say where a run found its data and devices, and decide nothing of what it learns.
+OF_THE_MACHINE: tuple[str, ...] = ("hardware.devices", "data.data_dir", "data.download", "data.cache")
 # The fields that are one choice, a name with parameters, which are set one by one too, as in `optimizer.momentum`.
 CHOICES: tuple[str, ...] = (
     "network.shortcut",

@@ -141,14 +141,19 @@ class Preset(Description):
         except ValueError as error:
             raise ValueError(f"a configuration that no network here can have: {error}") from error
 
-    def activation(self) -> str | None:
+    def arguments(self) -> dict[str, Any]:
+        """Give the classifier's activation."""
+        activation = self._activation()
+        return {"classifier_activation": activation} if activation else {}
+
+    def _activation(self) -> str | None:
         """Give the name of the classifier's activation, which Keras wraps where it was a function."""
         activation = self.head.get("activation")
         name = activation.get("config") if isinstance(activation, Mapping) else activation
         return None if name == "linear" else name
 
     def _check_head(self) -> None:
-        pooling, activation = self.head.get("pooling", "avg"), self.activation()
+        pooling, activation = self.head.get("pooling", "avg"), self._activation()
         if pooling != "avg":
             raise ValueError(
                 f"a head that pools by {pooling!r}, and that of a network here takes the mean; save its backbone alone."

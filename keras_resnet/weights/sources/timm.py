@@ -62,13 +62,14 @@ Config = Mapping[str, Any]
 class Pretrained(Description):
     """What timm says of a network beside its weights."""
 
-    arguments: Config  # of its network, where they are not those of its name
-    images: Config  # what it expects of them, and what is said of the classes
+    model_args: Config  # of its network, where they are not those of its name
+    images: Config  # what it expects of them
+    whole: Config  # all of the configuration
 
     def choices(self) -> dict[str, Any]:
         """Give the fields of the architecture that arguments decide, or refuse those that no network here can have."""
         chosen = {}
-        for name, value in self.arguments.items():
+        for name, value in self.model_args.items():
             if name in FIELDS:
                 field, values = FIELDS[name]
                 fits = isinstance(value, (str, bool)) and value in values
@@ -78,6 +79,19 @@ class Pretrained(Description):
             if not fits:
                 raise ValueError(f"a configuration with {name}={shortened(value, 60)!r}, which no network here has.")
         return chosen
+
+    def labels(self) -> list[str] | None:
+        """Name the classes by their descriptions, where there are such, or their names, a list or by number."""
+        names, described = (self._named(key) for key in ("label_names", "label_descriptions"))
+        if isinstance(names, Mapping):
+            names = [names.get(str(number)) for number in range(len(names))]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return None
+        described = described if isinstance(described, Mapping) else {}
+        return [str(described.get(name, name)) for name in names]
+
+    def _named(self, key: str) -> Any:
+        return self.images.get(key, self.whole.get(key))
 
     def contract(self, channels: int) -> Preprocessing | None:
         """Give what the network expects of images: a crop of the shorter side, mean and deviation of values 0 to 1."""
@@ -118,7 +132,7 @@ def describe(path: str) -> Pretrained | None:
     images, arguments = config.get("pretrained_cfg", config), config.get("model_args", {})
     if not isinstance(images, Mapping) or not isinstance(arguments, Mapping):
         raise ValueError(f"{path!r} has a configuration that cannot be read: a part of it is no mapping.")
-    return Pretrained(arguments, images)
+    return Pretrained(arguments, images, config)
 
 
 def _check_architecture(architecture: str, path: str) -> None:

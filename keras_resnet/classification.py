@@ -1,0 +1,92 @@
+"""Classes of image files and arrays, by a trained network that knows what it expects of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_resnet.images import FORMATS, decode_image
+from keras_resnet.preprocessing import Preprocessing, contract_of
+
+BATCH = 32  # images that a network is given together
+
+
+def classify(
+    model: keras.Model,
+    images: str | os.PathLike | Sequence[str | os.PathLike | np.ndarray],
+    top: int = 3,
+    labels: Sequence[str] | None = None,
+) -> list[list[tuple[str, float]]]:
+    """Name the most probable classes of images.
+
+    Args:
+        model: keras.Model with a classifier, that carries its input contract.
+        images: sequence of image files, and of arrays (height, width, channels) of values 0 to 255, of any sizes; or
+            one file. Files are decoded by TensorFlow, upright as their EXIF says.
+        top: int, how many classes to name.
+        labels: names of the classes in the order of the outputs; default those that the model carries.
+
+    Returns:
+        List, one an image, of lists of (name, probability), the most probable class first.
+
+    Raises:
+        ValueError: a file is no image that can be read, an array is none; or the model carries no contract or names, or
+            has another number of outputs.
+    """
+    contract, labels = contract_of(model), labels_for(model, labels)
+    if isinstance(images, (str, os.PathLike)):
+        images = [images]
+    found = []
+    for begin in range(0, len(images), BATCH):
+        prepared = np.concatenate([_prepared(image, contract) for image in images[begin : begin + BATCH]])
+        outputs = model.predict_on_batch(contract.standardize(prepared))
+        found += [most_probable(row, labels, top) for row in _probabilities(model, outputs)]
+    return found
+
+
+def labels_for(model: keras.Model, labels: Sequence[str] | None = None) -> Sequence[str]:
+    """Give the names of a network's classes: those given, or those that it carries."""
+    labels = getattr(model, "labels", None) if labels is None else labels
+    if labels is None:
+        raise ValueError(f"{model.name!r} does not carry the names of its classes; pass labels.")
+    if model.output_shape[1:] != (len(labels),):
+        raise ValueError(f"{len(labels)} labels cannot name the {model.output_shape[-1]} outputs of {model.name!r}.")
+    return labels
+
+
+def most_probable(probabilities: np.ndarray, labels: Sequence[str], top: int) -> list[tuple[str, float]]:
+    """Name the most probable classes of one image, with their probabilities."""
+    best = np.argsort(-probabilities, kind="stable")[:top]
+    return [(labels[index], float(probabilities[index])) for index in best]
+
+
+def _prepared(image: str | os.PathLike | np.ndarray, contract: Preprocessing) -> np.ndarray:
+    """Bring an image to the size of a network, as a batch of one."""
+    pixels = _decoded(image, contract.channels) if isinstance(image, (str, os.PathLike)) else np.asarray(image)
+    if pixels.ndim != 3 or pixels.shape[-1] != contract.channels or 0 in pixels.shape:
+        raise ValueError(f"an image must be of shape (height, width, {contract.channels}); received {pixels.shape}.")
+    return keras.ops.convert_to_numpy(contract.resize(pixels[np.newaxis]))
+
+
+def _decoded(path: str | os.PathLike, channels: int) -> np.ndarray:
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ImportError("image files are decoded by TensorFlow, which is not installed; pass arrays.") from error
+    try:
+        with open(path, "rb") as file:
+            return decode_image(tf.constant(file.read()), channels).numpy()
+    except OSError as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be read: {error.strerror}.") from error
+    except tf.errors.OpError as error:
+        raise ValueError(f"{os.fspath(path)!r} is not an image, or damaged; {FORMATS} can be read.") from error
+
+
+def _probabilities(model: keras.Model, outputs: np.ndarray) -> np.ndarray:
+    """Turn the outputs of a classifier to probabilities, where they are logits."""
+    if getattr(model.layers[-1], "activation", None) is keras.activations.linear:
+        return keras.ops.convert_to_numpy(keras.ops.softmax(outputs))
+    return outputs

@@ -1,0 +1,128 @@
+"""Weights of this package as a safetensors file and a card, a JSON file beside it that says what they are.
+
+The card holds the network's Architecture, its input contract, the names of the classes, and how it was trained.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_resnet.architecture import Architecture
+from keras_resnet.build.head import TOP, has_top
+from keras_resnet.files import write_atomically
+from keras_resnet.labels import check_labels
+from keras_resnet.layers.conventions import channel_axis
+from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.weights.description import Description
+from keras_resnet.weights.files.budget import Budget
+from keras_resnet.weights.files.json_text import object_beside
+from keras_resnet.weights.files.raw import UnreadableError, is_file
+from keras_resnet.weights.network_config import check_class_names, check_contract, sound_architecture
+
+WEIGHTS, CARD = ".safetensors", ".json"
+
+
+@dataclass(frozen=True)
+class Card(Description):
+    """What a card says."""
+
+    fields: Mapping[str, Any]
+    network: Architecture
+
+    def architecture(self) -> Architecture:
+        """Give the architecture that the weights are of."""
+        return self.network
+
+    def arguments(self) -> dict[str, Any]:
+        """Give the network's name, the shape of its images, and the classifier's activation."""
+        told = {"classifier_activation": self.fields.get("classifier_activation")}
+        if isinstance(name := self.fields.get("network"), str):
+            told["name"] = name.lower()
+        if (contract := self.contract(0)) is not None:
+            size, channels = contract.size, (contract.channels,)
+            told["input_shape"] = (*size, *channels) if channel_axis() == 3 else (*channels, *size)
+        return told
+
+    def contract(self, channels: int) -> Preprocessing | None:
+        """Give what the weights expect of images."""
+        contract = self.fields.get("preprocessing")
+        return None if contract is None else Preprocessing(**contract)
+
+    def labels(self) -> list[str] | None:
+        """Name the classes."""
+        return self.fields.get("labels")
+
+
+def is_carded(path: str | os.PathLike | None) -> bool:
+    """Tell whether a path is of weights beside which a card lies."""
+    stem, ending = os.path.splitext(path or "")
+    return ending == WEIGHTS and is_file(stem + CARD)
+
+
+def describe(path: str) -> Card | None:
+    """Read the card beside a safetensors file, if this package wrote one; whatever is in it is checked."""
+    if not is_carded(path):
+        return None
+    try:
+        fields = object_beside(*os.path.split(os.path.splitext(path)[0] + CARD))
+        if not isinstance(fields.get("architecture"), dict):
+            return None
+        check_contract(fields.get("preprocessing"))
+        check_class_names(fields.get("labels"))
+        return Card(fields, sound_architecture(fields["architecture"], Budget(os.path.getsize(path))))
+    except UnreadableError as error:
+        raise ValueError(f"{path!r} has a card that cannot be read: it {error}") from error
+
+
+def write(path: str | os.PathLike, model: keras.Model, about: Mapping[str, Any]) -> Path:
+    """Write the weights of a network, and a card with what it carries and what else is known about it.
+
+    Args:
+        path: safetensors file to write; the card lies beside it.
+        model: keras.Model that carries its Architecture.
+        about: further entries of the card.
+
+    Returns:
+        Path of the card.
+
+    Raises:
+        ValueError: the file has another ending, or the network does not know what it is.
+        OSError: a file cannot be written; what stood there stays.
+    """
+    import safetensors.numpy
+
+    path = Path(path)
+    beside = path.with_suffix(CARD)
+    if path.suffix != WEIGHTS:
+        raise ValueError(f"Weights are written to a {WEIGHTS} file; received {str(path)!r}.")
+    if model.architecture is None:
+        raise ValueError(f"{model.name!r} does not carry its Architecture: it comes from a file of version 0.1.0.")
+    check_labels(model.labels or ())
+    carried = {
+        "architecture": model.architecture.to_dict(),
+        "preprocessing": model.preprocessing and model.preprocessing.to_dict(),
+        "labels": model.labels and list(model.labels),
+        "classifier_activation": _activation(model),
+    }
+    arrays = {
+        f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight)
+        for layer in model.layers
+        for weight in layer.weights
+    }
+    text = json.dumps({**about, **carried}, indent=1) + "\n"
+    write_atomically(path, lambda part: safetensors.numpy.save_file(arrays, part))
+    write_atomically(beside, lambda part: part.write_text(text, encoding="utf-8"))
+    return beside
+
+
+def _activation(model: keras.Model) -> str | None:
+    """Name the activation of a network's classifier; None for logits."""
+    activation = model.get_layer(TOP).activation if has_top(model) else keras.activations.linear
+    return None if activation is keras.activations.linear else activation.__name__

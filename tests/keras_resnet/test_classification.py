@@ -1,0 +1,80 @@
+"""Classes of images by the network that carries what it expects of them, and their names."""
+
+import numpy as np
+import pytest
+
+import keras_resnet
+from keras_resnet.classification import BATCH
+from tests.keras_resnet.helpers import build, outputs, tiny
+from tests.training.helpers import write_image
+
+LABELS = ("ant", "bee", "cow", "doe", "elk")
+
+
+@pytest.fixture(scope="module")
+def model():
+    network = build(tiny(), (8, 8, 3), classifier_activation="softmax")
+    network.preprocessing = keras_resnet.Preprocessing((8, 8), 3, (100.0, 110.0, 120.0), (50.0, 60.0, 70.0))
+    network.labels = LABELS
+    return network
+
+
+def pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, "uint8")
+
+
+def test_classes_are_those_of_the_largest_outputs(model):
+    images = [pixels(8, 8, 3, seed=seed) for seed in range(3)]
+    probabilities = outputs(model, keras_resnet.preprocess(np.stack(images), model))
+    for row, classes in zip(probabilities, keras_resnet.classify(model, images, top=2), strict=True):
+        first, second, *_ = np.argsort(-row)
+        assert [name for name, _ in classes] == [LABELS[first], LABELS[second]]
+        np.testing.assert_allclose([p for _, p in classes], row[[first, second]], rtol=1e-5)
+
+
+def test_images_may_have_any_sizes_and_number(model):
+    images = [pixels(8 + number % 3, 9, 3, seed=number) for number in range(BATCH + 2)]
+    found = keras_resnet.classify(model, images, top=5)
+    assert len(found) == BATCH + 2
+    alone = keras_resnet.classify(model, images[-1:], top=5)
+    np.testing.assert_allclose([p for _, p in found[-1]], [p for _, p in alone[0]], rtol=1e-4)
+
+
+def test_files_are_decoded_as_their_pixels(model, tmp_path):
+    write_image(tmp_path / "a.png", (12, 10))
+    one = keras_resnet.classify(model, tmp_path / "a.png")
+    assert one == keras_resnet.classify(model, [str(tmp_path / "a.png")]) and len(one[0]) == 3
+    pillow = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    assert one == keras_resnet.classify(model, [np.asarray(pillow.open(tmp_path / "a.png").convert("RGB"))])
+
+
+def test_logits_become_probabilities(model):
+    logits = build(tiny(), (8, 8, 3))
+    logits.preprocessing = model.preprocessing
+    found = keras_resnet.classify(logits, [pixels(8, 8, 3)], top=5, labels=LABELS)
+    assert found[0][0] == (pytest.approx(keras_resnet.classify(model, [pixels(8, 8, 3)])[0][0]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"labels": ["a"]}, "1 labels cannot name the 5 outputs of"),
+        ({"images": ["nowhere.png"]}, "'nowhere.png' cannot be read: No such file"),
+        ({"images": [__file__]}, "is not an image, or damaged; JPEG, PNG"),
+        ({"images": [np.zeros((8, 8))]}, r"an image must be of shape \(height, width, 3\); received \(8, 8\)"),
+        ({"images": [np.zeros((8, 8, 1))]}, r"received \(8, 8, 1\)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_classified_is_named(model, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        keras_resnet.classify(model, **{"images": [pixels(8, 8, 3)], **arguments})
+
+
+def test_network_without_names_or_contract_says_so(model):
+    bare = build(tiny(), (8, 8, 3))
+    with pytest.raises(ValueError, match="does not carry what its weights expect"):
+        keras_resnet.classify(bare, [pixels(8, 8, 3)], labels=LABELS)
+    bare.preprocessing = model.preprocessing
+    with pytest.raises(ValueError, match="does not carry the names of its classes; pass labels"):
+        keras_resnet.classify(bare, [pixels(8, 8, 3)])

@@ -1,0 +1,46 @@
+"""Weights to publish: the figures of the card are those of the run, and the network is that of the run."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import keras_resnet
+from training.config import load_recipe, make_config
+from training.publishing import nearest_recipe
+from training.run_folder import RunFolder
+
+
+def test_exported_weights_are_the_network_of_the_run_and_the_card_says_how_it_came_about(said, trained, tmp_path):
+    path = tmp_path / "resnet8_digits.safetensors"
+    printed = said("export", trained.folder.path, "--to", path)
+    assert printed == f"weights {path}\ncard    {path.with_suffix('.json')}\n"
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert card["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
+    assert (card["network"], card["dataset"], card["seed"], card["license"]) == ("ResNet8", "digits", 0, "Apache-2.0")
+    assert card["protocol"] == "test split, every image once in a single view, after the last of 2 epochs"
+    assert not {"data.data_dir", "hardware.devices"} & card["changes"].keys()
+    assert (card["recipe"], card["changes"]["epochs"]) == ("digits", 2)
+    assert str(tmp_path.parent) not in json.dumps(card)
+    network, own = keras_resnet.network_of(path), trained.folder.load_model()
+    assert network.labels == own.labels == tuple(map(str, range(10)))
+    assert network.preprocessing.to_dict() == trained.folder.read_preprocessing().to_dict()
+    for left, right in zip(network.get_weights(), own.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("lacking", ["report.md", "metrics.csv"])
+def test_run_that_is_not_finished_is_not_published(refused, trained, tmp_path, lacking):
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(trained.folder.path, folder.path, ignore=shutil.ignore_patterns("savedmodel", "tensorboard"))
+    (folder.path / lacking).unlink()
+    sentence = refused("export", folder.path, "--to", tmp_path / "x.safetensors")
+    assert "and is not finished; go on by --resume" in sentence
+
+
+def test_recipe_of_the_card_is_the_nearest_with_what_differs():
+    config = make_config({"epochs": 60, "seed": 3, "data_dir": "elsewhere"}, base=load_recipe("cifar10-fast"))
+    assert nearest_recipe(config) == ("cifar10-fast", {"epochs": 60})
+    changed = make_config({"optimizer.momentum": 0.8}, base=load_recipe("cifar10"))
+    assert nearest_recipe(changed) == ("cifar10", {"optimizer.momentum": 0.8})

@@ -1,0 +1,77 @@
+"""Weights of a finished run as a file to publish, with a card that says how they came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras_resnet
+from keras_resnet.weights import card
+from training.config import RunConfig, load_recipe, make_config, recipe_names
+from training.config.fields import OF_THE_MACHINE, flat_config, flatten
+from training.run_folder import RunFolder
+
+LICENSE = "Apache-2.0"  # of the package, and of weights that come with it
+
+
+def publish(folder: RunFolder, path: Path) -> Path:
+    """Write the network of a finished run as a safetensors file with a card, whose figures are those of the run.
+
+    Args:
+        folder: RunFolder.
+        path: Path of the safetensors file; the card lies beside it.
+
+    Returns:
+        Path of the card.
+
+    Raises:
+        ValueError: the folder is not one of a run that is finished.
+        OSError: a file cannot be written.
+    """
+    config, rows = folder.read_config(), folder.read_metrics()
+    done = int(rows[-1]["epoch"]) if rows else 0
+    if not folder.report_file.is_file() or (config.epochs or done) != done or not done:
+        raise ValueError(f"{folder.path} is a run that has made {done} epochs and is not finished; go on by --resume.")
+    model = folder.load_model()
+    model.preprocessing, model.labels = folder.read_preprocessing(), tuple(folder.read_labels())
+    return card.write(path, model, about(config, rows[-1], model.name))
+
+
+def about(config: RunConfig, last: dict[str, float], network: str) -> dict[str, Any]:
+    """Say what was trained, how, and what came of it, by the configuration of a run and its metrics' last row."""
+    recipe, changes = nearest_recipe(config)
+    epochs = int(last["epoch"])
+    return {
+        "network": config.network.name or network,
+        "dataset": config.data.dataset,
+        "accuracy": last["val_accuracy"],
+        "cross-entropy": last["val_loss"],
+        "protocol": f"{tested_on(config)}, every image once in a single view, after the last of {epochs} epochs",
+        "recipe": recipe,
+        "changes": changes,
+        "seed": config.seed,
+        "version": keras_resnet.__version__,
+        "license": LICENSE,
+    }
+
+
+def tested_on(config: RunConfig) -> str:
+    """Name the images that a run was tested on."""
+    data = config.data
+    if data.validation:
+        return f"{100 * data.validation:g} % of the split {data.train_split!r}"
+    return f"split {data.test_split!r}" if data.test_split else "test split"
+
+
+def nearest_recipe(config: RunConfig) -> tuple[str, dict[str, Any]]:
+    """Name the recipe that a configuration differs least from, and the fields in which it differs."""
+    found = {name: _changes(make_config({}, name, load_recipe(name)), config) for name in recipe_names()}
+    return min(found.items(), key=lambda entry: len(entry[1]))
+
+
+def _changes(recipe: RunConfig, config: RunConfig) -> dict[str, Any]:
+    """Give the fields of a configuration that a recipe has otherwise, but where the run's data and devices were."""
+    before, now = flat_config(recipe), flat_config(config)
+    free = {*OF_THE_MACHINE, "seed"}
+    plain = flatten(config.model_dump(mode="json"))
+    return {path: plain[path] for path in now if path not in free and before.get(path) != now[path]}
