@@ -65,6 +65,8 @@ setup(
             "markdown-it-py>=3",
             "scipy>=1.11",
         ],
+        # Rows of the papers' tables on an accelerator, without TensorFlow; jax[cuda12] for NVIDIA's.
+        "reproduce": ["jax>=0.6", "pydantic>=2.7", "tyro>=0.9"],
         # The API reference and guide as HTML, and the tutorial notebook.
         "docs": ["furo", "ipykernel", "myst-nb>=1.2", "nbclient", "sphinx>=8.1"],
         "test": [HUB, "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],

@@ -1,0 +1,102 @@
+"""What the command line of the engine refuses, and in which words."""
+
+import cifar
+import numpy as np
+import pytest
+from data import Images
+
+from training.config import load_recipe, make_config
+
+
+def images(name: str = "cifar10") -> Images:
+    split = np.zeros((150, 8, 8, 3), "uint8"), np.zeros(150, "int32")
+    return Images(name, tuple("0123456789"), split, split)
+
+
+@pytest.fixture
+def modules():
+    pytest.importorskip("jax", reason="the engine needs JAX: pip install 'keras-resnet-suite[reproduce]'")
+    import engine
+    import runs
+
+    return engine, runs
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"validation": 0.1}, r"validation=0\.1 is for `python -m training`; here it must be 0\.0\."),
+        ({"test_split": "train[:10%]"}, r"test_split='train\[:10%\]' is for .*; here it must be None or 'test'\."),
+        ({"hardware.dtype": "mixed_float16"}, "here it must be 'float32' or 'mixed_bfloat16'"),
+        ({"dataset": "cifar100"}, "The run is one on 'cifar100', and the images are 'cifar10'"),
+        ({"augmentation": ["random_resized_crop"]}, "random_resized_crop changes the size of images"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_only_training_can_do_is_refused(modules, fields, sentence):
+    config = make_config(fields, base=load_recipe("cifar10"))
+    with pytest.raises(ValueError, match=sentence):
+        modules[0].Engine(config, images())
+
+
+def test_state_of_other_settings_or_of_another_network_is_refused(modules, tmp_path):
+    import state
+
+    engine, runs = modules
+    config = make_config({"iterations": 3}, base=load_recipe("cifar10"))
+    own = engine.Engine(config, images())
+    place = runs.Place(
+        tmp_path, tmp_path / "r.csv", None, device="x", precision="p", commit="c", deadline=0, save_every=0
+    )
+    kept = runs.plain_config(config)
+    state.save(tmp_path, "row.p.seed1", state.Saved(1, 1.0, {**kept, "optimizer.momentum": 0.8}, {}))
+    with pytest.raises(
+        ValueError, match=r"state of row\.p\.seed1 in .* was made with another optimizer\.momentum\. Give"
+    ):
+        runs.Run.resumed(own, place, "row", 1)
+    like = engine.State([np.zeros((3, 2), "float32")], [], [np.zeros((), "int32")])
+    arrays = engine.to_arrays(like)
+    assert engine.from_arrays(arrays, like).trainable[0] is like.trainable[0]
+    with pytest.raises(ValueError, match="not those of this network and optimizer"):
+        engine.from_arrays({**arrays, "trainable.00000": np.zeros((2, 3), "float32")}, like)
+
+
+def test_run_without_any_loss_that_is_a_number_ends(modules):
+    from types import SimpleNamespace
+
+    _, runs = modules
+    own = [SimpleNamespace(row="row", seed=seed, epoch=2, seconds=1.0) for seed in (4, 7)]
+    group = runs.Group.__new__(runs.Group)
+    group.runs, group.seeds, group.engine = own, [4, 7], SimpleNamespace(plan=SimpleNamespace(epochs=9))
+    group.note([float("nan"), 1.5], 2.0)
+    assert [(run.epoch, run.seconds) for run in own] == [(3, 2.0), (3, 2.0)]
+    with pytest.raises(ValueError, match=r"row: no loss is a number in epoch 4, of seeds \[4, 7\]\. Run other seeds\."):
+        group.note([float("nan"), float("inf")], 2.0)
+
+
+def test_seeds_are_grouped_where_they_stand(modules):
+    from types import SimpleNamespace
+
+    own = [SimpleNamespace(seed=seed, epoch=epoch) for seed, epoch in enumerate([0, 5, 0, 5, 0, 2])]
+    groups = [[run.seed for run in group] for group in modules[1].grouped(own, 2)]
+    assert groups == [[1, 3], [5], [0, 2], [4]]
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--together", "0"], "--together must be 1 or more; received 0."),
+        (["--seeds", "1", "1"], "--seeds must be different integers from 0; received 1 1."),
+        (["--seeds", "-1"], "--seeds must be different integers from 0; received -1."),
+    ],
+)
+def test_options_are_checked(more, sentence, capsys):
+    with pytest.raises(SystemExit):
+        cifar.parse(["resnet20", "--data", "x.npz", *more])
+    assert sentence in capsys.readouterr().err
+
+
+def test_commit_is_asked_for_where_there_is_no_git(monkeypatch, tmp_path):
+    monkeypatch.setattr(cifar, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="no git here to name the commit; give it by --commit"):
+        cifar.current_commit()
