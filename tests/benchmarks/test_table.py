@@ -1,7 +1,12 @@
 """The page of the reproduction: its numbers by hand, and that it is written from the rows and results as they stand."""
 
 import re
+import shlex
+from pathlib import Path
 
+import cifar
+import enter
+import export_data
 import picture
 import pytest
 import results
@@ -124,6 +129,15 @@ def test_page_is_written_from_the_rows_and_results_as_they_stand():
     page = (table.DOCS / "reproduction.md").read_text(encoding="utf-8")
     assert page == table.render(ROWS, results.read()), "run `make reproduction`"
     assert (table.DOCS / "reproduction.png").is_file()
+
+
+def test_commands_that_the_page_shows_are_understood(empty):
+    shown = [shlex.split(line)[1:] for line in re.findall(r"^python .*$", empty, re.MULTILINE)]
+    parsers = {"enter": enter.read_options, "export_data": export_data.parse, "cifar": cifar.parse}
+    names = [Path(script).stem for script, *_ in shown]
+    assert set(names) == set(parsers) and all((table.DOCS.parent / script).is_file() for script, *_ in shown)
+    for name, (_, *arguments) in zip(names, shown):
+        assert set(getattr(parsers[name](arguments), "rows", ())) <= set(ROWS)
 
 
 def points(axes) -> set[tuple[float, float, str]]:
