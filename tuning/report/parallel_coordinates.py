@@ -71,8 +71,8 @@ def make_axes(results: StudyResults, trials: list[TrialResult]) -> list[Axis]:
     kin: dict[tuple, list[Dimension]] = {}
     for dimension in results.study.parsed_space.all_dimensions:
         if dimension.name in tried:
-            field, scale = dimension.name.partition("/")[0], getattr(dimension, "scale", None)
-            kin.setdefault((field, dimension.short_name, scale), []).append(dimension)
+            field = dimension.name.partition("/")[0]
+            kin.setdefault((field, dimension.short_name, dimension.scale), []).append(dimension)
     axes = []
     for (field, name, scale), dimensions in kin.items():
         values = [next((trial.values[d.name] for d in dimensions if d.name in trial.values), None) for trial in trials]

@@ -49,6 +49,7 @@ class Choice(_Dimension):
     """A field, or a parameter, that is one of several options."""
 
     options: tuple[Option, ...]
+    scale: ClassVar[None] = None  # which numbers have
 
     def option(self, label: str) -> Option:
         """Find an option by its label."""
@@ -75,7 +76,7 @@ class Range(_Dimension):
     high: float
     scale: str  # "linear" or "log"
     count: int | None  # the number of points of a grid
-    options: ClassVar[tuple[Option, ...]] = ()  # they are numbers
+    options: ClassVar[tuple[Option, ...]] = ()  # which choices have
 
     @property
     def is_whole(self) -> bool:
