@@ -117,7 +117,8 @@ def write(path: str | os.PathLike, model: keras.Model, about: Mapping[str, Any])
         for weight in layer.weights
     }
     text = json.dumps({**about, **carried}, indent=1) + "\n"
-    write_atomically(path, lambda part: safetensors.numpy.save_file(arrays, part))
+    written = safetensors.numpy.save(arrays)  # its `save_file` makes files that only their owner may read
+    write_atomically(path, lambda part: part.write_bytes(written))
     write_atomically(beside, lambda part: part.write_text(text, encoding="utf-8"))
     return beside
 

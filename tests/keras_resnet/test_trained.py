@@ -50,12 +50,11 @@ CIFAR = [row for row in FILES if row[0] == "cifar10"]
 @pytest.mark.parametrize(("dataset", "network", "path"), CIFAR, ids=[path.stem for *_, path in CIFAR])
 def test_network_is_as_good_as_its_card_says(dataset, network, path):
     tfds = pytest.importorskip("tensorflow_datasets", reason="needs the extra `train`")
-    source = tfds.data_source("cifar10", split="test[:1000]", data_dir=shared_file("data/tfds"), download=False)
-    images = np.stack([example["image"] for example in source])
-    labels = np.array([example["label"] for example in source])
+    read = {"split": "test[:1000]", "data_dir": shared_file("data/tfds"), "download": False, "batch_size": -1}
+    examples = tfds.as_numpy(tfds.load("cifar10", **read))
     model = keras_resnet.ResNet(network, weights=dataset)
-    classes = model.predict(keras_resnet.preprocess(images, model), verbose=0).argmax(axis=1)
-    assert (classes == labels).mean() == pytest.approx(card_of(path)["accuracy"], abs=0.02)
+    classes = model.predict(keras_resnet.preprocess(examples["image"], model), verbose=0).argmax(axis=1)
+    assert (classes == examples["label"]).mean() == pytest.approx(card_of(path)["accuracy"], abs=0.02)
 
 
 def test_names_of_the_classes_name_them():
