@@ -18,7 +18,6 @@ from tuning.report.tables import leaderboard_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
 from tuning.results import FAULT, FINALS, STOPPED, TRIALS, Outcome, StudyResults, read_results, read_trial, write_text
-from tuning.space.dimensions import Range
 from tuning.space.reading import PLACE
 from tuning.study import STUDY_FILE, Study, make_study
 
@@ -148,9 +147,8 @@ def write_hparams(results: StudyResults) -> None:
 def plan_text(oracle: Proposals) -> str:
     """Say what is about to be searched, as in "random search of activation: 24 trials out of a continuous space"."""
     study, points = oracle.study, oracle.listed
-    ranges = [dimension for dimension in study.parsed_space.all_dimensions if isinstance(dimension, Range)]
-    size = f"a {'large' if all(dimension.is_whole for dimension in ranges) else 'continuous'} space"
-    size = size if points is None else count_text(len(points), "point")
+    is_whole = all(dimension.is_whole for dimension in study.parsed_space.all_dimensions if dimension.scale)
+    size = f"a {'large' if is_whole else 'continuous'} space" if points is None else count_text(len(points), "point")
     limits = [f"{limit:g} {name}" for name, limit in (("epochs", study.total_epochs), ("hours", study.hours)) if limit]
     if study.trials and (points is None or study.trials < len(points)):
         trials = f"{count_text(study.trials, 'trial')} out of"

@@ -70,8 +70,6 @@ class Proposals:
         self.max_trials = study.trials
         self.verbose = 0
 
-    # Proposing.
-
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Propose a point that is a network and was not tried, within the budget."""
         try:
@@ -119,8 +117,6 @@ class Proposals:
         """What the search has taken, interruptions not counted."""
         return self._spent + monotonic() - self._began
 
-    # Handing out.
-
     @synchronized
     def create_trial(self, tuner_id: str) -> Trial:
         """Give a worker its next trial; while others still run and may come back, tell it to wait."""
@@ -161,8 +157,6 @@ class Proposals:
         """Name the workers with a trial of which no heartbeat came for `lease` seconds."""
         now = monotonic()
         return [tuner_id for tuner_id in list(self.ongoing_trials) if now - self._seen.get(tuner_id, now) > lease]
-
-    # Keeping.
 
     def save(self) -> None:
         """Write the state, whole or not at all: the process may be killed at any time."""

@@ -37,13 +37,11 @@ def headline(findings: Findings) -> str:
     name = "" if measure.unit else "loss "
     text = f"Best: {point_text(space, best)}: {name}{score} on the validation split"
     text += f" ({count_text(len(best.scores), 'seed')})"
-    final = next((final for rank, _, final in findings.finals_by_rank() if rank == 1), None)
-    if final is not None:
+    if final := next((final for rank, _, final in findings.finals_by_rank() if rank == 1), None):
         text += f", {measure.with_spread(final.score, final.spread)}{measure.unit} on the test set"
     if findings.noise is None or best not in findings.comparable or len(findings.comparable) < 2:
         return f"{text}."
-    rivals = [trial for trial in findings.comparable if findings.verdict(trial) == VERDICTS[True]]
-    if not rivals:
+    if not (rivals := [trial for trial in findings.comparable if findings.verdict(trial) == VERDICTS[True]]):
         return f"{text}. No other trial is within noise of it."
     named = "; ".join(point_text(space, trial) for trial in rivals[:3])
     more = ": among them " if len(rivals) > 3 else ": "

@@ -43,14 +43,9 @@ PARAMETERS: dict[str, Mapping[str, Callable]] = {path: REGISTRIES[path] for path
 PARAMETERS |= {"network.activation": LAYERS, "network.shortcut": SHORTCUTS}
 
 
-def path_of(field: str) -> str:
-    """Give the path of a field that is written by its short name or its path."""
-    return SHORT.get(field, field)
-
-
 def searched_paths(space: Mapping[str, Any]) -> set[str]:
     """Give the paths of the fields that a space searches."""
-    return set(map(path_of, space))
+    return {SHORT.get(field, field) for field in space}
 
 
 def read_space(space: Mapping[str, Any]) -> Space:
@@ -58,7 +53,7 @@ def read_space(space: Mapping[str, Any]) -> Space:
     if not isinstance(space, Mapping) or not space:
         raise ValueError("The search space is empty: name at least one field, as in {activation: [relu, gelu]}.")
     for field in space:
-        path = path_of(field)
+        path = SHORT.get(field, field)
         parameters = {name for entry in PARAMETERS.get(choice_of(path), {}).values() for name in describe(entry)}
         if path not in FIELDS and path.rpartition(".")[2] not in parameters:
             if new := former.moved_to(field, None):
@@ -77,7 +72,7 @@ def read_space(space: Mapping[str, Any]) -> Space:
 
 def _check_option(dimension: Choice, option: Option, searched: set[str]) -> None:
     """Refuse what the registry of a choice does not allow, and parameters that are searched by themselves too."""
-    name, path = dimension.name, path_of(dimension.name)
+    name, path = dimension.name, SHORT.get(dimension.name, dimension.name)
     registry = PARAMETERS.get(path)
     values = list(option.fixed.items())
     for part in option.parameters:  # those that decide whether all are allowed
