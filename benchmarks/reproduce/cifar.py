@@ -19,6 +19,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+STATE = Path("runs", "reproduce")
 INTERRUPTED = 130
 # The recipes ask for runs that repeat bit for bit: no algorithm that adds in an order of its own.
 DETERMINISTIC = "--xla_gpu_exclude_nondeterministic_ops=true"
@@ -54,7 +55,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="default: as many as the row asks for")
     parser.add_argument("--together", type=int, default=1, metavar="N", help="seeds that run at once (default 1)")
     parser.add_argument("--precision", choices=POLICIES, default="float32", help="on a GPU float32 computes in TF32")
-    parser.add_argument("--state", type=Path, default=Path("state"), metavar="DIR", help="where runs are kept")
+    parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"where runs are kept ({STATE})")
     parser.add_argument("--save-every", type=float, default=60.0, metavar="SECONDS", help="default 60")
     parser.add_argument("--time-limit", type=float, default=math.inf, metavar="SECONDS", help="stop before it")
     parser.add_argument("--results", type=Path, metavar="FILE.csv", help="default: results.csv beside this file")

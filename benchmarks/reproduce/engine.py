@@ -105,7 +105,8 @@ class Engine:
         keras.config.set_dtype_policy(self.config.hardware.dtype)
         try:
             architecture, classes = make_architecture(network, start), len(self.images.classes)
-            return make_model(architecture, self.contract, classes, name=network.name, start=start)
+            with jax.default_device(jax.local_devices(backend="cpu")[0]):  # each shape of a kernel is compiled
+                return make_model(architecture, self.contract, classes, name=network.name, start=start)
         finally:
             keras.config.set_dtype_policy(policy)
 
@@ -149,7 +150,7 @@ class Engine:
     def run_epoch(self) -> Callable:
         """The compiled loop `(states, data, draws, epoch) -> (states, losses of all steps)` over the steps of an epoch.
 
-        It is compiled anew for each number of steps and of seeds.
+        It is compiled anew for each number of seeds only: in an epoch that ends early the other steps change nothing.
         """
         epoch = functools.partial(_epoch, self._step_of(), self.contract, self.augmentations)
         return jax.jit(jax.vmap(epoch, in_axes=(0, None, 0, None)), donate_argnums=0)
@@ -182,7 +183,8 @@ class Engine:
         streams = [((count, AUGMENTATIONS[name].draws), key) for name, _, key in keyed(self.config.augmentation, seed)]
         numbers = [draws.uniform(shape, key, epoch) for shape, key in streams]
         first = [draws.uniform(shape, key, 0) for shape, key in streams]
-        return Draws(order[: steps * size].reshape(steps, size), numbers, first)
+        order = order[: self.plan.steps * size].reshape(self.plan.steps, size)
+        return Draws(order, np.arange(self.plan.steps) < steps, numbers, first)
 
 
 class Draws(NamedTuple):
@@ -190,11 +192,13 @@ class Draws(NamedTuple):
 
     Args:
         order: int32 array (steps, batch) of examples.
+        taken: bool array (steps,), whether the run has not ended before.
         numbers: list of float32 arrays (examples, draws), one for each augmentation.
         first: the same, of epoch 0.
     """
 
     order: Any
+    taken: Any
     numbers: list[Any]
     first: list[Any]
 
@@ -233,13 +237,15 @@ def _epoch(step, contract, augmentations, state: State, data, drawn: Draws, epoc
     """Take the steps of an epoch of one seed; return the loss of each."""
     images, labels = data
 
-    def augmented_step(state: State, examples):
+    def augmented_step(state: State, place):
+        examples, taken = place
         batch = contract.standardize(images[examples])
         for augment, numbers, first in zip(augmentations, drawn.numbers, drawn.first):
             batch = augment(batch, Drawn(numbers[examples], first[examples], epoch))
-        return step(state, batch, labels[examples])
+        after, value = step(state, batch, labels[examples])
+        return jax.tree.map(lambda new, old: jnp.where(taken, new, old), after, state), value
 
-    return jax.lax.scan(augmented_step, state, drawn.order)
+    return jax.lax.scan(augmented_step, state, (drawn.order, drawn.taken))
 
 
 def _errors(model, contract, state: State, data) -> jax.Array:

@@ -138,7 +138,7 @@ class Group:
             began = time.monotonic()
             self.states, losses = self.engine.run_epoch(self.states, self.engine.training_data, drawn, epoch)
             drawn = self.engine.draw(self.seeds, epoch + 1) if epoch + 1 < last else None  # while the device computes
-            means = [float(mean) for mean in np.asarray(losses).mean(1)]
+            means = [float(mean) for mean in np.asarray(losses)[:, : self.engine.steps_in(epoch)].mean(1)]
             lasted = time.monotonic() - began
             self.note(means, lasted)
             if epoch + 1 == last or time.monotonic() - saved_at > self.place.save_every:

@@ -1,10 +1,14 @@
 """What the command line of the engine refuses, and in which words."""
 
+from types import SimpleNamespace
+
 import cifar
 import numpy as np
 import pytest
+import speed
 from data import Images
 
+import keras_resnet
 from training.config import load_recipe, make_config
 
 
@@ -62,8 +66,6 @@ def test_state_of_other_settings_or_of_another_network_is_refused(modules, tmp_p
 
 
 def test_run_without_any_loss_that_is_a_number_ends(modules):
-    from types import SimpleNamespace
-
     _, runs = modules
     own = [SimpleNamespace(row="row", seed=seed, epoch=2, seconds=1.0) for seed in (4, 7)]
     group = runs.Group.__new__(runs.Group)
@@ -75,8 +77,6 @@ def test_run_without_any_loss_that_is_a_number_ends(modules):
 
 
 def test_seeds_are_grouped_where_they_stand(modules):
-    from types import SimpleNamespace
-
     own = [SimpleNamespace(seed=seed, epoch=epoch) for seed, epoch in enumerate([0, 5, 0, 5, 0, 2])]
     groups = [[run.seed for run in group] for group in modules[1].grouped(own, 2)]
     assert groups == [[1, 3], [5], [0, 2], [4]]
@@ -100,3 +100,13 @@ def test_commit_is_asked_for_where_there_is_no_git(monkeypatch, tmp_path):
     monkeypatch.setattr(cifar, "ROOT", tmp_path)
     with pytest.raises(ValueError, match="no git here to name the commit; give it by --commit"):
         cifar.current_commit()
+
+
+def test_arithmetic_limit_is_that_of_the_papers_multiply_adds():
+    assert speed.peak_of("NVIDIA H100 80GB HBM3", "tf32") == 495
+    assert speed.peak_of("NVIDIA H100 PCIe", "mixed_bfloat16") == 756
+    assert speed.peak_of("AMD EPYC", "float32") is None
+    network = keras_resnet.ResNet20(input_shape=(32, 32, 3), classes=10)
+    own = SimpleNamespace(config=SimpleNamespace(batch_size=128), model=network)
+    stages = 32 * 32 * (3 * 16 + 6 * 16 * 16), 16 * 16 * (16 * 32 + 5 * 32 * 32), 8 * 8 * (32 * 64 + 5 * 64 * 64)
+    assert speed.operations(own) == 6 * 128 * (9 * sum(stages) + 64 * 10)
