@@ -58,10 +58,10 @@ class TrainOptions:
 class EvaluateOptions:
     """What an evaluation takes from the command line."""
 
-    run: Positional[Path]
-    """Run folder; or a file of weights, by this package or by others, with --dataset."""
+    run: Positional[str]
+    """Run folder; or weights with --dataset: a file, by this package or by others, hf://owner/name or imagenet."""
     model: str | None = None
-    """Network of a file of weights; default what the file tells."""
+    """Network of the weights; default what a file tells."""
     dataset: str | None = None
     """Data set, registered with TFDS, or image_folder; default the run's."""
     data_dir: Path | None = None
@@ -161,18 +161,19 @@ def evaluate(arguments: list[str]) -> None:
     """Evaluate the network of a run folder, or of a file of weights, on a test split."""
     options = tyro.cli(EvaluateOptions, prog=f"{PROGRAM} evaluate", description=evaluate.__doc__, args=arguments)
     start_keras()
+    from keras_resnet.weights.named import is_name
     from training.evaluation import evaluate_file, evaluate_run
     from training.run_folder import RunFolder
 
     names = ("dataset", "data_dir", "test_split", "batch_size")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     progress = sys.stdout.isatty() and not options.json
-    if options.run.is_file():
+    if is_name(options.run) or Path(options.run).is_file():
         results = evaluate_file(options.run, options.model, changes, progress)
     elif options.model is not None:
         raise ValueError(f"--model is for files of weights; the run {options.run} names its own network.")
     else:
-        results = evaluate_run(RunFolder(options.run), changes, progress)
+        results = evaluate_run(RunFolder(Path(options.run)), changes, progress)
     print(json.dumps(results)) if options.json else print_results(results)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 import keras
@@ -93,12 +93,14 @@ def evaluate_run(folder: RunFolder, changes: dict[str, Any], progress: bool = Fa
     return evaluate(model, source, folder.read_preprocessing(), config, progress)
 
 
-def evaluate_file(path: Path, network: str | None, changes: dict[str, Any], progress: bool = False) -> dict[str, Any]:
+def evaluate_file(
+    path: str | os.PathLike, network: str | None, changes: dict[str, Any], progress: bool = False
+) -> dict[str, Any]:
     """Evaluate a `.keras` file, or weights that other code wrote, as their input contract says.
 
     Args:
-        path: Path of the file.
-        network: str, name of the network, or None for what the file tells.
+        path: file, or a name, as `keras_resnet.network_of` takes it.
+        network: str, name of the network, or None for what the weights tell.
         changes: fields of the configuration: dataset, and such as data_dir or test_split.
         progress: bool, whether to show how far it is.
 
@@ -110,7 +112,7 @@ def evaluate_file(path: Path, network: str | None, changes: dict[str, Any], prog
             number of classes.
     """
     if "dataset" not in changes:
-        raise ValueError(f"{path} is a file of weights, which does not say what to test it on: give --dataset.")
+        raise ValueError(f"{path} names weights, which do not say what to test them on: give --dataset.")
     config = make_config({"epochs": 1, **changes}, "evaluate")
     source = datasets.open_source(config.data)
     with strategy_of(config.hardware).scope():

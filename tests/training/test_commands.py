@@ -14,6 +14,7 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
+from keras_resnet.weights import hub
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
 from tests.training.helpers import write_image, write_yaml
@@ -51,6 +52,14 @@ def test_evaluate_prints_json(said, trained):
     results = json.loads(said("evaluate", trained.folder.path, "--json", "--test-split", "test[:100]"))
     assert (results["split"], results["examples"]) == ("test[:100]", 100)
     assert results["accuracy"] * 100 == pytest.approx(round(results["accuracy"] * 100), abs=1e-4)
+
+
+def test_evaluate_takes_weights_by_name(said, trained, tmp_path, monkeypatch):
+    said("export", trained.folder.path, "--to", tmp_path / "model.safetensors")
+    monkeypatch.setattr(hub, "fetch", lambda name: str(tmp_path) if name == "hf://someone/digits" else "")
+    data = ("--dataset", "digits", "--data-dir", trained.config.data.data_dir)
+    results = json.loads(said("evaluate", "hf://someone/digits", *data, "--json"))
+    assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
 
 
 def test_predict_prints_the_same_as_json_and_as_text(said, trained, digit):

@@ -79,7 +79,7 @@ def test_public_cifar_networks_have_their_published_accuracy(depth, accuracy):
 
 
 def test_file_of_weights_needs_a_data_set(tmp_path):
-    with pytest.raises(ValueError, match=r"does not say what to test it on: give --dataset"):
+    with pytest.raises(ValueError, match="do not say what to test them on: give --dataset"):
         evaluate_file(tmp_path / "weights.th", None, {})
 
 
