@@ -119,6 +119,10 @@ GIANTS = {
         lambda config, layers: config["config"].update(preprocessing=[1]),
         "no sound input contract",
     ),
+    "names of classes that are none": (
+        lambda config, layers: config["config"].update(labels=[[1], 2]),
+        "no sound names of classes",
+    ),
     "a mean that is none": (
         lambda config, layers: config["config"]["preprocessing"].update(mean="x"),
         "mean must be finite",
