@@ -70,6 +70,13 @@ def outputs(model, x) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(x, training=False))
 
 
+def compiled_outputs(model, x) -> np.ndarray:
+    """Run a model at inference by XLA, which convolves channels-first images on any CPU; TensorFlow alone on some."""
+    import tensorflow as tf
+
+    return tf.function(lambda batch: model(batch, training=False), jit_compile=True, autograph=False)(x).numpy()
+
+
 def relative_error(actual, expected) -> float:
     """Tell the largest difference as a share of the expected values' standard deviation."""
     assert actual.shape == expected.shape

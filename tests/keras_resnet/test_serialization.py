@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, images, outputs, run_python, tiny
+from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, compiled_outputs, images, outputs, run_python, tiny
 
 NETWORKS = {
     "original": tiny(),
@@ -141,10 +141,10 @@ def test_file_remembers_its_data_format(data_format, tmp_path):
     x = np.moveaxis(X, 3, 1) if data_format == "channels_first" else X
     model = build(NETWORKS["option_a"].replace(stem="imagenet"), x.shape[1:])
     model.save(tmp_path / "network.keras")
-    expected = outputs(model, x)
+    expected = compiled_outputs(model, x)
     keras.config.set_image_data_format("channels_first" if data_format == "channels_last" else "channels_last")
     loaded = keras.saving.load_model(tmp_path / "network.keras")
-    np.testing.assert_array_equal(outputs(loaded, x), expected)
+    np.testing.assert_array_equal(compiled_outputs(loaded, x), expected)
 
 
 @pytest.mark.slow
