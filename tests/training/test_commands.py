@@ -62,6 +62,12 @@ def test_evaluate_takes_weights_by_name(said, trained, tmp_path, monkeypatch):
     assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
 
 
+def test_missing_client_of_the_hub_is_named_with_its_own_extra(refused, trained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    sentence = refused("evaluate", "hf://a/b", "--dataset", "digits", "--data-dir", trained.config.data.data_dir)
+    assert sentence.endswith("install it with: pip install 'keras-resnet-suite[hub]'")
+
+
 def test_predict_prints_the_same_as_json_and_as_text(said, trained, digit):
     ((prediction),) = json.loads(said("predict", trained.folder.path, digit, "--json", "--top", 2))
     assert prediction["image"] == str(digit) and len(prediction["classes"]) == 2
