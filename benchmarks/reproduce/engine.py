@@ -105,7 +105,7 @@ class Engine:
         keras.config.set_dtype_policy(self.config.hardware.dtype)
         try:
             architecture, classes = make_architecture(network, start), len(self.images.classes)
-            with jax.default_device(jax.local_devices(backend="cpu")[0]):  # each shape of a kernel is compiled
+            with jax.default_device(host()):  # an accelerator would compile the draw of each shape of kernel
                 return make_model(architecture, self.contract, classes, name=network.name, start=start)
         finally:
             keras.config.set_dtype_policy(policy)
@@ -201,6 +201,14 @@ class Draws(NamedTuple):
     taken: Any
     numbers: list[Any]
     first: list[Any]
+
+
+def host() -> jax.Device:
+    """Give the CPU; where JAX was told to do without, the device of the runs."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return jax.local_devices()[0]
 
 
 def check_config(config: RunConfig, images: Images) -> None:

@@ -114,7 +114,7 @@ def measure(engine: Engine, seeds: int, blocks: int) -> tuple[float, list[float]
     import jax
     from engine import stack
 
-    states = stack([engine.start(0)] * seeds)
+    states = stack([engine.like] * seeds)
     seconds = []
     for block in range(blocks + 1):
         drawn = jax.device_put(engine.draw(range(seeds), block))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import speed
 from data import Images
+from rows import read_rows
 
 import keras_resnet
 from training.config import load_recipe, make_config
@@ -41,6 +42,22 @@ def test_what_only_training_can_do_is_refused(modules, fields, sentence):
     config = make_config(fields, base=load_recipe("cifar10"))
     with pytest.raises(ValueError, match=sentence):
         modules[0].Engine(config, images())
+
+
+def test_every_row_of_the_tables_is_one_that_the_engine_trains(modules):
+    for row in read_rows().values():
+        config = row.config()
+        modules[0].check_config(config, images(config.data.dataset))
+
+
+def test_network_is_built_where_jax_has_no_cpu_too(modules, monkeypatch):
+    def without_cpu(backend=None):
+        if backend:
+            raise RuntimeError("Unknown backend cpu")
+        return ["cuda:0"]
+
+    monkeypatch.setattr(modules[0].jax, "local_devices", without_cpu)
+    assert modules[0].host() == "cuda:0"
 
 
 def test_state_of_other_settings_or_of_another_network_is_refused(modules, tmp_path):
