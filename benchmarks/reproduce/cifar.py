@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -103,7 +102,7 @@ def run_rows(options: argparse.Namespace, deadline: float) -> bool:
     chosen = [pick(rows, key) for key in options.rows]
     keep_compiled(options.state / "compiled")
     name, precision = device(options.precision)
-    images, commit = read_images(options.data), options.commit or current_commit()
+    images, commit = read_images(options.data), options.commit or results.current_commit()
     path = options.results or results.RESULTS
     place = Place(
         state=options.state,
@@ -136,15 +135,6 @@ def device(precision: str) -> tuple[str, str]:
     name = processor().get("model name", first.device_kind) if first.platform == "cpu" else first.device_kind
     policy = POLICIES[precision]
     return name, "tf32" if first.platform in ("gpu", "cuda") and policy == "float32" else policy
-
-
-def current_commit() -> str:
-    """Name the commit of this checkout."""
-    command = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ValueError("There is no git here to name the commit; give it by --commit.") from error
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results import RESULTS, Result, append
+from results import RESULTS, Result, append, current_commit
 from rows import FOLDER, Row, pick, read_rows
 
 if TYPE_CHECKING:
@@ -24,19 +23,9 @@ if TYPE_CHECKING:
     from training.run_folder import RunFolder
 
 ROOT = FOLDER.parents[1]
-# Fields that leave the recipe as it is: which run it is, where its data lie, and what it computes on, the precision
-# being a column of the results.
-FREE = (
-    "seed",
-    "deterministic",
-    "data.data_dir",
-    "data.download",
-    "data.cache",
-    "hardware.devices",
-    "hardware.dtype",
-    "hardware.jit_compile",
-    "hardware.steps_per_execution",
-)
+# Fields that leave the recipe as it is, beside those of the machine: which run it is, and how it computes, for the
+# precision is a column of the results.
+FREE = ("seed", "deterministic", "hardware.dtype", "hardware.jit_compile", "hardware.steps_per_execution")
 
 
 def command_of(row: Row, data_dir: str = "DIR", seed: int = 0) -> str:
@@ -96,11 +85,12 @@ def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
 
 def differing(expected: RunConfig, actual: RunConfig) -> list[str]:
     """Say which fields that decide a result differ; networks are compared as what they are, not by their names."""
-    from training.config.fields import flat_config, name_of
+    from training.config.fields import OF_THE_MACHINE, flat_config, name_of
     from training.networks import make_architecture
 
     wanted, found = flat_config(expected), flat_config(actual)
-    paths = [path for path in wanted | found if path not in FREE and not path.startswith("network.")]
+    free = {*FREE, *OF_THE_MACHINE}
+    paths = [path for path in wanted | found if path not in free and not path.startswith("network.")]
     differences = [
         f"{name_of(path)} is {found.get(path)!r} instead of {wanted.get(path)!r}"
         for path in paths
@@ -138,15 +128,6 @@ def steps_done(checkpoint: Path) -> int:
             return int(file["optimizer/vars/0"][()])  # the first variable of every optimizer of Keras
     except (OSError, KeyError, TypeError) as error:
         raise ValueError(f"{checkpoint} is damaged, or no checkpoint of a run. Put back a copy.") from error
-
-
-def current_commit() -> str:
-    """Name the commit of this repository that is checked out."""
-    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ValueError("git does not say which commit this is; give that of the run, by --commit.") from error
 
 
 def read_options(arguments: list[str] | None = None) -> argparse.Namespace:

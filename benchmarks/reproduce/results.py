@@ -8,6 +8,7 @@ import errno
 import io
 import math
 import os
+import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,22 @@ def append(path: Path, result: Result) -> None:
                 "already. Remove its line to enter it anew, or run another seed."
             )
         _write_whole(file, present, _as_lines([list(dataclasses.astuple(result))], header=not present))
+
+
+def current_commit() -> str:
+    """Name the commit of this repository that is checked out.
+
+    Returns:
+        str, twelve digits.
+
+    Raises:
+        ValueError: there is no git, or this is no clone.
+    """
+    command = ["git", "-C", str(RESULTS.parent), "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ValueError("git does not say which commit this is; give that of the run, by --commit.") from error
 
 
 def _write_whole(file: IO[bytes], present: str, added: str) -> None:

@@ -113,12 +113,6 @@ def test_options_are_checked(more, sentence, capsys):
     assert sentence in capsys.readouterr().err
 
 
-def test_commit_is_asked_for_where_there_is_no_git(monkeypatch, tmp_path):
-    monkeypatch.setattr(cifar, "ROOT", tmp_path)
-    with pytest.raises(ValueError, match="no git here to name the commit; give it by --commit"):
-        cifar.current_commit()
-
-
 def test_arithmetic_limit_is_that_of_the_papers_multiply_adds():
     assert speed.peak_of("NVIDIA H100 80GB HBM3", "tf32") == 495
     assert speed.peak_of("NVIDIA H100 PCIe", "mixed_bfloat16") == 756

@@ -8,8 +8,8 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from enter import FREE, current_commit, differing, main, result_of, steps_done
-from results import Result, read
+from enter import FREE, differing, main, result_of, steps_done
+from results import Result, current_commit, read
 from rows import Published, Row, read_rows
 
 import training.__main__ as training
@@ -166,7 +166,7 @@ def test_printed_command_trains_the_row(key, capsys, monkeypatch):
 
 def test_commit_is_that_of_the_repository(monkeypatch, tmp_path):
     if (ROOT / ".git").exists():
-        assert re.fullmatch(r"[0-9a-f]{7,40}", current_commit())
-    monkeypatch.setattr("enter.ROOT", tmp_path)
+        assert re.fullmatch(r"[0-9a-f]{12,40}", current_commit())
+    monkeypatch.setattr("results.RESULTS", tmp_path / "results.csv")
     with pytest.raises(ValueError, match="git does not say which commit this is; give that of the run"):
         current_commit()
