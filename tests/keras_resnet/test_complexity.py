@@ -123,7 +123,7 @@ def agrees(count: int, figure: str, unit: float) -> bool:
 
 def is_large(name: str) -> bool:
     """Tell whether a network takes seconds to build, or hundreds of megabytes."""
-    return keras_resnet.get_architecture(name).depth > 60 or FIGURES[name].parameters > 60_000_000
+    return keras_resnet.get_architecture(name).depth > 60 or FIGURES[name].parameters > 26_000_000
 
 
 def patiently(*rows: tuple) -> list:

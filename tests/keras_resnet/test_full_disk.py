@@ -71,6 +71,7 @@ def reports(tmp_path_factory):
     return folder, json.loads(process.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit of a file's size on this system")
 @pytest.mark.parametrize("name", [name for _, name in CASES])
 def test_full_disk_changes_nothing_and_the_next_call_writes(name, reports):

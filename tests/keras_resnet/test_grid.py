@@ -237,7 +237,8 @@ RELATIVES = {
 
 
 @pytest.mark.parametrize(
-    ("relative", "placement", "shortcut"), products(RELATIVES, PLACEMENTS, ("A", "B", "C", "shortcut_only_gating"))
+    ("relative", "placement", "shortcut"),
+    products(RELATIVES, PLACEMENTS, ("A", "B", "C", "shortcut_only_gating"), together=1),
 )
 def test_relatives_of_other_papers_compute_their_formula_and_are_saved(relative, placement, shortcut, tmp_path):
     architecture = tiny(**{"unit": "bottleneck", "placement": placement, "shortcut": shortcut, **RELATIVES[relative]})

@@ -68,6 +68,7 @@ def test_choices_make_the_same_function_of_the_same_weights(name):
     assert relative_error(outputs(ours, x), outputs(theirs, x)) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "choice"),
     [

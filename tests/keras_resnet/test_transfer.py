@@ -8,6 +8,7 @@ import keras_resnet
 from keras_resnet.adaptation import freeze, stages_of, transfer
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, images, outputs, relative_error, tiny
+from tests.pairs import products
 
 VARIANTS = [
     {},
@@ -144,18 +145,13 @@ def trained(model, stages):
     return before, after
 
 
-@pytest.mark.parametrize("choices", VARIANTS)
-@pytest.mark.parametrize(
-    ("stages", "frozen"),
-    [
-        (["conv1", 2], {"conv1", "conv2"}),
-        (["backbone"], {"conv1", "conv2", "conv3"}),
-        (["head"], {"head"}),
-        ([], set()),
-    ],
-)
-def test_frozen_stages_keep_every_bit_and_all_others_learn(choices, stages, frozen):
-    model = build(tiny(**choices))
+# What is frozen, in the words of a user, and the stages that this means.
+FROZEN = {("conv1", 2): {"conv1", "conv2"}, ("backbone",): {"conv1", "conv2", "conv3"}, ("head",): {"head"}, (): set()}
+
+
+@pytest.mark.parametrize(("variant", "stages"), products(range(len(VARIANTS)), FROZEN, together=1))
+def test_frozen_stages_keep_every_bit_and_all_others_learn(variant, stages):
+    model, frozen = build(tiny(**VARIANTS[variant])), FROZEN[stages]
     before, after = trained(model, stages)
     stage = {layer.name: name for name, layers in stages_of(model).items() for layer in layers}
     assert set(stage.values()) == {"conv1", "conv2", "conv3", "head"}

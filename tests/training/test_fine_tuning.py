@@ -47,6 +47,7 @@ def start(trained):
     return transfer(trained.folder.load_model(), input_shape=(8, 8, 3))
 
 
+@pytest.mark.slow
 def test_fine_tuning_leaves_a_run_on_the_new_classes(trained, image_dir, tmp_path):
     folder = RunFolder(tmp_path / "run")
     results = fine_tune(trained.folder.path, folder.path, data_dir=image_dir, export=True, **TINY)
