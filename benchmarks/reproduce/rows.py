@@ -136,8 +136,10 @@ def read_rows(path: Path = ROWS) -> dict[str, Row]:
     Raises:
         ValueError: a row has an unknown field, lacks one, or a value is not allowed.
     """
-    text = Path(path).read_text(encoding="utf-8")
-    rows = yaml.safe_load(text)
+    try:
+        rows = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(rows, Mapping):
         raise ValueError(f"{path} must hold a mapping from the keys of rows to their fields.")
     return {str(key): make_row(str(key), fields) for key, fields in rows.items()}

@@ -57,6 +57,24 @@ def test_files_of_something_else_are_refused(tmp_path):
         data.read_images([path])
 
 
+def test_damaged_files_are_refused_wherever_the_damage_is(tmp_path):
+    path = tmp_path / "set.npz"
+    data.write_images(path, some_images())
+    whole = path.read_bytes()
+    places = range(0, len(whole), 7)
+    refused = 0
+    for place in places:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            data.read_images([path])  # some bytes of a zip archive say nothing
+        except ValueError:
+            refused += 1
+    assert refused > len(places) / 2
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"set\.npz is not a file of export_data\.py \("):
+        data.read_images([path])
+
+
 def test_export_writes_what_training_reads(tmp_path, capsys):
     command = ["digits", "--data-dir", str(tmp_path / "tfds"), "-o", str(tmp_path / "digits.npz"), "--parts", "2"]
     assert export_data.main(command) == 0

@@ -212,6 +212,13 @@ def test_file_that_is_no_mapping_raises_an_error(tmp_path):
         read_rows(path)
 
 
+def test_file_that_is_no_yaml_raises_an_error(tmp_path):
+    path = tmp_path / "rows.yaml"
+    path.write_text("resnet20: {network: [", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"rows.yaml is not valid YAML: "):
+        read_rows(path)
+
+
 def test_unknown_row_raises_an_error_that_names_the_nearest():
     assert pick(ROWS, "resnet20") is ROWS["resnet20"]
     with pytest.raises(ValueError, match=r"Unknown row 'resnet110-dropuot'. Did you mean 'resnet110-dropout'\?"):
