@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from options import positive
 from train_step import describe_machine, load
 
 DEPTHS = (20, 56, 110, 164, 1001, 1202)
@@ -78,12 +79,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the options, without importing a backend."""
-
-    def positive(text: str) -> int:
-        if not text.isdecimal() or int(text) < 1:
-            raise argparse.ArgumentTypeError(f"a positive whole number is needed; received {text!r}")
-        return int(text)
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--depths", nargs="+", type=positive, default=DEPTHS, help=f"default: {DEPTHS}")
     parser.add_argument("--batch", type=positive, default=8, help="images in a step (default 8)")

@@ -74,7 +74,7 @@ def prepare_process() -> None:
     os.environ["KERAS_BACKEND"] = "jax"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["XLA_FLAGS"] = " ".join(filter(None, (DETERMINISTIC, os.environ.get("XLA_FLAGS"))))
-    sys.path[:0] = [str(folder) for folder in (FOLDER, ROOT) if str(folder) not in sys.path]
+    sys.path[:0] = [str(folder) for folder in (FOLDER, FOLDER.parent, ROOT) if str(folder) not in sys.path]
 
 
 def keep_compiled(folder: Path) -> None:
@@ -129,7 +129,6 @@ def device(precision: str) -> tuple[str, str]:
     import jax
 
     first = jax.devices()[0]
-    sys.path.insert(1, str(FOLDER.parent))
     from machine import processor
 
     name = processor().get("model name", first.device_kind) if first.platform == "cpu" else first.device_kind

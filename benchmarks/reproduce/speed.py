@@ -43,8 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         int, the exit status.
     """
-    options = parse(arguments)
     prepare_process()
+    options = parse(arguments)
     name, precision = device(options.precision)
     peak = peak_of(name, precision)
     print(f"{name}, {precision}, batch {options.batch}, peak {f'{peak:g} TFLOP/s' if peak else 'not known'}")
@@ -62,11 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the options, without importing a backend."""
-
-    def positive(text: str) -> int:
-        if not text.isdecimal() or int(text) < 1:
-            raise argparse.ArgumentTypeError(f"a positive whole number is needed; received {text!r}")
-        return int(text)
+    from options import positive
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=NETWORKS, help=f"default: {' '.join(NETWORKS)}")
