@@ -33,6 +33,9 @@ WEIGHTS, CARD = ".safetensors", ".json"
 class Card(Description):
     """What a card says."""
 
+    scheme = "keras_applications"  # as layers are named here
+    tells_all = True
+
     fields: Mapping[str, Any]
     network: Architecture
 

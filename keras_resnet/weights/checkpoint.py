@@ -85,11 +85,12 @@ def read_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoi
     if backbone is not None:
         arrays = {**arrays, **read_tensors(backbone).arrays}
     with naming_faults(path):
-        described = description.architecture()
-        nameless = is_nameless(arrays)
-        own = isinstance(description, card.Card)  # its names are those of keras.applications
-        source = keras_hub.SOURCE if nameless else SOURCES["keras_applications"] if own else recognize(arrays)
-        tensors = name_by_order(arrays, described) if nameless else translate(source, arrays)
+        described = description.architecture()  # refuses what cannot be built, whatever the names are
+        if is_nameless(arrays):
+            source, tensors = keras_hub.SOURCE, name_by_order(arrays, described)
+        else:
+            source = SOURCES[description.scheme] if description.scheme else recognize(arrays)
+            tensors = translate(source, arrays)
         check_ranks(tensors)
         return Checkpoint(path, source, tensors, description, projection_of(source, arrays))
 

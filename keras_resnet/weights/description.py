@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.preprocessing import Preprocessing
 
 
 class Description:
-    """What is told beside weights; whatever is not told is None or empty, and then names and shapes decide."""
+    """What is told beside weights; whatever is not told is None or empty, and then names and shapes decide.
+
+    `scheme` is the naming scheme of the tensors, a key of `weights.sources.SOURCES`, where they need not tell it
+    themselves. One that `tells_all` gives every field of the architecture that decides the function.
+    """
+
+    scheme: ClassVar[str | None] = None
+    tells_all: ClassVar[bool] = False
 
     def architecture(self) -> Architecture | None:
         """Give the whole architecture."""

@@ -11,7 +11,6 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.architecture.table import TABLE
 from keras_resnet.build.head import has_top
 from keras_resnet.model import build_network
-from keras_resnet.weights.card import Card
 from keras_resnet.weights.checkpoint import Checkpoint, naming_faults
 from keras_resnet.weights.comparison import SILENT, differences
 from keras_resnet.weights.legacy import choices_of_layers
@@ -137,8 +136,7 @@ def check_function(model: keras.Model, checkpoint: Checkpoint) -> None:
     """Refuse a network of the same names and shapes that computes something else than the weights were trained for."""
     there = checkpoint.architecture()
     here = getattr(model, "architecture", None) or there.replace(**choices_of_layers(model))
-    fields = None if isinstance(checkpoint.description, Card) else SILENT  # a card tells all
-    if found := differences(here, there, fields):
+    if found := differences(here, there, None if checkpoint.description.tells_all else SILENT):
         raise ValueError(
             f"the weights would compute something else: {'; '.join(found[:3])}. Build the network of the file with "
             "network_of(path)."
