@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from rows import FAIL, FAILS_ABOVE
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from table import Line, Measured, Table
 
-COLORS = {"Table 6": "tab:blue", "Figure 6": "tab:cyan", "Table 1": "tab:orange", "Table 2": "tab:green"}
-COLORS |= {"Table 3": "tab:purple"}
+COLORS = ("tab:blue", "tab:cyan", "tab:orange", "tab:green", "tab:purple", "tab:brown")  # of the tables, in turn
 PUBLISHED = "0.35"
 Panel = tuple[str, str, list["Line"]]  # title, color, lines
 
@@ -20,11 +20,11 @@ Panel = tuple[str, str, list["Line"]]  # title, color, lines
 def make_panels(tables: list[Table]) -> list[Panel]:
     """Divide tables into panels, one for each data set; rows of which there is no number are left out."""
     panels = []
-    for table in tables:
+    for table, color in zip(tables, itertools.cycle(COLORS)):
         lines = [line for line in table.lines if line.published.error is not None or line.measured]
         for dataset in dict.fromkeys(line.dataset for line in lines):
             own = [line for line in lines if line.dataset == dataset]
-            panels.append((f"arXiv {table.paper}, {table.name}: {dataset}", COLORS[table.name], own))
+            panels.append((f"arXiv {table.paper}, {table.name}: {dataset}", color, own))
     return panels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import time
@@ -18,6 +19,7 @@ from engine import Engine, State, from_arrays, stack, to_arrays, unstack
 from keras_resnet.files import write_atomically
 from training.config import RunConfig
 from training.config.fields import flatten, name_of
+from training.locks import alone
 
 SAFETY = 1.5  # an epoch is begun where the time that is left is so many times that of the last one
 
@@ -46,6 +48,17 @@ class Place:
     deadline: float
     save_every: float
 
+    def name(self, row: str, seed: int) -> str:
+        """Name a run."""
+        return f"{row}.{self.precision}.seed{seed}"
+
+    def lock(self, row: str, seed: int) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes from a run."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        name = self.name(row, seed)
+        refusal = f"{name} in {self.state} is run by another process. Give other seeds, or wait for it."
+        return alone(self.state / f"{name}.lock", refusal)
+
 
 def run_seeds(engine: Engine, place: Place, row: str, seeds: Sequence[int], together: int) -> bool:
     """Run seeds of a row, so many at once.
@@ -61,11 +74,15 @@ def run_seeds(engine: Engine, place: Place, row: str, seeds: Sequence[int], toge
         bool, False where the time is up before all are finished.
 
     Raises:
-        ValueError: a state is damaged or was made with other settings, or no seed's loss is finite.
+        ValueError: a state is damaged, was made with other settings or is that of a process that is running, or no
+            seed's loss is finite.
         OSError: a file cannot be written.
     """
-    runs = [Run.resumed(engine, place, row, seed) for seed in seeds]
-    return all(Group(engine, place, group).train() for group in grouped(runs, together))
+    with contextlib.ExitStack() as locks:
+        for seed in seeds:
+            locks.enter_context(place.lock(row, seed))
+        runs = [Run.resumed(engine, place, row, seed) for seed in seeds]
+        return all(Group(engine, place, group).train() for group in grouped(runs, together))
 
 
 @dataclass
@@ -83,7 +100,7 @@ class Run:
     @classmethod
     def resumed(cls, engine: Engine, place: Place, row: str, seed: int) -> Run:
         """Read where a seed stands, or begin it."""
-        name, config = f"{row}.{place.precision}.seed{seed}", plain_config(engine.config)
+        name, config = place.name(row, seed), plain_config(engine.config)
         saved = state.load(place.state, name)
         if saved is None:
             return cls(row, seed, name, config, 0, 0.0, engine.start(seed))

@@ -27,6 +27,11 @@ def modules():
     return engine, runs
 
 
+def place_in(folder, runs):
+    facts = {"device": "x", "precision": "p", "commit": "c", "deadline": 0, "save_every": 0}
+    return runs.Place(folder, folder / "r.csv", None, **facts)
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -66,9 +71,7 @@ def test_state_of_other_settings_or_of_another_network_is_refused(modules, tmp_p
     engine, runs = modules
     config = make_config({"iterations": 3}, base=load_recipe("cifar10"))
     own = engine.Engine(config, images())
-    place = runs.Place(
-        tmp_path, tmp_path / "r.csv", None, device="x", precision="p", commit="c", deadline=0, save_every=0
-    )
+    place = place_in(tmp_path, runs)
     kept = runs.plain_config(config)
     state.save(tmp_path, "row.p.seed1", state.Saved(1, 1.0, {**kept, "optimizer.momentum": 0.8}, {}))
     with pytest.raises(
@@ -80,6 +83,13 @@ def test_state_of_other_settings_or_of_another_network_is_refused(modules, tmp_p
     assert engine.from_arrays(arrays, like).trainable[0] is like.trainable[0]
     with pytest.raises(ValueError, match="not those of this network and optimizer"):
         engine.from_arrays({**arrays, "trainable.00000": np.zeros((2, 3), "float32")}, like)
+
+
+def test_seed_that_another_process_runs_is_refused(modules, tmp_path):
+    _, runs = modules
+    place = place_in(tmp_path / "state", runs)
+    with place.lock("row", 1), pytest.raises(ValueError, match=r"row\.p\.seed1 in .* is run by another process\. Give"):
+        runs.run_seeds(None, place, "row", [1], 1)
 
 
 def test_run_without_any_loss_that_is_a_number_ends(modules):

@@ -53,3 +53,11 @@ def test_command_is_quiet_and_verbose_when_asked():
     told = run_python("-m", "keras_resnet", "describe", "ResNet20", "--verbose", TF_CPP_MIN_LOG_LEVEL="")
     assert BEFORE_LOGGING in told.stderr
     assert told.stdout == quiet.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("setting", "used"), [("", True), ("0", False)])
+def test_command_computes_by_onednn_unless_the_user_says_otherwise(setting, used):
+    options = {"TF_CPP_MIN_LOG_LEVEL": "", "TF_ENABLE_ONEDNN_OPTS": setting}
+    told = run_python("-m", "keras_resnet", "describe", "ResNet20", "--verbose", **options)
+    assert ("oneDNN custom operations are on" in told.stderr) == used
