@@ -18,7 +18,6 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.build.head import TOP, has_top
 from keras_resnet.files import write_atomically
 from keras_resnet.labels import check_labels
-from keras_resnet.layers.conventions import channel_axis
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.description import Description
 from keras_resnet.weights.files.budget import Budget
@@ -44,14 +43,16 @@ class Card(Description):
         return self.network
 
     def arguments(self) -> dict[str, Any]:
-        """Give the network's name, the shape of its images, and the classifier's activation."""
+        """Give the network's name and the classifier's activation."""
         told = {"classifier_activation": self.fields.get("classifier_activation")}
         if isinstance(name := self.fields.get("network"), str):
             told["name"] = name.lower()
-        if (contract := self.contract(0)) is not None:
-            size, channels = contract.size, (contract.channels,)
-            told["input_shape"] = (*size, *channels) if channel_axis() == 3 else (*channels, *size)
         return told
+
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Give height, width and channels of the images that the network was trained for."""
+        contract = self.contract(0)
+        return contract and (*contract.size, contract.channels)
 
     def contract(self, channels: int) -> Preprocessing | None:
         """Give what the weights expect of images."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -43,10 +43,14 @@ class Checkpoint(NamedTuple):
         """Outputs of the classifier; None without one."""
         return self.tensors[f"{TOP}/bias"].shape[0] if f"{TOP}/bias" in self.tensors else None
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Arguments of `ResNet` that the file tells."""
-        return {"include_top": self.classes is not None, "classes": self.classes, **self.description.arguments()}
+    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete arguments of `ResNet` by those that the file tells; without the classifier, images have any size."""
+        told = {"include_top": self.classes is not None, "classes": self.classes, **self.description.arguments()}
+        told |= given
+        shape = self.description.image_shape()
+        if told["include_top"] and shape and told.get("input_shape") is None and told.get("input_tensor") is None:
+            told["input_shape"] = shape if channel_axis() == 3 else (shape[2], *shape[:2])
+        return told
 
     @property
     def untold(self) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class Description:
         """Give arguments of `ResNet` beside the architecture."""
         return {}
 
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Give height, width and channels of the images that a network with the classifier takes."""
+        return None
+
     def labels(self) -> list[str] | None:
         """Name the classes, in the order of the outputs."""
         return None

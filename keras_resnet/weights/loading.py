@@ -90,7 +90,7 @@ def network_of(
     others = {name: value for name, value in arguments.items() if name not in TABLE}
     architecture, checkpoint = find(path, network, choices, key=key, include_top=arguments.get("include_top", True))
     named = {"name": network.lower()} if isinstance(network, str) else {}
-    model = build_network(architecture, **{**checkpoint.arguments, **named, **others})
+    model = build_network(architecture, **checkpoint.arguments({**named, **others}))
     load_checkpoint(model, checkpoint)
     return model
 

@@ -88,7 +88,17 @@ def test_repository_gives_its_network_and_what_it_expects_of_images(cache):
     np.testing.assert_allclose(contract.mean, [127.5, 102, 76.5])
     np.testing.assert_allclose(contract.std, [51, 63.75, 127.5])
     without = keras_resnet.network_of(NAME, include_top=False)
-    assert without.preprocessing.size == (48, 40)
+    assert without.preprocessing.size == (48, 40) and without.input_shape == (None, None, None, 3)
+
+
+def test_network_takes_images_of_the_size_that_the_configuration_says(cache):
+    filled(repository(cache))
+    model = keras_resnet.network_of(NAME)
+    assert model.input_shape == (None, 48, 40, 3) and model.preprocessing.size == (48, 40)
+    built = keras_resnet.ResNet(model.architecture, weights=NAME)
+    assert built.input_shape == (None, 48, 40, 3)
+    keras.config.set_image_data_format("channels_first")
+    assert keras_resnet.network_of(NAME).input_shape == (None, 3, 48, 40)
 
 
 def test_builders_and_loading_take_names(cache):

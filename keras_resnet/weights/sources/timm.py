@@ -93,6 +93,12 @@ class Pretrained(Description):
     def _named(self, key: str) -> Any:
         return self.images.get(key, self.whole.get(key))
 
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Give height, width and channels of the images that the network was trained on."""
+        size = self.images.get("input_size")
+        contract = self.contract(size[0] if isinstance(size, list) and size else 3)
+        return contract and (*contract.size, contract.channels)
+
     def contract(self, channels: int) -> Preprocessing | None:
         """Give what the network expects of images: a crop of the shorter side, mean and deviation of values 0 to 1."""
         config = self.images
