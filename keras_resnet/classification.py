@@ -12,11 +12,12 @@ from keras_resnet.images import FORMATS, decode_image
 from keras_resnet.preprocessing import Preprocessing, contract_of
 
 BATCH = 32  # images that a network is given together
+Image = str | os.PathLike | np.ndarray
 
 
 def classify(
     model: keras.Model,
-    images: str | os.PathLike | Sequence[str | os.PathLike | np.ndarray],
+    images: Image | Sequence[Image],
     top: int = 3,
     labels: Sequence[str] | None = None,
 ) -> list[list[tuple[str, float]]]:
@@ -24,8 +25,8 @@ def classify(
 
     Args:
         model: keras.Model with a classifier, that carries its input contract.
-        images: sequence of image files, and of arrays (height, width, channels) of values 0 to 255, of any sizes; or
-            one file. Files are decoded by TensorFlow, upright as their EXIF says.
+        images: an image, or a sequence of images of any sizes: files, and arrays (height, width, channels) of values 0
+            to 255. Files are decoded by TensorFlow, upright as their EXIF says.
         top: int, how many classes to name.
         labels: names of the classes in the order of the outputs; default those that the model carries.
 
@@ -37,7 +38,7 @@ def classify(
             has another number of outputs.
     """
     contract, labels = contract_of(model), labels_for(model, labels)
-    if isinstance(images, (str, os.PathLike)):
+    if isinstance(images, (str, os.PathLike)) or getattr(images, "ndim", None) == 3:
         images = [images]
     found = []
     for begin in range(0, len(images), BATCH):

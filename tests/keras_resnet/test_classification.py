@@ -48,6 +48,10 @@ def test_files_are_decoded_as_their_pixels(model, tmp_path):
     assert one == keras_resnet.classify(model, [np.asarray(pillow.open(tmp_path / "a.png").convert("RGB"))])
 
 
+def test_one_array_is_one_image(model):
+    assert keras_resnet.classify(model, pixels(9, 8, 3)) == keras_resnet.classify(model, [pixels(9, 8, 3)])
+
+
 def test_logits_become_probabilities(model):
     logits = build(tiny(), (8, 8, 3))
     logits.preprocessing = model.preprocessing
