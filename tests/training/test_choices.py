@@ -98,9 +98,14 @@ def test_schedule_gives_its_rates(name):
     np.testing.assert_allclose(rates, [0.4 * formula(step) for step in steps], rtol=1e-5, atol=1e-7)
 
 
-# The mean over examples, by the probabilities of all classes and of the true one.
+# The loss of each example, by logits, the probabilities that they make, and the true class as 0 and 1.
 LOSS = {
-    "cross_entropy": ({"label_smoothing": 0.1}, lambda p, true: -0.9 * np.log(true) - 0.1 * np.log(p).mean(axis=1)),
+    "cross_entropy": (
+        {"label_smoothing": 0.1},
+        lambda logits, p, hot: -((0.9 * hot + 0.1 / 3) * np.log(p)).sum(axis=1),
+    ),
+    "binary_cross_entropy": ({}, lambda logits, p, hot: np.log1p(np.exp(np.where(hot, -logits, logits))).mean(axis=1)),
+    "focal": ({"gamma": 3.0}, lambda logits, p, hot: -(hot * (1 - p) ** 3 * np.log(p)).sum(axis=1)),
 }
 
 
@@ -109,8 +114,9 @@ def test_loss_computes_its_formula(name):
     parameters, formula = row_of(LOSS, "loss", name)
     labels = np.array([0, 2, 1])
     probabilities = np.array([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4], [0.1, 0.8, 0.1]], "float32")
-    actual = make_loss({"name": name, **parameters})(labels, probabilities)
-    expected = formula(probabilities, probabilities[range(3), labels]).mean()
+    logits = np.log(probabilities) + 3
+    expected = formula(logits, probabilities, np.eye(3)[labels]).mean()
+    actual = make_loss({"name": name, **parameters})(labels, keras.activations.softmax(logits))
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
     from_logits = make_loss({"name": name, **parameters}, from_logits=True)
-    np.testing.assert_allclose(from_logits(labels, np.log(probabilities) + 3), expected, rtol=1e-5)
+    np.testing.assert_allclose(from_logits(labels, logits), expected, rtol=1e-5)

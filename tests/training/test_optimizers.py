@@ -1,4 +1,4 @@
-"""Optimizers against a few lines of NumPy, and the smoothed cross-entropy."""
+"""Optimizers against a few lines of NumPy."""
 
 import keras
 import numpy as np
@@ -6,9 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_resnet
-from training.optimization.crossentropy import SmoothedCrossentropy
 from training.optimization.curves import After, PiecewiseLinear
-from training.optimization.losses import make_loss
 from training.optimization.optimizers import make_optimizer
 from training.optimization.rules import L2SGD, AdamW, Muon, layer_rates, orthogonalize
 from training.optimization.schedules import make_schedule
@@ -284,28 +282,3 @@ def test_rates_fall_from_the_head_to_the_stem():
     expected = {"predictions": 1, "post_bn": 0.5, "conv4_block1_1_conv": 0.5, "conv3_block1_1_bn": 0.25}
     assert expected.items() <= rates.items()
     assert (rates["conv2_block1_2_conv"], rates["conv1_conv"]) == (0.125, 0.0625)
-
-
-def probabilities(count: int, classes: int) -> np.ndarray:
-    exponentials = np.exp(numbers(count, classes))
-    return exponentials / exponentials.sum(1, keepdims=True)
-
-
-def test_smoothed_crossentropy_follows_its_formula():
-    labels, predicted, smoothing = np.array([0, 3, 2, 2]), probabilities(4, 5), 0.2
-    target = (1 - smoothing) * np.eye(5)[labels] + smoothing / 5
-    expected = -(target * np.log(predicted)).sum(1).mean()
-    assert float(SmoothedCrossentropy(smoothing)(labels, predicted)) == pytest.approx(expected, rel=1e-6)
-
-
-def test_smoothed_crossentropy_survives_serialisation():
-    copy = restored(SmoothedCrossentropy(0.3, from_logits=True))
-    assert type(copy) is SmoothedCrossentropy and (copy.smoothing, copy.from_logits) == (0.3, True)
-
-
-def test_choice_decides_the_loss():
-    labels, predicted = np.array([0, 3, 2, 2]), probabilities(4, 5)
-    plain = -np.log(predicted[np.arange(4), labels]).mean()
-    assert float(make_loss("cross_entropy")(labels, predicted)) == pytest.approx(plain, rel=1e-5)
-    smoothed = make_loss({"name": "cross_entropy", "label_smoothing": 0.2})
-    assert smoothed.smoothing == 0.2
