@@ -12,6 +12,6 @@ except ImportError as error:
         "Install it with: pip install 'keras-resnet-suite[cpu,train]' (or '[gpu,train]')."
     ) from error
 
-from training.fine_tuning import fine_tune
+from training.calls import fine_tune, train
 
-__all__ = ["fine_tune"]
+__all__ = ["fine_tune", "train"]

@@ -18,7 +18,8 @@ import tensorflow as tf
 from keras_resnet.classification import most_probable
 from keras_resnet.images import FORMATS, decode_image
 from keras_resnet.preprocessing import Preprocessing
-from training.data.image_folder import SUFFIXES, Listing, is_hidden
+from training.data.image_files import SUFFIXES
+from training.data.image_folder import Listing, is_hidden
 from training.run_folder import RunFolder
 
 BATCH = 32  # images that are in memory together

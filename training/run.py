@@ -22,6 +22,7 @@ from training.callbacks import SaveRun, SeedLayers, StopAt
 from training.config import RunConfig, Start
 from training.config.fields import OF_THE_MACHINE, flat_config, name_of
 from training.data import batches, datasets
+from training.data.arrays import Arrays
 from training.data.augmentation import streams
 from training.data.standardization import make_preprocessing
 from training.distribution import MergeReplicas, choose_devices, make_strategy
@@ -60,6 +61,8 @@ def train(
     overwrite: bool = False,
     export: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    *,
+    arrays: Arrays | None = None,
 ) -> dict[str, Any]:
     """Train a network and leave a run folder that explains itself.
 
@@ -72,6 +75,7 @@ def train(
         overwrite: bool, whether to replace a run in that folder.
         export: bool, whether to write a SavedModel too.
         callbacks: sequence of further Keras callbacks, called after the run's own.
+        arrays: Arrays, the data of a configuration whose dataset is 'arrays'.
 
     Returns:
         Dict of the test results: split, examples, loss (cross-entropy), accuracy, and top_5_accuracy where there are
@@ -92,7 +96,7 @@ def train(
         raise ValueError(f"{folder.savedmodel} exists; remove it or leave out --export.")
     with folder.held(), restored():
         strategy = make_strategy(config.hardware, config.batch_size)
-        source = datasets.open_source(config.data)
+        source = datasets.open_source(config.data, arrays)
         run = Run(config, folder, source, Plan.of(source, config))
         datasets.check_images(source, source.train_split, source.test_split)
         prepare_session(config)  # not before: preparing a data set draws from the generators that are seeded here

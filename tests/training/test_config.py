@@ -30,6 +30,7 @@ EVERYTHING = {
     "data": {
         "dataset": "cifar10",
         "data_dir": "some/data",
+        "arrays": "0123456789abcdef",
         "download": True,
         "train_split": "train[:90%]",
         "test_split": "train[90%:]",

@@ -218,10 +218,10 @@ def test_network_for_any_size_without_a_contract_needs_one(trained, image_dir, t
 
 def test_field_of_version_0_1_0_is_told_its_new_spelling(tmp_path):
     with pytest.raises(
-        ValueError, match=r"^fine_tune: 'label_smoothing' is a field .* write loss\.label_smoothing: 0\.1"
+        ValueError, match=r"^training: 'label_smoothing' is a field .* write loss\.label_smoothing: 0\.1"
     ):
         fine_tune("weights", tmp_path / "run", label_smoothing=0.1)
-    with pytest.raises(ValueError, match=r"^fine_tune: Unknown field 'data_dirr'\. Did you mean 'data_dir'\?"):
+    with pytest.raises(ValueError, match=r"^training: Unknown field 'data_dirr'\. Did you mean 'data_dir'\?"):
         fine_tune("weights", tmp_path / "run", data_dirr="flowers")
 
 

@@ -10,12 +10,13 @@ from PIL import Image, ImageOps
 from keras_resnet.images import IMAGE_SUFFIXES, decode_image
 from tests.training.helpers import folder_config, write_image
 from training.config import Data
-from training.data import datasets, image_folder
+from training.data import datasets, image_files
 from training.data.datasets import open_source
-from training.data.image_folder import ImageFolder, broken_images, open_folder
+from training.data.image_files import ImageFiles, broken_images
+from training.data.image_folder import open_folder
 
 
-def names(folder: ImageFolder, split: str) -> list[str]:
+def names(folder: ImageFiles, split: str) -> list[str]:
     """Name the files of a split in the order in which they are read, with their classes."""
     return [os.path.join(label, os.path.basename(path)) for path, label in folder.members(split)]
 
@@ -241,7 +242,7 @@ def test_many_broken_images_are_named_in_a_line(tmp_path):
         (tmp_path / f"{number}.jpg").write_bytes(b"")
     assert broken_images(paths, 3) == paths
     with pytest.raises(ValueError, match=rf"^9 of 9 images cannot be read: .*{paths[4]} and 4 more\. Replace"):
-        image_folder.check_images(paths, 3)
+        image_files.check_images(paths, 3)
 
 
 def test_a_missing_file_is_a_broken_one(tmp_path):
@@ -258,7 +259,7 @@ def test_progress_is_shown_on_a_terminal(image_dir, capsys, monkeypatch, termina
 
 
 def test_prepared_data_sets_are_not_checked(tiny, monkeypatch):
-    monkeypatch.setattr(image_folder, "broken_images", lambda *_: pytest.fail("read it"))
+    monkeypatch.setattr(image_files, "broken_images", lambda *_: pytest.fail("read it"))
     source = open_source(tiny().data)
     datasets.check_images(source, source.train_split, source.test_split)
 

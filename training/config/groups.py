@@ -104,8 +104,11 @@ def _as_names(stages: Any) -> Any:
 class Data(Group):
     """Which images are read, and how."""
 
-    dataset: str = Field("digits", description="any data set registered with TFDS, or 'image_folder'")
-    data_dir: Path | None = Field(None, description="where TFDS keeps its data; or the image folder itself")
+    dataset: str = Field("digits", description="any data set registered with TFDS, 'image_folder' or 'csv'")
+    data_dir: Path | None = Field(
+        None, description="where TFDS keeps its data; or the image folder itself, or the CSV file of paths and labels"
+    )
+    arrays: str | None = Field(None, description="digest of the arrays that training.train was given")
     download: bool = Field(False, description="let TFDS download a data set that is not prepared")
     train_split: str = Field("train", description="split to train on, TFDS slices allowed")
     test_split: str | None = Field(None, description="split to test on; default the first of test, validation, val")

@@ -1,4 +1,4 @@
-"""Every source of images: sets registered with TFDS, the embedded default among them, and image folders."""
+"""Every source of images: sets registered with TFDS, the embedded default among them, image files, and arrays."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import tensorflow as tf
 
 from keras_resnet.labels import check_labels
 from training.config import Data
-from training.data import image_folder
-from training.data.image_folder import ImageFolder
-from training.data.registered import IMAGE_FOLDER, open_registered
+from training.data import image_files
+from training.data.arrays import Arrays
+from training.data.image_files import ImageFiles
+from training.data.image_folder import open_folder
+from training.data.image_table import open_table
+from training.data.registered import ARRAYS, IMAGE_FOLDER, TABLE, open_registered
 from training.data.splits import Splits, check_split, first_name, slices
 
 TEST_SPLITS = ("test", "validation", "val")
 
 
 class Reader(Protocol):
-    """What a `Source` reads: a data set that TFDS has prepared, or a folder of image files.
+    """What a `Source` reads: a data set that TFDS has prepared, image files of a folder or a table, or arrays.
 
     A split is a name in `splits`, or slices of such as TFDS writes them, `train[:10%]`.
     """
@@ -76,11 +79,12 @@ class Source:
         return self.reader.examples(*self.parts.get(split, (split, None)))
 
 
-def open_source(data: Data) -> Source:
+def open_source(data: Data, arrays: Arrays | None = None) -> Source:
     """Open the data set of a run, and prepare it where that needs no network or the user allowed it.
 
     Args:
         data: group of the configuration.
+        arrays: Arrays, where these are the data.
 
     Returns:
         Source.
@@ -89,8 +93,10 @@ def open_source(data: Data) -> Source:
         ValueError: the data set is unknown, not prepared, or not one of labelled images; or it lacks a split, or
             examples in it, or classes that the other has.
     """
-    reader = _open_reader(data)
+    reader = _open_reader(data, arrays)
     check_labels(reader.classes)
+    if len(reader.classes) < 2:
+        raise ValueError(f"{data.dataset!r} has one class, {reader.classes[0]!r}; there is nothing to tell apart.")
     splits = list(reader.splits)
     test = data.test_split
     if not test and not data.validation:
@@ -103,15 +109,23 @@ def open_source(data: Data) -> Source:
     for field, split in (("train_split", data.train_split), ("test_split", test)):
         if split:
             check_split(f"{field} of {data.dataset!r}", split, reader.splits)
-    if test and isinstance(reader, ImageFolder):
+    if test and isinstance(reader, ImageFiles):
         reader.check_classes(test)
     source = Source(data.dataset, reader, data.train_split, test)
     return _hold_out(source, data) if data.validation else source
 
 
-def _open_reader(data: Data) -> Reader:
-    if data.dataset == IMAGE_FOLDER:
-        return image_folder.open_folder(data.data_dir, first_name(data.train_split))
+def _open_reader(data: Data, arrays: Arrays | None) -> Reader:
+    if data.dataset == ARRAYS:
+        if arrays is None:
+            raise ValueError(
+                "dataset 'arrays' is for arrays in memory, which no run keeps. Give them in Python, as in "
+                "training.train(run_dir, train=(images, labels), test=(images, labels)); or name another dataset."
+            )
+        return arrays
+    if data.dataset in (IMAGE_FOLDER, TABLE):
+        find = open_folder if data.dataset == IMAGE_FOLDER else open_table
+        return find(data.data_dir, first_name(data.train_split))
     return open_registered(data)
 
 
@@ -143,7 +157,7 @@ def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
 
 
 def check_images(source: Source, *splits: str) -> None:
-    """Decode every image of these splits of an image folder, so that a damaged one is reported before the run."""
-    if isinstance(source.reader, ImageFolder):
+    """Decode every image file of these splits, so that a damaged one is reported before the run."""
+    if isinstance(source.reader, ImageFiles):
         files = [file for split in splits for file in source.reader.members(*source.parts.get(split, (split, None)))]
-        image_folder.check_images((path for path, _ in files), source.shape[2])
+        image_files.check_images((path for path, _ in files), source.shape[2])

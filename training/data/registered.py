@@ -17,7 +17,8 @@ from training.config import Data
 from training.data.splits import Splits
 
 EMBEDDED = ("digits",)
-IMAGE_FOLDER = "image_folder"
+# Names of what is not registered.
+IMAGE_FOLDER, TABLE, ARRAYS = "image_folder", "csv", "arrays"
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ def _builder(data: Data) -> tfds.core.DatasetBuilder:
     try:
         builder = tfds.builder(data.dataset, data_dir=data.data_dir)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
-        names = [*EMBEDDED, IMAGE_FOLDER, *tfds.list_builders(with_community_datasets=False)]
+        names = [*EMBEDDED, IMAGE_FOLDER, TABLE, *tfds.list_builders(with_community_datasets=False)]
         if data.dataset.split("/")[0].split(":")[0] in names:
             raise ValueError(f"dataset {data.dataset!r}: {str(error).splitlines()[0]}") from error
-        listing = f"It must be registered with TFDS, {IMAGE_FOLDER!r} or 'digits'."
+        listing = f"It must be registered with TFDS, {IMAGE_FOLDER!r}, {TABLE!r} or 'digits'."
         raise ValueError(unknown_of_many("data set", data.dataset, names, listing)) from error
     if not builder.is_prepared():
         prepare(builder, data)

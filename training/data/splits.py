@@ -11,6 +11,11 @@ from keras_resnet.messages import unknown
 Splits = Mapping[str, tfds.core.SplitInfo]
 
 
+def splits_of(counts: Mapping[str, int]) -> Splits:
+    """Describe splits of so many examples, as TFDS describes its own."""
+    return {name: tfds.core.SplitInfo(name=name, shard_lengths=[count], num_bytes=0) for name, count in counts.items()}
+
+
 def slices(split: str, splits: Splits) -> list[tuple[str, slice]]:
     """Work out which examples of which splits are meant: a name and a slice, with its bounds, for each part."""
     if split in splits:

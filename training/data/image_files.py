@@ -1,0 +1,94 @@
+"""Labelled image files of a folder or a table: how they are read, and which cannot be decoded."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet.images import IMAGE_SUFFIXES, decode_image
+from training.data.splits import Splits, slices, splits_of
+
+SUFFIXES = ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
+SHOWN = 5  # files that a message names
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Name the first few of many."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Labelled image files, as a `training.data.datasets.Reader`."""
+
+    files: dict[str, list[tuple[str, str]]]  # of each split, (path, class) in the order in which they are read
+    classes: tuple[str, ...]  # in the order of the labels
+    shape: tuple[None, None, int] = (None, None, 3)
+
+    @property
+    def splits(self) -> Splits:
+        """The splits by name."""
+        return splits_of({name: len(files) for name, files in self.files.items()})
+
+    def members(self, split: str, members: np.ndarray | None = None) -> list[tuple[str, str]]:
+        """List (path, class) of a split, or of those of its examples for which a bool array says so."""
+        files = [file for name, part in slices(split, self.splits) for file in self.files[name][part]]
+        return files if members is None else [file for file, is_member in zip(files, members) if is_member]
+
+    def labels(self, split: str) -> np.ndarray:
+        """Give the label of every example of a split, in its order."""
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        return np.array([numbers[name] for _, name in self.members(split)], "int64")
+
+    def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
+        """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
+        paths = [os.fsencode(path) for path, _ in self.members(split, members)]
+        labels = self.labels(split) if members is None else self.labels(split)[members]
+        dataset = tf.data.Dataset.from_tensor_slices((paths, labels))
+        return dataset.map(lambda path, label: (tf.io.read_file(path), label), tf.data.AUTOTUNE)
+
+    def check_classes(self, split: str) -> None:
+        """Raise an error where a split to test on has classes that the training split lacks."""
+        if unknown := sorted({name for _, name in self.members(split)} - set(self.classes)):
+            raise ValueError(
+                f"The split {split!r} has classes that the training split lacks: {shortened(unknown)}. Add images of "
+                "them to train on, or remove them."
+            )
+
+
+def broken_images(paths: Sequence[str], channels: int) -> list[str]:
+    """Find the files that cannot be decoded."""
+
+    def decoded(index, path):
+        # The size of the decoded image, because TensorFlow skips an unused decoding.
+        return index, tf.size(decode_image(tf.io.read_file(path), channels))
+
+    dataset = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths]).enumerate()
+    dataset = dataset.map(decoded, tf.data.AUTOTUNE, deterministic=False).ignore_errors(log_warning=False)
+    sound, done = np.zeros(len(paths), bool), 0
+    for indices, _ in dataset.batch(64):
+        sound[indices.numpy()] = True
+        done += len(indices)
+        _show_progress(done, len(paths))
+    _show_progress(len(paths), len(paths))
+    return [path for path, is_sound in zip(paths, sound) if not is_sound]
+
+
+def _show_progress(done: int, count: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\rChecking images: {done} of {count}", end="" if done < count else "\n", file=sys.stderr, flush=True)
+
+
+def check_images(paths: Iterable[str], channels: int) -> None:
+    """Raise an error where files cannot be decoded, before a run reads them."""
+    paths = list(dict.fromkeys(paths))
+    if broken := broken_images(paths, channels):
+        raise ValueError(
+            f"{len(broken)} of {len(paths)} images cannot be read: {shortened(broken)}. Replace or remove them."
+        )
