@@ -62,11 +62,23 @@ def test_augmentation_computes_its_formula(name):
     np.testing.assert_allclose(augmented, formula(images, numbers), rtol=1e-5, atol=1e-6)
 
 
+def lars_step(g, w):
+    return -0.1 * 0.5 * np.linalg.norm(w) / (np.linalg.norm(g) + 0.01 * np.linalg.norm(w)) * (g + 0.01 * w)
+
+
+def lamb_step(g, w):
+    step = np.sign(g) + 0.01 * w
+    return -0.1 * np.linalg.norm(w) / np.linalg.norm(step) * step
+
+
 # What the first step adds to a bias, by its gradient and itself, at a rate of 0.1; of kernels, see test_optimizers.py.
 OPTIMIZER = {
     "sgd": ({"weight_decay": 0.01}, lambda g, w: -0.1 * (g + 0.01 * w)),
     "muon": ({"momentum": 0.8, "nesterov": True}, lambda g, w: -0.1 * g * (1 + 0.8)),
     "adamw": ({"weight_decay": 0.01, "decayed": "all"}, lambda g, w: -0.1 * (np.sign(g) + 0.01 * w)),
+    "lion": ({"weight_decay": 0.01, "decayed": "all"}, lambda g, w: -0.1 * (np.sign(g) + 0.01 * w)),
+    "lamb": ({"weight_decay": 0.01, "decayed": "all"}, lamb_step),
+    "lars": ({"weight_decay": 0.01, "decayed": "all", "trust": 0.5}, lars_step),
 }
 
 

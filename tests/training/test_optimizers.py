@@ -8,8 +8,9 @@ import tensorflow as tf
 import keras_resnet
 from training.optimization.curves import After, PiecewiseLinear
 from training.optimization.optimizers import make_optimizer
-from training.optimization.rules import L2SGD, AdamW, Muon, layer_rates, orthogonalize
+from training.optimization.rules import L2SGD, AdamW, Lion, Muon, layer_rates, orthogonalize
 from training.optimization.schedules import make_schedule
+from training.optimization.trust_ratio import LAMB, LARS
 
 RATE, MOMENTUM, DECAY = 0.1, 0.9, 0.05
 
@@ -153,8 +154,11 @@ def restored(instance):
         L2SGD(PiecewiseLinear([0, 2], [0.1, 0.3]), 0.7, True, 0.02, decayed="kernels"),
         Muon(0.3, 0.8, False, 0.02, "all", kernel_ratio=0.2),
         AdamW(After(2, 0.01, PiecewiseLinear([0, 2], [0.1, 0.3])), 0.02, decayed="kernels", rates={"a": 0.1}),
+        Lion(0.02, 0.3, decayed="all"),
+        LAMB(0.02, 0.3, 1e-3, decayed="kernels"),
+        LARS(0.3, 0.8, True, 0.02, "all", coefficient=0.3),
     ],
-    ids=["L2SGD", "Muon", "AdamW"],
+    ids=lambda optimizer: type(optimizer).__name__,
 )
 def test_optimizer_survives_serialisation(optimizer):
     copy = restored(optimizer)
@@ -208,6 +212,9 @@ def test_muon_hands_all_but_convolution_kernels_to_sgd(nesterov):
     np.testing.assert_array_equal(left, right)
 
 
+OURS = {"adamw": AdamW, "lion": Lion, "lamb": LAMB}
+
+
 def test_choice_decides_the_optimizer():
     schedule, rates = make_schedule("constant", 10), {"conv1_conv": 0.5}
     fields = {"learning_rate": 0.2, "momentum": 0.8, "nesterov": True, "weight_decay": 0.03, "decayed": "kernels"}
@@ -217,9 +224,14 @@ def test_choice_decides_the_optimizer():
     muon = make_optimizer({"name": "muon", **fields, "kernel_rate": 0.05}, schedule, rates)
     assert type(muon) is Muon and muon.kernel_ratio == pytest.approx(0.25)
     assert (muon.momentum, muon.nesterov, muon.l2, muon.decayed) == (0.8, True, 0.03, "kernels")
-    adamw = make_optimizer({"name": "adamw", "learning_rate": 0.2, "weight_decay": 0.3}, schedule, rates)
-    assert type(adamw) is AdamW and (adamw.decay, adamw.decayed) == (0.3, "kernels")
-    for made in (sgd, muon, adamw):
+    lars = make_optimizer({"name": "lars", "learning_rate": 0.2, "momentum": 0.8, "trust": 0.01}, schedule, rates)
+    assert type(lars) is LARS and (lars.momentum, lars.nesterov, lars.l2) == (0.8, False, 1e-4)
+    assert (lars.coefficient, lars.decayed) == (0.01, "kernels")
+    named = [({"name": name, "learning_rate": 0.2, "weight_decay": 0.3}, kind) for name, kind in OURS.items()]
+    others = [make_optimizer(choice, schedule, rates) for choice, _ in named]
+    assert [type(made) for made in others] == [kind for _, kind in named]
+    assert [(made.decay, made.decayed) for made in others] == [(0.3, "kernels")] * 3
+    for made in (sgd, muon, lars, *others):
         assert float(made.learning_rate) == pytest.approx(0.2) and made.rates == rates
     scheduled = make_optimizer({"name": "sgd", **fields}, make_schedule({"name": "one_cycle", "warmup": 0.0}, 10))
     scheduled.build(variables("kernel"))
@@ -256,8 +268,11 @@ def test_adamw_is_that_of_keras(decayed):
         lambda **k: L2SGD(RATE, MOMENTUM, True, DECAY, **k),
         lambda **k: Muon(RATE, MOMENTUM, True, DECAY, **k),
         lambda **k: AdamW(RATE, DECAY, **k),
+        lambda **k: Lion(RATE, DECAY, **k),
+        lambda **k: LAMB(RATE, DECAY, **k),
+        lambda **k: LARS(RATE, MOMENTUM, True, DECAY, coefficient=0.5, **k),
     ],
-    ids=["L2SGD", "Muon", "AdamW"],
+    ids=["L2SGD", "Muon", "AdamW", "Lion", "LAMB", "LARS"],
 )
 @pytest.mark.parametrize("shape", [(3, 2), (3, 3, 2, 4)])
 def test_layer_follows_an_optimizer_of_its_own_rate(make, shape):

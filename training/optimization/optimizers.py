@@ -95,3 +95,68 @@ def adamw(
     from training.optimization.rules import AdamW
 
     return AdamW(schedule(learning_rate), weight_decay, decayed=decayed, rates=rates)
+
+
+@optimizer("lion")
+def lion(
+    schedule: Callable[[float], Any],
+    rates: dict[str, float],
+    *,
+    learning_rate: Rate = 1e-4,
+    weight_decay: Decay = 0.1,
+    decayed: Decayed = "kernels",
+) -> keras.optimizers.Optimizer:
+    """Steps by the sign of the momentum, with decoupled weight decay.
+
+    Rates are 3 to 10 times lower than those of adamw, and weight decays as many times higher.
+
+    Source: arXiv 2302.06675, algorithm 2 and section 5.
+    """
+    from training.optimization.rules import Lion
+
+    return Lion(schedule(learning_rate), weight_decay, decayed=decayed, rates=rates)
+
+
+@optimizer("lamb")
+def lamb(
+    schedule: Callable[[float], Any],
+    rates: dict[str, float],
+    *,
+    learning_rate: Rate = 0.005,
+    weight_decay: Decay = 0.02,
+    decayed: Decayed = "kernels",
+) -> keras.optimizers.Optimizer:
+    """Adam for large batches: the step of a parameter that decays, decay included, is as long as a share of its norm.
+
+    All others follow Adam.
+
+    Source: arXiv 1904.00962, algorithm 2.
+    """
+    from training.optimization.trust_ratio import LAMB
+
+    return LAMB(schedule(learning_rate), weight_decay, decayed=decayed, rates=rates)
+
+
+@optimizer("lars")
+def lars(
+    schedule: Callable[[float], Any],
+    rates: dict[str, float],
+    *,
+    learning_rate: Rate = 1.0,
+    momentum: Momentum = 0.9,
+    weight_decay: Decay = 1e-4,
+    decayed: Decayed = "kernels",
+    trust: Annotated[
+        float, Range(0, math.inf, above=True), "length of a gradient as a share of the parameter's"
+    ] = 0.001,
+) -> keras.optimizers.Optimizer:
+    """SGD with momentum for large batches: gradients of parameters that decay are scaled to a share of their norm.
+
+    All others follow SGD.
+
+    Source: arXiv 1708.03888, algorithm 1.
+    """
+    from training.optimization.trust_ratio import LARS
+
+    common = {"l2": weight_decay, "decayed": decayed, "rates": rates, "coefficient": trust}
+    return LARS(schedule(learning_rate), momentum, **common)

@@ -192,6 +192,14 @@ class AdamW(DecoupledDecay, keras.optimizers.Adam):
     """
 
 
+@keras.saving.register_keras_serializable("training")
+class Lion(DecoupledDecay, keras.optimizers.Lion):
+    """Lion with decoupled weight decay.
+
+    Source: arXiv 2302.06675, algorithm 2.
+    """
+
+
 def layer_rates(model: keras.Model, decay: float) -> dict[str, float]:
     """Give each stage of a network a smaller learning rate than the one behind it.
 
