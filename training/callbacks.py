@@ -26,10 +26,10 @@ class SaveRun(keras.callbacks.Callback):
     resumed where all of them agree.
     """
 
-    def __init__(self, folder: RunFolder):
+    def __init__(self, folder: RunFolder, batch_size: int):
         super().__init__()
-        self.folder = folder
-        self.began = 0.0
+        self.folder, self.batch_size = folder, batch_size
+        self.began, self.trained, self.steps = 0.0, 0.0, 0
 
     def on_train_begin(self, logs=None) -> None:
         """Save before the first epoch, so that a full disk shows at once."""
@@ -38,7 +38,15 @@ class SaveRun(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         """Note the time."""
-        self.began = time.perf_counter()
+        self.began, self.trained, self.steps = time.perf_counter(), 0.0, 0
+
+    def on_train_batch_end(self, batch: int, logs=None) -> None:
+        """Count the steps."""
+        self.steps = batch + 1
+
+    def on_test_begin(self, logs=None) -> None:
+        """Note how long the training of the epoch took."""
+        self.trained = self.trained or time.perf_counter() - self.began
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Save the epoch; raise an error where something is not finite."""
@@ -46,7 +54,9 @@ class SaveRun(keras.callbacks.Callback):
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         metrics = {"epoch": epoch + 1, **logs, "learning_rate": rate}
         add_row(self.folder.metrics_file, self.folder.read_metrics(), metrics)
-        times = {"epoch": epoch + 1, "seconds": round(time.perf_counter() - self.began, 3)}
+        seconds = time.perf_counter() - self.began
+        rate = self.steps * self.batch_size / (self.trained or seconds)
+        times = {"epoch": epoch + 1, "seconds": round(seconds, 3), "images_per_second": round(rate, 1)}
         add_row(self.folder.times_file, self.folder.read_times(), times)
         self.save()
 

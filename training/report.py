@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,16 @@ def write_report(folder: RunFolder, config: RunConfig, network: dict[str, Any], 
     if rows:
         title = f"{network['network']} on {config.data.dataset}"
         write_atomically(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
-    seconds = sum(row["seconds"] for row in folder.read_times())
-    text = _page(config, network, results, rows, seconds)
+    text = _page(config, network, results, rows, folder.read_times())
     write_atomically(folder.report_file, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], seconds: float) -> str:
+def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], times: list[dict]) -> str:
     import keras
 
+    seconds = sum(row["seconds"] for row in times)
+    rates = [row["images_per_second"] for row in times if "images_per_second" in row]
+    rate = f"| images a second, in training | {statistics.median(rates):,.0f} |\n" if rates else ""
     figures = "\n".join(f"| {name} | {_figure(value)} |" for name, value in {**network, **results}.items())
     epochs = "\n".join(
         f"| {row['epoch']:.0f} | {row['loss']:.4f} | {100 * row['accuracy']:.2f} | {row['val_loss']:.4f} | "
@@ -58,7 +61,7 @@ def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], sec
     curves = "![curves](curves.png)\n\n" if rows else ""
     return (
         f"# {network['network']} on {config.data.dataset}\n\n{curves}"
-        f"| | |\n|---|---|\n{figures}\n| seconds | {seconds:.1f} |\n| seed | {config.seed} |\n"
+        f"| | |\n|---|---|\n{figures}\n| seconds | {seconds:.1f} |\n{rate}| seed | {config.seed} |\n"
         f"| Keras | {keras.__version__}, {keras.backend.backend()} |\n"
         f"| Python | {platform.python_version()}, {platform.machine()} |\n\n"
         "Repeat it: `python -m training --config config.yaml`\n\n"

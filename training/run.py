@@ -233,7 +233,7 @@ def fit_phase(model: keras.Model, run: Run, phase: Phase, callbacks: Sequence[ke
     own = [
         MergeReplicas(),
         CheckCount(source, run.replicas),
-        SaveRun(run.folder),
+        SaveRun(run.folder, config.batch_size),
         StopAt(run.plan),
         SeedLayers(run.plan, config.seed),
         keras.callbacks.TerminateOnNaN(),

@@ -60,7 +60,7 @@ class RunFolder:
 
     @property
     def times_file(self) -> Path:
-        """The seconds that each epoch took, as CSV; apart from the metrics, which repeat bit for bit."""
+        """How long each epoch took, and its images a second, as CSV; apart from metrics, which repeat bit for bit."""
         return self.path / "times.csv"
 
     @property
@@ -267,7 +267,7 @@ class RunFolder:
         """Read how long all complete epochs took.
 
         Returns:
-            List of dicts of epoch and seconds.
+            List of dicts of epoch, seconds and images_per_second.
 
         Raises:
             ValueError: the file is damaged.

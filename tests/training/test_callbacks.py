@@ -27,7 +27,7 @@ from training.run_folder import RunFolder
 folder = RunFolder(Path(sys.argv[1]))
 model = keras_resnet.ResNet("ResNet8", input_shape=(8, 8, 1))
 model.compile("sgd", "mse")
-saver = SaveRun(folder)
+saver = SaveRun(folder, 8)
 saver.set_model(model)
 saver.save()
 before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
@@ -54,7 +54,7 @@ def test_model_survives_a_disk_that_fills_up(tmp_path):
 def saver(folder: RunFolder, **arguments) -> SaveRun:
     model = keras_resnet.ResNet(tiny(), input_shape=(8, 8, 1), classes=3)
     model.compile(**{"optimizer": keras.optimizers.SGD(0.25), "loss": "mse", **arguments})
-    callback = SaveRun(folder)
+    callback = SaveRun(folder, batch_size=8)
     callback.set_model(model)
     return callback
 
@@ -84,12 +84,20 @@ def test_save_run_replaces_the_rows_of_epochs_that_are_repeated(tmp_path):
 
 
 def test_save_run_times_each_epoch(tmp_path, monkeypatch):
-    now = iter((10.0, 12.5, 20.0, 24.0))
+    now = iter((10.0, 11.5, 12.5, 20.0, 24.0))
     monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(now))
     callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
-    for epoch in range(2):
-        end_epoch(callback, epoch, loss=1.0)
-    assert folder.read_times() == [{"epoch": 1, "seconds": 2.5}, {"epoch": 2, "seconds": 4}]
+    callback.on_epoch_begin(0)
+    for batch in range(6):
+        callback.on_train_batch_end(batch)
+    callback.on_test_begin()
+    callback.on_epoch_end(0, {"loss": 1.0})
+    end_epoch(callback, 1, loss=1.0)
+    # Six steps of eight images in a second and a half; the rest of the epoch is its test.
+    assert folder.read_times() == [
+        {"epoch": 1, "seconds": 2.5, "images_per_second": 32},
+        {"epoch": 2, "seconds": 4, "images_per_second": 0},
+    ]
 
 
 def test_save_run_saves_before_the_first_epoch(tmp_path):

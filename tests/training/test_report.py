@@ -20,7 +20,9 @@ RESULTS = {"split": "test", "examples": 364, "loss": 1.25, "accuracy": 0.625}
 def folder(tmp_path) -> RunFolder:
     lines = [",".join(ROWS[0]), *(",".join(str(value) for value in row.values()) for row in ROWS)]
     (tmp_path / "metrics.csv").write_text("\n".join(lines), encoding="utf-8")
-    (tmp_path / "times.csv").write_text("epoch,seconds\n1,10.11\n2,2.23\n", encoding="utf-8")
+    (tmp_path / "times.csv").write_text(
+        "epoch,seconds,images_per_second\n1,10.11,500\n2,2.23,2000.4\n", encoding="utf-8"
+    )
     return RunFolder(tmp_path)
 
 
@@ -40,6 +42,7 @@ def test_page_states_facts_and_results(folder):
         "| loss | 1.2500 |",
         "| accuracy | 0.6250 |",
         "| seconds | 12.3 |",
+        "| images a second, in training | 1,250 |",
         "| seed | 4 |",
     }
     assert expected <= set(page(folder))
