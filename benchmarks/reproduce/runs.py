@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import state
 from engine import Engine, State, from_arrays, stack, to_arrays, unstack
 
 from keras_resnet.files import write_atomically
-from training.config import RunConfig
+from training.config import RunConfig, make_config
 from training.config.fields import flatten, name_of
 from training.locks import alone
 
@@ -104,8 +104,7 @@ class Run:
         saved = state.load(place.state, name)
         if saved is None:
             return cls(row, seed, name, config, 0, 0.0, engine.start(seed))
-        changed = [path for path in {**saved.config, **config} if saved.config.get(path) != config.get(path)]
-        if changed:
+        if changed := differing(saved.config, config):
             raise ValueError(
                 f"The state of {name} in {place.state} was made with another {', '.join(map(name_of, changed))}. "
                 "Give another folder by --state, or remove it."
@@ -126,6 +125,12 @@ def plain_config(config: RunConfig) -> dict[str, Any]:
     """Write what decides a run besides its seed, by paths, as JSON has it."""
     flat = flatten(config.model_dump(mode="json"))
     return {path: value for path, value in flat.items() if path != "seed"}
+
+
+def differing(saved: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """Name the fields that differ from saved ones; those that came later count there as their defaults."""
+    before = plain_config(make_config(saved))
+    return [path for path in {**before, **config} if before.get(path) != config.get(path)]
 
 
 def grouped(runs: Sequence[Run], together: int) -> Iterator[list[Run]]:

@@ -78,6 +78,8 @@ def test_state_of_other_settings_or_of_another_network_is_refused(modules, tmp_p
         ValueError, match=r"state of row\.p\.seed1 in .* was made with another optimizer\.momentum\. Give"
     ):
         runs.Run.resumed(own, place, "row", 1)
+    earlier = {path: value for path, value in kept.items() if not path.startswith("schedule.warmup")}
+    assert len(earlier) < len(kept) and runs.differing(earlier, kept) == []
     like = engine.State([np.zeros((3, 2), "float32")], [], [np.zeros((), "int32")])
     arrays = engine.to_arrays(like)
     assert engine.from_arrays(arrays, like).trainable[0] is like.trainable[0]

@@ -98,6 +98,8 @@ SCHEDULE = {
     "steps": ({"milestones": (0.5, 0.75)}, lambda step: 1.0 if step < 50 else 0.1 if step < 75 else 0.01),
     "one_cycle": ({"warmup": 0.2}, lambda step: step / 20 if step < 20 else (100 - step) / 80),
     "cosine": ({}, lambda step: (1 + np.cos(np.pi * step / 100)) / 2),
+    "polynomial": ({"power": 2.0, "end": 0.1}, lambda step: 0.1 + 0.9 * (1 - step / 100) ** 2),
+    "exponential": ({"rate": 0.9, "every": 4}, lambda step: 0.9 ** (step / 4)),
 }
 
 

@@ -50,7 +50,13 @@ EVERYTHING = {
     "epochs": None,
     "iterations": 64000,
     "optimizer": {"name": "adamw", "learning_rate": 0.002, "weight_decay": 0.05, "decayed": "all"},
-    "schedule": {"name": "steps", "milestones": [32000.0, 48000.0], "warmup_steps": 400},
+    "schedule": {
+        "name": "steps",
+        "milestones": [32000.0, 48000.0],
+        "warmup_steps": 400,
+        "warmup": 0.1,
+        "warmup_from": 0.5,
+    },
     "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
     "evaluation": {"test_crop": 0.875},
     "hardware": {
@@ -101,7 +107,8 @@ def test_cifar10_recipe_is_that_of_the_paper():
         {"name": "pad_crop", "pixels": 4, "border": "zeros"},
         {"name": "flip", "alternating": False},
     )
-    assert config.schedule == {"name": "steps", "milestones": (0.5, 0.75), "warmup_steps": 0}
+    steps = {"name": "steps", "milestones": (0.5, 0.75), "warmup_steps": 0}
+    assert config.schedule == {**steps, "warmup": 0.0, "warmup_from": 0.0}
     expected = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4}
     assert config.optimizer == {**expected, "decayed": "all"}
 
@@ -234,7 +241,8 @@ def test_bad_value_is_named_with_its_field(field, value):
         ("optimizer.nesterov", 1, "optimizer: nesterov must be true or false; received 1."),
         ("optimizer", "adagrad", "optimizer: Unknown optimizer 'adagrad'. Allowed: sgd, muon, adamw"),
         ("optimizer.momentun", 0.9, "optimizer: Unknown parameter of optimizer 'sgd': 'momentun'. Did you mean "),
-        ("schedule.warmup", 0.1, "schedule: Unknown parameter of schedule 'constant': 'warmup'. Allowed: (none)."),
+        ("schedule.power", 2, "schedule: Unknown parameter of schedule 'constant': 'power'. Allowed: warmup, warmup_"),
+        ("schedule.warmup", 1.5, "schedule: warmup must be a share of the run, below 1, or a whole number of steps; "),
         ("loss", "hinge", "loss: Unknown loss 'hinge'. Allowed: cross_entropy"),
         ("augmentation", ["flop"], "augmentation: Unknown augmentation 'flop'. Did you mean 'flip'? Allowed: "),
         ("augmentation", "flip", "augmentation: give a list, as in [{name: pad_crop, pixels: 4}, flip]; received "),
@@ -263,7 +271,7 @@ def test_field_lists_what_is_allowed():
 
 @pytest.mark.parametrize("milestones", [(0.5, 0.75), (32_000, 48_000), (1,)])
 def test_milestones_are_steps_or_shares(milestones):
-    schedule = {"name": "steps", "milestones": milestones, "warmup_steps": 0}
+    schedule = {"name": "steps", "milestones": milestones, "warmup_steps": 0, "warmup": 0.0, "warmup_from": 0.0}
     assert RunConfig(iterations=64_000, schedule=schedule).schedule == schedule
 
 

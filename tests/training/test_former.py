@@ -88,7 +88,12 @@ def test_table_names_fields_and_parameters_that_exist(path):
 
 
 # Parameters that came later, by the values with which a choice does what it did without them.
-LATER = {"steps": {"warmup_steps": 0}}
+LATER = {
+    "constant": {"warmup": 0.0, "warmup_from": 0.0},
+    "steps": {"warmup_steps": 0, "warmup": 0.0, "warmup_from": 0.0},
+    "one_cycle": {"warmup_from": 0.0},
+    "cosine": {"warmup_from": 0.0},
+}
 
 
 @pytest.mark.parametrize("name", READ)
@@ -231,8 +236,8 @@ def test_augmentations_are_gathered(fields, augmentation):
     ("fields", "choice", "expected"),
     [
         ({"optimizer": "adamw"}, "optimizer", {"learning_rate": 0.1, "weight_decay": 1e-4, "decayed": "all"}),
-        ({"schedule": "one_cycle", "warmup": 0.3}, "schedule", {"warmup": 0.3}),
-        ({"schedule": "cosine", "milestones": [1]}, "schedule", {"warmup": 0.0}),
+        ({"schedule": "one_cycle", "warmup": 0.3}, "schedule", {"warmup": 0.3, "warmup_from": 0.0}),
+        ({"schedule": "cosine", "milestones": [1]}, "schedule", {"warmup": 0.0, "warmup_from": 0.0}),
     ],
 )
 def test_parameters_that_a_choice_did_not_read_are_left_out(fields, choice, expected):
@@ -242,7 +247,7 @@ def test_parameters_that_a_choice_did_not_read_are_left_out(fields, choice, expe
 def test_choice_that_leaves_parameters_open_has_the_defaults_of_version_0_1_0():
     config = make_config(translate({"epochs": 3, "optimizer": "muon", "schedule": "one_cycle", "flip": "random"}))
     assert config.optimizer["weight_decay"] == 1e-4 and not config.optimizer["nesterov"]
-    assert config.schedule == {"name": "one_cycle", "warmup": 0.0}
+    assert config.schedule == {"name": "one_cycle", "warmup": 0.0, "warmup_from": 0.0}
 
 
 @pytest.mark.parametrize(

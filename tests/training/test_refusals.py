@@ -223,7 +223,7 @@ def test_configuration_that_is_a_folder_is_named(refused, tmp_path):
     [
         ("--learning-rate", "optimizer: learning_rate must be a number above 0, and finite; received "),
         ("--optimizer.weight-decay", "optimizer: weight_decay must be a number from 0, and finite; received "),
-        ("--schedule.warmup", "schedule: warmup must be a number from 0 to below 1; received "),
+        ("--schedule.warmup", "schedule: warmup must be a number from 0, and finite; received "),
         ("--start.stage-decay", "start.stage_decay: Input should be "),
     ],
 )

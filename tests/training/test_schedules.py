@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from training.config import load_recipe, make_config
-from training.optimization.curves import PiecewiseLinear, piecewise_linear
-from training.optimization.schedules import make_schedule
+from training.optimization.curves import PiecewiseLinear, WarmUp, piecewise_linear
+from training.optimization.schedules import SCHEDULES, make_schedule
 
 
 def rates(steps: list[int], length: int, peak: float, name: str, **parameters) -> list[float]:
@@ -42,6 +42,51 @@ def test_cosine_falls_along_half_a_wave_after_a_linear_rise(warmup):
 
     actual = rates(steps, length, peak, "cosine", warmup=warmup)
     np.testing.assert_allclose(actual, [expected(step) for step in steps], atol=1e-7)
+
+
+# Rates of 40 steps without a warm-up, as shares of the highest. Milestones count from the start of the run.
+AFTER = {
+    "constant": lambda step: 1.0,
+    "one_cycle": lambda step: 1 - step / 40,
+    "cosine": lambda step: (1 + math.cos(math.pi * step / 40)) / 2,
+    "polynomial": lambda step: 1 - step / 40,
+    "exponential": lambda step: 0.5 ** (step / 4),
+}
+
+
+@pytest.mark.parametrize("warmup", [0.2, 10], ids=["share", "steps"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_begins_after_a_warmup(name, warmup):
+    actual = rates([0, 1, 5, 9, 10, 20, 49], 50, 0.4, name, warmup=warmup, warmup_from=0.1)
+    rising = [0.04, 0.04 + 0.036, 0.22, 0.04 + 9 * 0.036]
+    following = [0.4, 0.4, 0.004] if name == "steps" else [0.4 * AFTER[name](step) for step in (0, 10, 39)]
+    np.testing.assert_allclose(actual, rising + following, rtol=1e-5, atol=1e-7)
+
+
+def test_recipes_have_the_curves_that_round_as_in_the_runs_made_so_far():
+    one_cycle = make_schedule({"name": "one_cycle", "warmup": 0.2}, 6240)(0.2)
+    assert type(one_cycle) is PiecewiseLinear
+    assert one_cycle.get_config() == {"steps": [0, 1248, 6240], "rates": [0.0, 0.2, 0.0]}
+    cosine = make_schedule({"name": "cosine", "warmup": 0.1}, 1000)(0.01)
+    assert type(cosine) is keras.optimizers.schedules.CosineDecay
+    expected = keras.optimizers.schedules.CosineDecay(0.0, 900, warmup_target=0.01, warmup_steps=100)
+    assert cosine.get_config() == expected.get_config()
+
+
+def test_warmup_lies_over_the_first_steps_of_milestones():
+    actual = rates([0, 2, 4, 30, 31, 40], 50, 1.0, "steps", milestones=(30,), warmup=4)
+    np.testing.assert_allclose(actual, [0, 0.5, 1, 0.1, 0.1, 0.1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("warmup", "steps"), [(100, 100), (101, 101), (0.999, 100)])
+def test_warmup_that_leaves_nothing_raises_an_error(warmup, steps):
+    with pytest.raises(ValueError, match=rf"warmup={warmup} takes {steps} of the 100 steps for .* Give a smaller one"):
+        make_schedule({"name": "cosine", "warmup": warmup}, 100)(0.1)
+
+
+def test_exponential_takes_a_share_of_what_the_warmup_leaves():
+    actual = rates([20, 28, 60, 100], 100, 1.0, "exponential", warmup=20, rate=0.25, every=0.5)
+    np.testing.assert_allclose(actual, [1, 0.25**0.2, 0.25, 0.0625], rtol=1e-5)
 
 
 def test_steps_divide_by_ten_at_the_milestones():
@@ -102,3 +147,11 @@ def test_piecewise_linear_survives_serialisation():
     restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     assert isinstance(restored, PiecewiseLinear)
     assert [float(restored(step)) for step in range(12)] == [float(schedule(step)) for step in range(12)]
+
+
+@pytest.mark.parametrize("inner", [0.3, PiecewiseLinear([0, 4], [1.0, 0.5])], ids=["constant", "schedule"])
+def test_warmup_survives_serialisation(inner):
+    schedule = WarmUp(3, 0.2, inner, 3)
+    restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert isinstance(restored, WarmUp)
+    assert [float(restored(step)) for step in range(9)] == [float(schedule(step)) for step in range(9)]

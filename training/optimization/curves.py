@@ -50,3 +50,28 @@ class After(keras.optimizers.schedules.LearningRateSchedule):
         """Return the schedule's configuration."""
         schedule = keras.optimizers.schedules.serialize(self.schedule)
         return {"steps": self.steps, "rate": self.rate, "schedule": schedule}
+
+
+@keras.saving.register_keras_serializable("training")
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule, or a constant rate, whose share rises linearly from `start` to 1 in the first steps.
+
+    The schedule counts from the step `begin`; before, it gives its first rate.
+    """
+
+    def __init__(self, steps: int, start: float, schedule, begin: int):
+        self.steps, self.start, self.begin = steps, start, begin
+        self.schedule = keras.optimizers.schedules.deserialize(schedule) if isinstance(schedule, dict) else schedule
+
+    def __call__(self, step):
+        """Give the rate at a step."""
+        rate = self.schedule
+        if callable(rate):
+            rate = rate(keras.ops.maximum(step - self.begin, 0))
+        share = self.start + keras.ops.cast(step, "float32") / self.steps * (1.0 - self.start)
+        return rate * keras.ops.where(step < self.steps, share, 1.0)
+
+    def get_config(self) -> dict:
+        """Return the schedule's configuration."""
+        schedule = keras.optimizers.schedules.serialize(self.schedule) if callable(self.schedule) else self.schedule
+        return {"steps": self.steps, "start": self.start, "schedule": schedule, "begin": self.begin}

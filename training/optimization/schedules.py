@@ -1,12 +1,15 @@
 """Learning-rate schedules by name: one function each, whose keyword-only arguments are what users may set.
 
 A schedule is a function `(peak, steps, **parameters)` of the highest learning rate and the number of steps, and gives a
-float or a `keras.optimizers.schedules.LearningRateSchedule`. Keras is imported inside the functions, so that `--help`
-can list them at once.
+float or a `keras.optimizers.schedules.LearningRateSchedule`. All take `warmup` and `warmup_from`; a function that does
+not state them has them from `warmed_up`. Keras is imported inside the functions, so that `--help` can list them at
+once.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,13 +34,67 @@ def check_milestones(milestones: Sequence[float]) -> None:
         )
 
 
-Warmup = Annotated[float, Range(0, 1), "share of the run in which the rate rises linearly"]
+def check_amount(amount: float) -> None:
+    """Refuse what is neither a share of a run nor a whole number of steps."""
+    if amount >= 1 and amount != int(amount):
+        raise ValueError(
+            f"warmup must be a share of the run, below 1, or a whole number of steps; received {amount}. Give "
+            f"{int(amount)} or {int(amount) + 1}."
+        )
+
+
+Warmup = Annotated[float, Range(0, math.inf), "linear rise at the start: share of the run, or steps", check_amount]
+WarmupFrom = Annotated[float, Range(0, 1), "where that rise begins, as a share of the rate"]
 WarmupSteps = Annotated[int, Range(0, math.inf), "steps at the start at a tenth of the rate"]
 Milestones = Annotated[
     tuple[Annotated[float, Range(0, math.inf, above=True)], ...],
     "where the rate is divided by ten: steps, or shares of the run, as in 0.5 0.75",
     check_milestones,
 ]
+
+
+def warmed_up(within: bool = False) -> Callable[[Callable], Callable]:
+    """Make the decorator that gives a schedule the warm-up that all have.
+
+    The schedule begins after it; one that counts from the start of the run has it `within` its first steps.
+    """
+
+    def add(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def added(peak: float, steps: int, *, warmup: float = 0.0, warmup_from: float = 0.0, **parameters):
+            warm = warm_steps(warmup, steps)
+            scheduled = function(peak, steps if within else steps - warm, **parameters)
+            if not warm:
+                return scheduled
+            from training.optimization.curves import WarmUp
+
+            return WarmUp(warm, warmup_from, scheduled, 0 if within else warm)
+
+        signature = inspect.signature(function)
+        common = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=0.0, annotation=annotation)
+            for name, annotation in (("warmup", Warmup), ("warmup_from", WarmupFrom))
+        ]
+        added.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *common])
+        return added
+
+    return add
+
+
+def warm_steps(warmup: float, steps: int) -> int:
+    """Count the steps of a warm-up, which must leave some."""
+    warm = in_steps(warmup, steps)
+    if warm >= steps:
+        raise ValueError(
+            f"warmup={warmup:g} takes {warm:,} of the {steps:,} steps for which the schedule has time, and leaves "
+            "none. Give a smaller one, or a longer run."
+        )
+    return warm
+
+
+def in_steps(amount: float, steps: int) -> int:
+    """Count the steps of an amount of a run of so many: below 1 it is a share of it."""
+    return round(amount * steps) if amount < 1 else int(amount)
 
 
 def make_schedule(
@@ -58,12 +115,14 @@ def make_schedule(
 
 
 @schedule("constant")
+@warmed_up()
 def constant(peak: float, steps: int) -> float:
     """The same rate in every step."""
     return float(peak)
 
 
 @schedule("steps")
+@warmed_up(within=True)
 def divide_at_milestones(
     peak: float,
     steps: int,
@@ -93,30 +152,73 @@ def divide_at_milestones(
     return keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in places], rates)
 
 
+# The warm-ups of the next two are steps of their curves: a common one rounds otherwise than in the runs made so far.
 @schedule("one_cycle")
-def one_cycle(peak: float, steps: int, *, warmup: Warmup = 0.2) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A rate that rises from zero and falls to zero, in straight lines.
+def one_cycle(
+    peak: float, steps: int, *, warmup: Warmup = 0.2, warmup_from: WarmupFrom = 0.0
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A rate that rises, by default from zero, and falls to zero, in straight lines.
 
     Source: arXiv 1708.07120.
     """
     from training.optimization.curves import piecewise_linear
 
-    warm = round(warmup * steps)
-    return piecewise_linear([0, warm, steps], [0.0 if warm else peak, peak, 0.0])
+    warm = warm_steps(warmup, steps)
+    return piecewise_linear([0, warm, steps], [warmup_from * peak if warm else peak, peak, 0.0])
 
 
 @schedule("cosine")
-def cosine(peak: float, steps: int, *, warmup: Warmup = 0.0) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A rate that falls along half a cosine wave, after a linear rise.
+def cosine(
+    peak: float, steps: int, *, warmup: Warmup = 0.0, warmup_from: WarmupFrom = 0.0
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A rate that falls along half a cosine wave.
 
     Source: arXiv 1608.03983, equation 5, without restarts.
     """
     import keras
 
-    warm = round(warmup * steps)
+    warm = warm_steps(warmup, steps)
     return keras.optimizers.schedules.CosineDecay(
-        0.0 if warm else peak, steps - warm, warmup_target=peak if warm else None, warmup_steps=warm
+        warmup_from * peak if warm else peak, steps - warm, warmup_target=peak if warm else None, warmup_steps=warm
     )
+
+
+@schedule("polynomial")
+@warmed_up()
+def polynomial(
+    peak: float,
+    steps: int,
+    *,
+    power: Annotated[float, Range(0, math.inf, above=True), "power of the share of the run that is left"] = 1.0,
+    end: Annotated[float, Range(0, 1), "rate at the end as a share of the highest"] = 0.0,
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A rate that falls as a power of what is left of the run.
+
+    Source: arXiv 1606.00915, section 4.1, "poly" learning rate policy.
+    """
+    import keras
+
+    return keras.optimizers.schedules.PolynomialDecay(peak, steps, end * peak, power)
+
+
+@schedule("exponential")
+@warmed_up()
+def exponential(
+    peak: float,
+    steps: int,
+    *,
+    rate: Annotated[float, Range(0, 1, above=True), "what is left of the rate after each interval"] = 0.5,
+    every: Annotated[
+        float, Range(0, math.inf, above=True), "the interval: steps, or below 1 a share of what the warm-up leaves"
+    ] = 0.1,
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A rate that falls by the same factor in equal times, a little in every step.
+
+    Source: arXiv 1512.00567, section 8.
+    """
+    import keras
+
+    return keras.optimizers.schedules.ExponentialDecay(peak, every * steps if every < 1 else every, rate)
 
 
 def milestone_steps(milestones: Sequence[float], steps: int) -> list[int]:
@@ -126,4 +228,4 @@ def milestone_steps(milestones: Sequence[float], steps: int) -> list[int]:
             f"milestones={' '.join(map(str, milestones))} lie beyond the {steps:,} steps for which the schedule has "
             "time. Give earlier steps, shares of the run as in 0.5 0.75, or a longer run."
         )
-    return [round(stone * steps) if stone < 1 else int(stone) for stone in milestones]
+    return [in_steps(stone, steps) for stone in milestones]
