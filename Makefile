@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
-.PHONY: docs tutorial reproduction clean
+.PHONY: benchmark-pipeline docs tutorial reproduction clean
 
 install: $(VENV)/installed
 
@@ -47,8 +47,9 @@ benchmark: install  ## Training speed beside keras.applications.
 stubs: install  ## What type checkers and editors know of the builders, written anew from the table of fields.
 	$(BIN)/python -m keras_resnet.stubs
 
-figures: install  ## The pictures of docs/units.md, drawn anew from the networks.
+figures: install  ## The pictures of docs/units.md, drawn anew from the networks, and that of all augmentations.
 	$(BIN)/python docs/make_figures.py
+	$(BIN)/python docs/make_augmentations.py
 
 docs: $(VENV)/docs-installed  ## Guide and API reference as HTML; a broken internal link is an error.
 	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
@@ -62,6 +63,9 @@ reproduction: install  ## docs/reproduction.md and its picture, made anew from b
 
 benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
 	$(BIN)/python benchmarks/depth.py $(ARGS)
+
+benchmark-pipeline: install  ## Images a second of recipes and augmentations without a network, beside Keras's layers.
+	$(BIN)/python benchmarks/pipeline.py $(ARGS)
 
 benchmark-workers: install  ## How much sooner two workers finish a study than one.
 	$(BIN)/python benchmarks/workers.py $(ARGS)

@@ -26,6 +26,7 @@ from tests.keras_resnet import torch_networks, torch_writer
 from tests.shared import ROOT
 from tests.training.helpers import write_image
 from training.config import make_config, recipe_names
+from training.data.augmentation import AUGMENTATIONS
 from tuning.space.dimensions import possible_points
 from tuning.study import make_study
 
@@ -181,6 +182,24 @@ def test_study_file_of_the_guide_is_one():
 def test_guide_names_every_recipe():
     guide = "".join(map(text_of, GUIDE))
     assert [name for name in recipe_names() if f"--recipe {name} " not in guide] == []
+
+
+# What an augmentation works on, in the words of the guide.
+WORKS_ON = {
+    "the decoded image, first in the list": {"crop"},
+    "levels": {"geometry", "color", "pixels"},
+    "anything": {"any"},
+    "standardized images": {"standardized"},
+    "a batch, last in the list": {"mix"},
+}
+
+
+def test_guide_says_of_every_augmentation_what_it_works_on():
+    table = text_of(TRAINING).partition("## Augmentation")[2].partition("## ")[0]
+    rows = re.findall(r"^\| ([^|`]+) \| (`.+`) \| .+ \|$", table, re.MULTILINE)
+    said = {name: WORKS_ON[words] for words, names in rows for name in re.findall(r"`(\w+)`", names)}
+    assert said.keys() == AUGMENTATIONS.keys()
+    assert {name for name, kinds in said.items() if AUGMENTATIONS[name].kind not in kinds} == set()
 
 
 def test_guide_names_every_choice_of_a_network():

@@ -15,14 +15,15 @@ from training.config.fields import flat_config
 from training.data import datasets
 from training.data.batches import blanks, test_batches
 from training.distribution import strategy_of
+from training.metrics import Accuracy, TopAccuracy
 from training.run_folder import RunFolder
 
 
 def metrics_for(classes: int) -> list[keras.metrics.Metric]:
     """Choose the metrics of a classification."""
-    metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    metrics = [Accuracy(name="accuracy")]
     if classes >= 100:
-        metrics.append(keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy"))
+        metrics.append(TopAccuracy(5, name="top_5_accuracy"))
     return metrics
 
 

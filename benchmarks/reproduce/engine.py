@@ -23,7 +23,8 @@ from keras_resnet.preprocessing import Preprocessing
 from training.config import RunConfig
 from training.config.fields import flat_config, name_of
 from training.data.augmentation import AUGMENTATIONS, Drawn
-from training.data.augmentation.registry import keyed
+from training.data.augmentation.composition import augment
+from training.data.augmentation.registry import Step, keyed
 from training.data.standardization import make_preprocessing
 from training.networks import make_architecture, make_model
 from training.optimization.losses import make_loss
@@ -152,7 +153,7 @@ class Engine:
 
         It is compiled anew for each number of seeds only: in an epoch that ends early the other steps change nothing.
         """
-        epoch = functools.partial(_epoch, self._step_of(), self.contract, self.augmentations)
+        epoch = functools.partial(_epoch, self._step_of(), self.augmented)
         return jax.jit(jax.vmap(epoch, in_axes=(0, None, 0, None)), donate_argnums=0)
 
     @functools.cached_property
@@ -160,11 +161,11 @@ class Engine:
         """The compiled loop `(states, test data) -> errors`, a number for each seed."""
         return jax.jit(jax.vmap(functools.partial(_errors, self.model, self.contract), in_axes=(0, None)))
 
-    @property
-    def augmentations(self) -> list[Callable]:
-        """The run's augmentations with their parameters, as functions of (images, drawn)."""
+    def augmented(self, images, labels, drawn: Sequence[Drawn]) -> tuple[jax.Array, jax.Array]:
+        """Augment and standardize a batch as the run asks for, by what each of its augmentations has drawn."""
         streams = keyed(self.config.augmentation, 0)
-        return [functools.partial(AUGMENTATIONS[name], **parameters) for name, parameters, _ in streams]
+        steps = [Step(name, parameters, own) for (name, parameters, _), own in zip(streams, drawn)]
+        return augment(images, labels, steps, self.contract.standardize, len(self.images.classes))
 
     def _step_of(self) -> Callable:
         return functools.partial(_step, self.model, make_loss(self.config.loss, from_logits=True), self.optimizer)
@@ -223,7 +224,7 @@ def check_config(config: RunConfig, images: Images) -> None:
     if config.data.dataset != images.name:
         raise ValueError(f"The run is one on {config.data.dataset!r}, and the images are {images.name!r}.")
     for choice in config.augmentation:
-        if AUGMENTATIONS[choice["name"]].resizes:
+        if AUGMENTATIONS[choice["name"]].kind == "crop":
             raise ValueError(f"{choice['name']} changes the size of images, which only `python -m training` does.")
 
 
@@ -241,16 +242,14 @@ def _step(model, loss, optimizer, state: State, images, labels) -> tuple[State, 
     return State(list(trainable), list(non_trainable), list(optimizer_state)), value
 
 
-def _epoch(step, contract, augmentations, state: State, data, drawn: Draws, epoch) -> tuple[State, jax.Array]:
+def _epoch(step, augmented, state: State, data, drawn: Draws, epoch) -> tuple[State, jax.Array]:
     """Take the steps of an epoch of one seed; return the loss of each."""
     images, labels = data
 
     def augmented_step(state: State, place):
         examples, taken = place
-        batch = contract.standardize(images[examples])
-        for augment, numbers, first in zip(augmentations, drawn.numbers, drawn.first):
-            batch = augment(batch, Drawn(numbers[examples], first[examples], epoch))
-        after, value = step(state, batch, labels[examples])
+        own = [Drawn(now[examples], first[examples], epoch) for now, first in zip(drawn.numbers, drawn.first)]
+        after, value = step(state, *augmented(images[examples], labels[examples], own))
         return jax.tree.map(lambda new, old: jnp.where(taken, new, old), after, state), value
 
     return jax.lax.scan(augmented_step, state, (drawn.order, drawn.taken))

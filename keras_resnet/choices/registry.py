@@ -18,20 +18,23 @@ from keras_resnet.messages import unknown
 
 
 class Range(NamedTuple):
-    """The values that a number may take: from the least, which `above` leaves out, up to but not at the limit."""
+    """The values that a number may take: from the least, which `above` leaves out, to the limit if it is `closed`."""
 
     least: float
     limit: float
     above: bool = False
+    closed: bool = False
 
     def __contains__(self, number: float) -> bool:
-        return (self.least < number if self.above else self.least <= number) and number < self.limit
+        above = self.least < number if self.above else self.least <= number
+        return above and (number <= self.limit if self.closed else number < self.limit)
 
     def __str__(self) -> str:
         lower = f"above {self.least:g}" if self.above else f"from {self.least:g}"
         if self.limit == math.inf:
             return f"{lower}, and finite"
-        return f"{lower} {'and' if self.above else 'to'} below {self.limit:g}"
+        upper = f"{'at most ' if self.above else ''}{self.limit:g}" if self.closed else f"below {self.limit:g}"
+        return f"{lower} {'and' if self.above else 'to'} {upper}"
 
 
 class Parameter(NamedTuple):

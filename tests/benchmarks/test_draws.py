@@ -29,7 +29,7 @@ def test_uniform_numbers_are_those_of_the_streams_of_training(epoch):
 class Numbered:
     """A source of blank images whose labels are their numbers."""
 
-    train_split, shape, is_encoded = "train", (2, 2, 1), False
+    train_split, shape, is_encoded, classes = "train", (2, 2, 1), False, ()
 
     def __init__(self, length: int):
         self.length = length

@@ -90,3 +90,17 @@ def test_parameters_are_described_by_their_annotations():
 def test_range_holds_what_it_says(number):
     assert (number in Range(0.5, 2)) == (number < 2)
     assert (number in Range(0.5, 2, above=True)) == (0.5 < number < 2)
+    assert (number in Range(0.5, 2, closed=True)) == (0.5 <= number <= 2)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        (Range(0, 1), "from 0 to below 1"),
+        (Range(0, 1, above=True), "above 0 and below 1"),
+        (Range(0, 1, closed=True), "from 0 to 1"),
+        (Range(0, 1, above=True, closed=True), "above 0 and at most 1"),
+    ],
+)
+def test_range_says_what_it_holds(bounds, words):
+    assert str(bounds) == words

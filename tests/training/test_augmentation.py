@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from training.data.augmentation import AUGMENTATIONS, Drawn
-from training.data.augmentation.geometry import cut_rectangle
+from training.data.augmentation.crops import cut_rectangle
 from training.data.augmentation.streams import Stream, open_streams
 
 
@@ -144,12 +144,58 @@ def test_random_crop_cuts_the_rectangle_of_its_draws(draws, rows, columns):
     np.testing.assert_array_equal(cut, image[rows, columns])
 
 
+def test_rectangles_of_runs_so_far_stay_where_they_are():
+    image, (stream,) = corners(100, 80), open_streams(["random_resized_crop"], 3, 6)
+    cuts = [cut_rectangle(tf.constant(image), numbers, 0.25).numpy() for numbers in stream.draw(epoch(2))]
+    assert [(*cut[0, 0], *cut[-1, -1]) for cut in cuts] == [
+        (9, 18, 74, 77),
+        (13, 10, 66, 69),
+        (0, 0, 84, 78),
+        (25, 18, 95, 74),
+        (9, 6, 98, 74),
+        (27, 5, 91, 70),
+    ]
+
+
 def test_random_resized_crop_brings_its_rectangle_to_the_size():
     image, numbers = tf.constant(corners(9, 12)), np.array([0.2, 0.7, 0.3, 0.9], "float32")
     expected = tf.image.resize(cut_rectangle(image, tf.constant(numbers), 0.1), (5, 4), antialias=True)
     np.testing.assert_array_equal(
         AUGMENTATIONS["random_resized_crop"](image, drawn(*numbers), (5, 4), area=0.1), expected
     )
+
+
+def corner_boxes(image, numbers, *parameters) -> tuple:
+    """Cut a rectangle out of an image of corners; return its first and last row and column."""
+    cut = cut_rectangle(tf.constant(image), tf.constant(numbers, tf.float32), *parameters).numpy()
+    return (*cut[0, 0], *cut[-1, -1])
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "numbers", "box"),
+    [
+        # What fits is cut as before: half of the area, 4/3 as wide as high.
+        (90, 120, (0.5, 0.9999, 0.0, 0.0), (0, 0, 63, 84)),
+        # 0.9 of a square: aspects from 0.9 to 1 / 0.9 fit, in the middle of the range the square's own.
+        (100, 100, (0.9, 0.5, 0.5, 0.0), (3, 0, 97, 94)),
+        (100, 100, (0.9, 0.9999, 0.0, 0.0), (0, 0, 89, 99)),
+        # None fits into a long image: the widest one that is allowed, in the middle.
+        (30, 100, (0.9, 0.2, 0.9, 0.1), (0, 30, 29, 69)),
+        (100, 30, (0.9, 0.2, 0.9, 0.1), (30, 0, 69, 29)),
+    ],
+)
+def test_aspects_are_redrawn_until_the_rectangle_fits(height, width, numbers, box):
+    assert corner_boxes(corners(height, width), numbers, 0.0, 4 / 3, "redraw") == box
+
+
+def test_resize_crop_is_a_window_of_the_resized_image():
+    image = pixels(30, 45, 3)
+    # A shorter side of 12 to 20 pixels: 15 of 30 rows, 22 of 45 columns (22.5 rounds to even), and places for 5 by 7.
+    window = AUGMENTATIONS["resize_crop"](image, drawn(*np.array([3.5 / 9, 0.4, 0.9])), (5, 7), sides=(12, 20))
+    whole = tf.image.resize(image, (15, 22), antialias=True)
+    np.testing.assert_allclose(window, whole[4:9, 14:21], atol=1e-5)
+    larger = AUGMENTATIONS["resize_crop"](image, drawn(*np.array([0.999, 0.0, 0.0])), (5, 7), sides=(12, 60))
+    np.testing.assert_allclose(larger, tf.image.resize(image, (60, 90), antialias=True)[:5, :7], atol=1e-5)
 
 
 @functools.cache

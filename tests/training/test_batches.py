@@ -1,5 +1,6 @@
 """Batches: how pixels are standardized, in which order examples come, augmented how, shared out how."""
 
+import hashlib
 import shutil
 
 import numpy as np
@@ -107,6 +108,13 @@ def test_border_as_wide_as_the_images_is_refused(border):
         check_images(["flip", {"name": "pad_crop", "pixels": 8, "border": border}], (8, 9), 1)
 
 
+def test_sides_shorter_than_the_networks_images_are_refused():
+    check_images([{"name": "resize_crop", "sides": [9, 16]}, "flip"], (8, 9), 1)
+    sentence = r"resize_crop: sides=\[8, 16\] begin below the network's images, 8x9; the least one must be 9 or more\."
+    with pytest.raises(ValueError, match=sentence):
+        check_images([{"name": "resize_crop", "sides": [8, 16]}], (8, 9), 1)
+
+
 # Training batches.
 
 
@@ -176,6 +184,26 @@ def test_another_augmentation_moves_no_pixel_otherwise(digits, tiny, plain):
     assert all(same or turned for same, turned in sides) and 10 < sum(same for same, _ in sides) < 54
 
 
+# Of all batches of an epoch, images and labels, as version 0.2.0 first made them.
+KNOWN = [
+    ([], "78ddc86976132ca7"),
+    ([{"name": "pad_crop", "pixels": 1}, "flip"], "614e3078ac442d53"),
+    (
+        [{"name": "pad_crop", "pixels": 2, "border": "reflect"}, {"name": "flip", "alternating": True}],
+        "89b80c8a31a2a920",
+    ),
+]
+
+
+@pytest.mark.parametrize(("augmentation", "known"), KNOWN, ids=["none", "zeros", "reflect"])
+def test_batches_of_the_recipes_keep_their_bits(digits, tiny, augmentation, known):
+    means = Preprocessing((8, 8), 1, np.arange(64.0).reshape(8, 8, 1), np.array([64.0]))
+    config, digest = tiny(seed=3, augmentation=augmentation), hashlib.sha256()
+    for images, labels in batches(digits, config, means, 1, 2):
+        digest.update(images.tobytes() + labels.astype("int64").tobytes())
+    assert digest.hexdigest()[:16] == known
+
+
 def test_padding_is_the_mean_of_the_training_set(digits, tiny):
     config = tiny(augmentation=[{"name": "pad_crop", "pixels": 1}])
     preprocessing = preprocessing_of(digits, config)
@@ -183,6 +211,30 @@ def test_padding_is_the_mean_of_the_training_set(digits, tiny):
     level = -preprocessing.mean / preprocessing.std
     assert np.any(np.all(images[:, 0] == 0, axis=(1, 2)))
     assert images.min() == pytest.approx(level[0], rel=1e-6)
+
+
+MANY = [
+    "flip",
+    "rotate",
+    "color_jitter",
+    "rand_augment",
+    {"name": "pad_crop", "pixels": 1},
+    {"name": "cutout", "size": 3},
+]
+
+
+def test_batches_augmented_in_many_ways_are_repeated_by_a_resumed_run(tiny, plain):
+    mixtures = [{"name": "mixup", "share": 0.5, "by": "example"}, "cutmix"]
+    config = tiny(seed=4, augmentation=[*MANY, *mixtures], **{"data.train_split": "train[:128]"})
+    source = open_source(config.data)
+    longer, resumed = batches(source, config, plain, 1, 3), batches(source, config, plain, 2, 3)
+    for left, right in zip(longer[2:], resumed, strict=True):
+        np.testing.assert_array_equal(left[0], right[0])
+        np.testing.assert_array_equal(left[1], right[1])
+    images, labels = resumed[0]
+    assert images.shape == (64, 8, 8, 1) and labels.shape == (64, 10) and labels.dtype == "float32"
+    np.testing.assert_allclose(labels.sum(1), 1, atol=1e-6)
+    assert not np.array_equal(longer[0][0], images)
 
 
 def test_small_shuffle_buffer_still_shows_each_example_once(digits, tiny, plain):

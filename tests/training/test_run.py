@@ -214,10 +214,11 @@ def interrupt_after(monkeypatch, epochs: int) -> None:
 
 
 RANDOM_LAYERS = {"network.choices": {"dropout": 0.2, "stochastic_depth": 0.5}}
+MIXED = {"augmentation": ["rand_augment", "flip", {"name": "mixup", "share": 0.5}, "cutmix"]}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fields", [{}, RANDOM_LAYERS], ids=["", "random layers"])
+@pytest.mark.parametrize("fields", [{}, RANDOM_LAYERS, MIXED], ids=["", "random layers", "mixed labels"])
 def test_interrupted_run_goes_on_to_the_very_same_end(fields, tiny, tmp_path, monkeypatch):
     config = tiny(epochs=3, **fields)
     whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")

@@ -1,8 +1,11 @@
 """What a program that trains in its own way takes from this package: it needs no TensorFlow."""
 
+import numpy as np
 import pytest
 
 from tests.keras_resnet.helpers import run_python
+from tests.training.augmenting import levels, mixed
+from training.data.augmentation import AUGMENTATIONS
 
 CODE = """
 import sys
@@ -55,3 +58,41 @@ def test_configuration_augmentation_and_optimization_need_no_tensorflow():
     printed = run_python("-c", CODE, KERAS_BACKEND="jax").stdout.split()
     assert printed[:3] == ["2", "64000", "L2SGD"]
     assert abs(float(printed[3]) - 0.6931472) < 1e-6
+
+
+EVERY = """
+import sys
+import jax, numpy as np
+from training.data.augmentation import AUGMENTATIONS, Drawn
+from training.data.augmentation.composition import augment
+from training.data.augmentation.registry import Step
+
+given = np.load(sys.argv[1])
+labels = np.arange(len(given["images"])) % 3
+
+def augmented(name, numbers):
+    step = Step(name, {}, Drawn(numbers, numbers, 0))
+    return augment(given["images"], labels, [step], lambda images: images.astype("float32"), 3)
+
+both = lambda name: jax.jit(jax.vmap(lambda numbers: augmented(name, numbers)))(given[name])
+np.savez(sys.argv[2], **{f"{name}.{part}": array for name in given if name in AUGMENTATIONS
+                         for part, array in zip(("images", "labels"), both(name))})
+"""
+
+
+@pytest.mark.slow
+def test_augmentations_give_the_same_batches_compiled_for_several_seeds_by_jax(tmp_path):
+    pytest.importorskip("jax", reason="needs JAX: pip install 'keras-resnet-suite[reproduce]'")
+    generator, images = np.random.default_rng(0), levels(6, 24, 32)
+    names = [name for name, function in AUGMENTATIONS.items() if function.kind != "crop"]
+    numbers = {name: generator.uniform(size=(2, 6, AUGMENTATIONS[name].draws)).astype("float32") for name in names}
+    np.savez(tmp_path / "given.npz", images=images, **numbers)
+    run_python("-c", EVERY, tmp_path / "given.npz", tmp_path / "made.npz", KERAS_BACKEND="jax")
+    made = np.load(tmp_path / "made.npz")
+    for name in names:
+        for seed in (0, 1):
+            expected, labels = mixed(images, np.arange(6) % 3, 3, (name, numbers[name][seed]))
+            # A sum that falls on the other side of a half is another level, of which an operation may make any other.
+            close = np.isclose(made[f"{name}.images"][seed], expected, atol=1e-2)
+            assert close.mean() > (0.99 if AUGMENTATIONS[name].kind == "pixels" else 1 - 1e-9), name
+            np.testing.assert_allclose(made[f"{name}.labels"][seed], labels, atol=1e-6)

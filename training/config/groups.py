@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from keras_resnet.choices.registry import complete
 from training.data.augmentation import AUGMENTATIONS
+from training.data.augmentation.registry import complete_list
 from training.optimization.losses import LOSSES
 from training.optimization.optimizers import OPTIMIZERS
 from training.optimization.schedules import SCHEDULES
@@ -29,17 +30,6 @@ REGISTRIES: dict[str, Mapping[str, Callable]] = {
 }
 
 
-def _complete_all(choices: Any) -> tuple[dict[str, Any], ...]:
-    """Complete a list of augmentations, and make sure that only the first one resizes."""
-    if isinstance(choices, (str, Mapping)) or not isinstance(choices, Sequence):
-        raise ValueError(f"give a list, as in [{{name: pad_crop, pixels: 4}}, flip]; received {choices!r}.")
-    completed = tuple(complete("augmentation", choice, AUGMENTATIONS) for choice in choices)
-    for choice in completed[1:]:
-        if AUGMENTATIONS[choice["name"]].resizes:
-            raise ValueError(f"{choice['name']} brings images to the network's size, so it must come first and once.")
-    return completed
-
-
 def _frozen(value: Any) -> Any:
     """Make tuples of the lists within a value, as `Architecture` takes them."""
     if isinstance(value, Mapping):
@@ -51,7 +41,7 @@ Choice = dict[str, Any]
 Optimizer = Annotated[Choice, BeforeValidator(partial(complete, "optimizer", registry=OPTIMIZERS))]
 Schedule = Annotated[Choice, BeforeValidator(partial(complete, "schedule", registry=SCHEDULES))]
 Loss = Annotated[Choice, BeforeValidator(partial(complete, "loss", registry=LOSSES))]
-Augmentation = Annotated[tuple[Choice, ...], BeforeValidator(_complete_all)]
+Augmentation = Annotated[tuple[Choice, ...], BeforeValidator(complete_list)]
 Mapped = Annotated[dict[str, Any], BeforeValidator(_frozen)]
 
 

@@ -10,7 +10,9 @@ import tensorflow as tf
 from keras_resnet.images import decode_image
 from keras_resnet.preprocessing import Preprocessing
 from training.config import Data
-from training.data.augmentation.streams import Choices, Stream, open_streams
+from training.data.augmentation.composition import augment
+from training.data.augmentation.registry import Choices
+from training.data.augmentation.streams import Stream, open_streams
 from training.data.datasets import Source
 
 
@@ -76,7 +78,7 @@ def training_batches(
     """
     count = source.count(source.train_split)
     streams = open_streams(augmentation, seed, count)
-    crop = streams.pop(0) if streams and streams[0].resizes else None
+    crop = streams.pop(0) if streams and streams[0].kind == "crop" else None
     examples = _training_examples(source, data, preprocessing, crop is not None).enumerate()
 
     def one_epoch(epoch):
@@ -85,7 +87,7 @@ def training_batches(
         return (
             ordered.map(_sizing(crop, epoch, preprocessing), tf.data.AUTOTUNE)
             .batch(batch_size, drop_remainder=True)
-            .map(_augmenting(streams, epoch, preprocessing), tf.data.AUTOTUNE)
+            .map(_augmenting(streams, epoch, preprocessing, len(source.classes)), tf.data.AUTOTUNE)
         )
 
     return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
@@ -100,23 +102,22 @@ def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing)
         image = decode_image(image, preprocessing.channels) if image.dtype == tf.string else image
         if not crop:
             return index, _resized(image, preprocessing), label
-        image = crop.apply(image, preprocessing.size, index=index, numbers=numbers, epoch=epoch)
+        step = crop.step(index, numbers, epoch)
+        image = step(image, step.drawn, preprocessing.size)
         return index, tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label
 
     return size
 
 
-def _augmenting(streams: Sequence[Stream], epoch: tf.Tensor, preprocessing: Preprocessing) -> Callable:
-    """Make the function that standardizes and augments a batch."""
+def _augmenting(streams: Sequence[Stream], epoch: tf.Tensor, preprocessing: Preprocessing, classes: int) -> Callable:
+    """Make the function that augments and standardizes a batch."""
     numbers = [stream.draw(epoch) for stream in streams]
 
-    def augment(index, images, labels):
-        images = preprocessing.standardize(images)
-        for stream, own in zip(streams, numbers):
-            images = stream.apply(images, index=index, numbers=own, epoch=epoch)
-        return images, labels
+    def augmented(index, images, labels):
+        steps = [stream.step(index, own, epoch) for stream, own in zip(streams, numbers)]
+        return augment(images, labels, steps, preprocessing.standardize, classes)
 
-    return augment
+    return augmented
 
 
 def _training_examples(source: Source, data: Data, preprocessing: Preprocessing, cropped: bool) -> tf.data.Dataset:

@@ -1,132 +1,141 @@
-"""Augmentations that move pixels: crops and flips.
+"""Augmentations that turn, slant, shift and zoom: matrices, of which neighbors become one.
 
-Those of a batch are written in `keras.ops`, so that they augment on any backend.
+A matrix leads from a place in the new image to that in the old one, both relative to the center; `resampling.warp`
+takes the pixels from there.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from keras_resnet.choices.registry import Range
-from training.data.augmentation.registry import Drawn, augmentation
+from training.data.augmentation.registry import Drawn, Motion, augmentation
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+Fill = Annotated[float, Range(0, 256), "level of what lies outside the image, 0 is black and 255 white"]
+Share = Annotated[float, Range(0, 1), "share of the side to which it shifts at most, to either side"]
+Slant = Annotated[float, Range(0, 10), "pixels that a step of one pixel shifts at most, to either side"]
 
-@augmentation("random_resized_crop", draws=4, resizes=True)
-def random_resized_crop(
-    image: tf.Tensor,
+
+def _either_side(number: tf.Tensor, most: float) -> tf.Tensor:
+    """Spread numbers in [0, 1) evenly from minus the most to the most."""
+    return (2 * number - 1) * most
+
+
+def matrices_of(rows) -> tf.Tensor:
+    """Make float32 matrices (batch, 3, 3) of their upper two rows: tensors (batch,) and numbers."""
+    from keras import ops
+
+    some = next(entry for row in rows for entry in row if not isinstance(entry, (int, float)))
+    entries = [ops.zeros_like(some) + entry for row in (*rows, (0.0, 0.0, 1.0)) for entry in row]
+    return ops.reshape(ops.stack(entries, axis=1), (-1, 3, 3))
+
+
+def rotation(degrees: tf.Tensor) -> tf.Tensor:
+    """Give the matrices (batch, 3, 3) that turn images counterclockwise by angles (batch,), in degrees."""
+    from keras import ops
+
+    cosine, sine = ops.cos(degrees * (math.pi / 180)), ops.sin(degrees * (math.pi / 180))
+    return matrices_of([(cosine, -sine, 0.0), (sine, cosine, 0.0)])
+
+
+@augmentation("rotate", draws=1, kind="geometry")
+def rotate(
     drawn: Drawn,
     size: tuple[int, int],
     *,
-    area: Annotated[float, Range(0, 1, above=True), "least share of the image's area"] = 0.25,
-) -> tf.Tensor:
-    """Cut a rectangle of random area, aspect and place out of an image, and resize it.
+    degrees: Annotated[float, Range(0, 360, above=True), "angle at most, to either side"] = 15.0,
+    fill: Fill = 0.0,
+) -> Motion:
+    """Turn every image around its center by an angle of its own.
 
     Args:
-        image: tensor (height, width, channels).
-        drawn: Drawn; the numbers decide area, aspect, top and left.
-        size: tuple (height, width) of the result, in pixels.
-        area: float, least share of the image's area; the aspect lies between 3/4 and 4/3.
+        drawn: Drawn; the number decides the angle.
+        size: tuple (height, width), which the angle does not depend on.
+        degrees: float, angle at most, to either side.
+        fill: float, level of what lies outside the image.
 
     Returns:
-        float32 tensor (*size, channels).
-
-    Source: facebook's fb.resnet.torch, "random sized crop", the training crop that arXiv 1603.05027 calls
-        scale and aspect augmentation (Table 5); here a rectangle that is too long is cut to the image.
+        Motion.
     """
-    import tensorflow as tf
-
-    return tf.image.resize(cut_rectangle(image, drawn.numbers, area), size, antialias=True)
+    return Motion(rotation(_either_side(drawn.numbers[:, 0], degrees)), fill)
 
 
-def cut_rectangle(image: tf.Tensor, numbers: tf.Tensor, least: float) -> tf.Tensor:
-    """Cut a rectangle of random area, aspect, top and left out of an image, as four numbers in [0, 1) say."""
-    import tensorflow as tf
-
-    by_area, by_aspect, by_top, by_left = tf.unstack(numbers)
-    height, width = (tf.cast(tf.shape(image)[axis], tf.float32) for axis in (0, 1))
-    area = height * width * (least + by_area * (1 - least))
-    aspect = tf.exp((2 * by_aspect - 1) * math.log(4 / 3))
-    rows = tf.clip_by_value(tf.round(tf.sqrt(area / aspect)), 1, height)
-    columns = tf.clip_by_value(tf.round(tf.sqrt(area * aspect)), 1, width)
-    begin = tf.stack([tf.floor(by_top * (height - rows + 1)), tf.floor(by_left * (width - columns + 1)), 0])
-    extent = tf.stack([rows, columns, tf.cast(tf.shape(image)[2], tf.float32)])
-    return tf.slice(image, tf.cast(begin, tf.int32), tf.cast(extent, tf.int32))
-
-
-@augmentation("pad_crop", draws=2)
-def pad_crop(
-    images: tf.Tensor,
+@augmentation("shear", draws=2, kind="geometry")
+def shear(
     drawn: Drawn,
+    size: tuple[int, int],
     *,
-    pixels: Annotated[int, Range(1, 4096), "pixels to pad on each side"] = 4,
-    border: Annotated[Literal["zeros", "reflect"], "what is padded"] = "zeros",
-) -> tf.Tensor:
-    """Pad every image on all sides and cut a window of the old size at a random place.
+    horizontal: Slant = 0.3,
+    vertical: Slant = 0.0,
+    fill: Fill = 0.0,
+) -> Motion:
+    """Slant every image: shift each row sideways in proportion to its distance from the middle, columns likewise.
 
     Args:
-        images: float32 tensor (batch, height, width, channels).
-        drawn: Drawn; the numbers decide top and left.
-        pixels: int, on each side.
-        border: "zeros", which is the mean of standardized images, or "reflect".
+        drawn: Drawn; the numbers decide both slants.
+        size: tuple (height, width), which slants do not depend on.
+        horizontal: float, pixels by which a row is shifted against the next one, at most.
+        vertical: float, the same of columns.
+        fill: float, level of what lies outside the image.
 
     Returns:
-        Tensor of the same shape.
-
-    Raises:
-        ValueError: the border is as wide as the images.
-
-    Source: arXiv 1512.03385, section 4.2, with zeros and 4 pixels.
+        Motion.
     """
-    from keras import ops
-
-    height, width = images.shape[1:3]
-    if pixels >= min(height, width):
-        raise ValueError(
-            f"pad_crop: pixels={pixels} needs images of more than {pixels} pixels; these are {height}x{width}."
-        )
-    mode = {"zeros": "constant", "reflect": "reflect"}[border]
-    padded = ops.pad(images, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], mode)
-    top, left = (ops.cast(drawn.numbers[:, place] * (2 * pixels + 1), "int32") for place in (0, 1))
-    return cut_windows(padded, top, left, (height, width))
+    across, down = (_either_side(drawn.numbers[:, place], most) for place, most in enumerate((horizontal, vertical)))
+    return Motion(matrices_of([(1.0, across, 0.0), (down, 1.0, 0.0)]), fill)
 
 
-def cut_windows(images: tf.Tensor, top: tf.Tensor, left: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Cut a window of one size out of each image of a batch, from its own top and left: one gather of pixels."""
-    from keras import ops
-
-    count, channels = ops.shape(images)[0], images.shape[3]
-    height, width = images.shape[1:3]
-    rows = (ops.arange(count) * height + top)[:, None] + ops.arange(size[0])
-    columns = left[:, None] + ops.arange(size[1])
-    places = rows[:, :, None] * width + columns[:, None, :]
-    return ops.take(ops.reshape(images, (-1, channels)), places, axis=0)
-
-
-@augmentation("flip", draws=1)
-def flip(
-    images: tf.Tensor,
+@augmentation("translate", draws=2, kind="geometry")
+def translate(
     drawn: Drawn,
+    size: tuple[int, int],
     *,
-    alternating: Annotated[bool, "turn each image over in every epoch, from a random side"] = False,
-) -> tf.Tensor:
-    """Mirror half of the images left to right.
+    horizontal: Share = 0.1,
+    vertical: Share = 0.1,
+    fill: Fill = 0.0,
+) -> Motion:
+    """Shift every image by shares of its width and height.
 
     Args:
-        images: tensor (batch, height, width, channels).
-        drawn: Drawn; the number tosses a coin.
-        alternating: bool, whether the coin is tossed once for each example and turned over in every epoch, so that
-            two epochs show both sides.
+        drawn: Drawn; the numbers decide both shifts.
+        size: tuple (height, width), in pixels.
+        horizontal: float, share of the width at most, to either side.
+        vertical: float, share of the height at most, to either side.
+        fill: float, level of what lies outside the image.
 
     Returns:
-        Tensor of the same shape.
+        Motion.
+    """
+    height, width = size
+    across = _either_side(drawn.numbers[:, 0], horizontal * width)
+    down = _either_side(drawn.numbers[:, 1], vertical * height)
+    return Motion(matrices_of([(1.0, 0.0, across), (0.0, 1.0, down)]), fill)
+
+
+@augmentation("scale", draws=1, kind="geometry")
+def scale(
+    drawn: Drawn,
+    size: tuple[int, int],
+    *,
+    factor: Annotated[float, Range(1, math.inf, above=True), "how many times as large or as small at most"] = 1.2,
+    fill: Fill = 0.0,
+) -> Motion:
+    """Zoom every image around its center, evenly in the logarithm between 1/factor and factor.
+
+    Args:
+        drawn: Drawn; the number decides the zoom.
+        size: tuple (height, width), which the zoom does not depend on.
+        factor: float, how many times as large or as small at most.
+        fill: float, level of what lies outside the image.
+
+    Returns:
+        Motion.
     """
     from keras import ops
 
-    mirrored = drawn.numbers[:, 0] < 0.5
-    if alternating:
-        mirrored = ops.logical_xor(drawn.first[:, 0] < 0.5, drawn.epoch % 2 == 1)
-    return ops.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+    smaller = ops.exp(-_either_side(drawn.numbers[:, 0], math.log(factor)))
+    return Motion(matrices_of([(smaller, 0.0, 0.0), (0.0, smaller, 0.0)]), fill)

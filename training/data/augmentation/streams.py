@@ -11,7 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from training.data.augmentation.registry import AUGMENTATIONS, Choices, Drawn, keyed
+from training.data.augmentation.composition import augment
+from training.data.augmentation.registry import AUGMENTATIONS, Choices, Drawn, Step, keyed
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +29,13 @@ class Stream:
         return _draw(self.key, tuple(self.first.shape), epoch)
 
     @property
-    def resizes(self) -> bool:
-        """Whether it brings a single decoded image to the network's size."""
-        return AUGMENTATIONS[self.name].resizes
+    def kind(self) -> str:
+        """What it works on."""
+        return AUGMENTATIONS[self.name].kind
 
-    def apply(self, images, *size, index: tf.Tensor, numbers: tf.Tensor, epoch: tf.Tensor):
-        """Augment the examples of these indices; `size` is for an augmentation that resizes."""
-        drawn = Drawn(tf.gather(numbers, index), tf.gather(self.first, index), epoch)
-        return AUGMENTATIONS[self.name](images, drawn, *size, **self.parameters)
+    def step(self, index: tf.Tensor, numbers: tf.Tensor, epoch: tf.Tensor) -> Step:
+        """Give the augmentation of the examples of these indices, by the numbers of this epoch."""
+        return Step(self.name, self.parameters, Drawn(tf.gather(numbers, index), tf.gather(self.first, index), epoch))
 
 
 def open_streams(choices: Choices, seed: int, count: int) -> list[Stream]:
@@ -54,7 +54,10 @@ def _draw(key: int, shape: tuple[int, int], epoch: tf.Tensor) -> tf.Tensor:
 def check_images(choices: Choices, size: tuple[int, int], channels: int) -> None:
     """Try augmentations on a blank image of the network's size, so that what cannot work is refused before a run."""
     epoch, index = tf.constant(0, tf.int64), tf.constant([0])
-    images = tf.zeros((1, *size, channels))
-    for stream in open_streams(choices, 0, 1):
-        if not stream.resizes:
-            images = stream.apply(images, index=index, numbers=stream.first, epoch=epoch)
+    streams = open_streams(choices, 0, 1)
+    if streams and streams[0].kind == "crop":
+        crop = streams.pop(0)
+        step = crop.step(index[0], crop.first, epoch)
+        step(tf.zeros((*size, channels)), step.drawn, size)
+    steps = [stream.step(index, stream.first, epoch) for stream in streams]
+    augment(tf.zeros((1, *size, channels)), tf.constant([0]), steps, lambda images: images, 2)

@@ -1,0 +1,213 @@
+"""Images a second of the input pipeline without a network: of each recipe, and of each augmentation of a batch.
+
+    python benchmarks/pipeline.py                            all of them, at 32 and 224 pixels, beside Keras's layers
+    python benchmarks/pipeline.py --only rotate --rounds 3   a look, not a measurement
+
+Augmentations take batches of random levels out of memory, within `tf.data`, as `python -m training` does; a layer of
+Keras of the same purpose does so in the same rounds, one after the other. They do not compute the same: a line says
+what each costs. Recipes read random images, encoded ones where the recipe is for image folders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from machine import describe_machine, load
+from options import positive
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCHES = {32: 128, 224: 32}  # images in a batch, by their side
+# Keras's layers of the same purpose, with strengths as near as they allow.
+PEERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "flip": ("RandomFlip", {"mode": "horizontal"}),
+    "rotate": ("RandomRotation", {"factor": 15 / 360, "fill_mode": "constant"}),
+    "shear": ("RandomShear", {"x_factor": 0.3, "fill_mode": "constant"}),
+    "translate": ("RandomTranslation", {"height_factor": 0.1, "width_factor": 0.1, "fill_mode": "constant"}),
+    "scale": ("RandomZoom", {"height_factor": 0.2, "fill_mode": "constant"}),
+    "color_jitter": (
+        "RandomColorJitter",
+        {"value_range": (0, 255), "brightness_factor": 0.4, "contrast_factor": 0.4, "saturation_factor": 0.4},
+    ),
+    "grayscale": ("RandomGrayscale", {"factor": 0.1}),
+    "random_erasing": ("RandomErasing", {"factor": 0.5, "value_range": (0, 255)}),
+    "rand_augment": ("RandAugment", {"value_range": (0, 255), "num_ops": 2}),
+    "mixup": ("MixUp", {"alpha": 0.2}),
+    "cutmix": ("CutMix", {}),
+}
+RECIPES = {"cifar10": 32, "cifar10-fast": 32, "image-folder": 224}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: list of str; default those of the process.
+
+    Returns:
+        int, the exit status.
+    """
+    options = parse(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Run as a script from anywhere, installed or not: the checkout that holds this file is the one measured.
+    sys.path.insert(0, str(ROOT))
+    print("\n".join(f"{key:10}{value}" for key, value in describe_machine().items()))
+    print(f"{'command':10}{' '.join(['python', *sys.argv])}\n\nmedian images/s (and range over rounds)\n", flush=True)
+    for side in options.sides:
+        cases = {name: make for name, make in cases_of(side).items() if matches(name, options.only)}
+        measured = measure({name: make() for name, make in cases.items()}, options.rounds, options.batches)
+        for name, rates in measured.items():
+            print(f"{side:4}  {name:44}{statistics.median(rates):10,.0f} ({min(rates):,.0f} to {max(rates):,.0f})")
+    print(f"\nload after: {load()}. Timing on a CPU is noisy, above all on a shared machine.")
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the options, without importing a backend."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sides", nargs="+", type=int, choices=BATCHES, default=[*BATCHES], help="of the images")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="recipes and augmentations; default all")
+    parser.add_argument("--rounds", type=positive, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--batches", type=positive, default=20, help="batches in a round (default 20)")
+    return parser.parse_args(arguments)
+
+
+def matches(case: str, only: list[str] | None) -> bool:
+    """Tell whether a case, as `rotate` or `rotate (keras RandomRotation)`, was asked for."""
+    return not only or case.split(" (")[0] in only
+
+
+def cases_of(side: int) -> dict[str, Callable]:
+    """Name what is measured at a side, and how its batches are made."""
+    from training.data.augmentation import AUGMENTATIONS
+
+    cases: dict[str, Callable] = {}
+    for recipe in (recipe for recipe, its in RECIPES.items() if its == side):
+        cases[recipe] = lambda recipe=recipe: recipe_batches(recipe, side)
+    for name in (name for name, function in AUGMENTATIONS.items() if function.kind != "crop"):
+        cases[name] = lambda name=name: augmented_batches(name, side)
+        if name in PEERS:
+            cases[f"{name} (keras {PEERS[name][0]})"] = lambda name=name: layer_batches(name, side)
+    return cases
+
+
+def measure(datasets: dict[str, Any], rounds: int, batches: int) -> dict[str, list[float]]:
+    """Take batches of each data set in interleaved rounds.
+
+    Args:
+        datasets: dict of `tf.data.Dataset` that do not end, by name.
+        rounds: int.
+        batches: int, in a round, after as many as the prefetching may have ready.
+
+    Returns:
+        Dict of lists of images a second, one a round.
+    """
+    readers: dict[str, Iterator] = {name: iter(dataset) for name, dataset in datasets.items()}
+    for reader in readers.values():
+        next(reader)  # traces and compiles
+    rates: dict[str, list[float]] = {name: [] for name in readers}
+    for _ in range(rounds):
+        for name in readers:
+            reader = iter(datasets[name])
+            size = len(next(reader)[0])
+            began = time.perf_counter()
+            for _ in range(batches):
+                next(reader)
+            rates[name].append(batches * size / (time.perf_counter() - began))
+    return rates
+
+
+def batches_in_memory(side: int):
+    """Give batches of random levels, from memory and without end."""
+    import tensorflow as tf
+
+    shape = BATCHES[side], side, side, 3
+    images = tf.cast(tf.random.stateless_uniform(shape, (0, 0), 0, 256, tf.int32), tf.uint8)
+    return tf.data.Dataset.from_tensors((images, tf.range(BATCHES[side]) % 10)).repeat()
+
+
+def augmented_batches(name: str, side: int):
+    """Give batches that go through an augmentation with its defaults."""
+    import tensorflow as tf
+
+    from training.data.augmentation.composition import augment
+    from training.data.augmentation.streams import open_streams
+
+    (stream,) = open_streams([name], 0, BATCHES[side])
+    index, epoch = tf.range(BATCHES[side]), tf.constant(0, tf.int64)
+
+    def augmented(images, labels):
+        steps = [stream.step(index, stream.first, epoch)]
+        return augment(images, labels, steps, lambda images: tf.cast(images, tf.float32), 10)
+
+    return batches_in_memory(side).map(augmented, tf.data.AUTOTUNE).prefetch(1)
+
+
+def layer_batches(name: str, side: int):
+    """Give batches that go through Keras's layer of the same purpose."""
+    import keras
+    import tensorflow as tf
+
+    kind, parameters = PEERS[name]
+    layer = getattr(keras.layers, kind)(seed=0, **parameters)
+
+    def augmented(images, labels):
+        images = tf.cast(images, tf.float32)
+        if name in ("mixup", "cutmix"):
+            mixed = layer({"images": images, "labels": tf.one_hot(labels, 10)}, training=True)
+            return mixed["images"], mixed["labels"]
+        return layer(images, training=True), labels
+
+    return batches_in_memory(side).map(augmented, tf.data.AUTOTUNE).prefetch(1)
+
+
+def recipe_batches(recipe: str, side: int):
+    """Give the training batches of a recipe, of random images."""
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_resnet.preprocessing import Preprocessing
+    from training.config import load_recipe, make_config
+    from training.data.batches import training_batches
+
+    config = make_config(load_recipe(recipe) | {"epochs": 1, "iterations": None, "batch_size": BATCHES[side]})
+    contract = Preprocessing((side, side), 3, np.full(3, 127.0), np.full(3, 64.0))
+    choices = {"augmentation": config.augmentation, "batch_size": config.batch_size, "seed": 0}
+    tf.random.set_seed(1)
+    return training_batches(RandomImages(side), contract, config.data, range(1_000_000), **choices)
+
+
+class RandomImages:
+    """A source of images: small ones as levels, larger ones as JPEG files of half as much again."""
+
+    name, train_split, classes = "random", "train", tuple("0123456789")
+
+    def __init__(self, side: int):
+        self.side, self.is_encoded = side, side > 32
+        self.shape = (None, None, 3) if self.is_encoded else (side, side, 3)
+
+    def count(self, split: str) -> int:
+        """Count the images."""
+        return 256 if self.is_encoded else 4096
+
+    def examples(self, split: str):
+        """Read images and labels."""
+        import tensorflow as tf
+
+        count, side = self.count(split), self.side * 3 // 2 if self.is_encoded else self.side
+        # Blocks of 8 pixels: files of noise would be larger than those of photographs.
+        blocks = tf.random.stateless_uniform((count, side // 8, side // 8, 3), (0, 0), 0, 256, tf.int32)
+        images = tf.cast(tf.image.resize(blocks, (side, side)), tf.uint8)
+        if self.is_encoded:
+            images = tf.stack([tf.io.encode_jpeg(image) for image in images])
+        return tf.data.Dataset.from_tensor_slices((images, tf.range(count, dtype=tf.int64) % 10))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
