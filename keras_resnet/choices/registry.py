@@ -99,6 +99,14 @@ def describe(function: Callable) -> dict[str, Parameter]:
     return {name: as_parameter(kind, arguments[name].default) for name, kind in parameters_of(function).items()}
 
 
+def extended(function: Callable, **added: Any) -> inspect.Signature:
+    """Give the signature of a function with further keyword-only numbers, by their annotations; their default is 0."""
+    own = inspect.signature(function)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    more = [inspect.Parameter(name, keyword, default=0.0, annotation=kind) for name, kind in added.items()]
+    return own.replace(parameters=[*own.parameters.values(), *more])
+
+
 def as_parameter(annotation: Any, default: Any) -> Parameter:
     """Take an annotation apart."""
     kind, *more = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)

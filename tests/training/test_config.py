@@ -49,7 +49,14 @@ EVERYTHING = {
     "batch_size": 32,
     "epochs": None,
     "iterations": 64000,
-    "optimizer": {"name": "adamw", "learning_rate": 0.002, "weight_decay": 0.05, "decayed": "all"},
+    "optimizer": {
+        "name": "adamw",
+        "learning_rate": 0.002,
+        "weight_decay": 0.05,
+        "decayed": "all",
+        "clip_norm": 1.0,
+        "clip_value": 0.0,
+    },
     "schedule": {
         "name": "steps",
         "milestones": [32000.0, 48000.0],
@@ -110,7 +117,7 @@ def test_cifar10_recipe_is_that_of_the_paper():
     steps = {"name": "steps", "milestones": (0.5, 0.75), "warmup_steps": 0}
     assert config.schedule == {**steps, "warmup": 0.0, "warmup_from": 0.0}
     expected = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4}
-    assert config.optimizer == {**expected, "decayed": "all"}
+    assert config.optimizer == {**expected, "decayed": "all", "clip_norm": 0.0, "clip_value": 0.0}
 
 
 def test_unknown_recipe_suggests_the_nearest():
@@ -130,6 +137,8 @@ def test_yaml_holds_every_group_and_field_in_the_order_of_the_classes():
         "nesterov": False,
         "weight_decay": 1e-4,
         "decayed": "all",
+        "clip_norm": 0.0,
+        "clip_value": 0.0,
     }
 
 

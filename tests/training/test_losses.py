@@ -177,10 +177,10 @@ import numpy as np
 from training.optimization.losses import make_loss
 
 logits, soft = (np.array(table, "float32") for table in json.loads(sys.argv[1]))
-names = ("cross_entropy", "binary_cross_entropy", "focal")
-print(json.dumps([[float(make_loss(name, True)(labels, logits)) for labels in ([0, 3, 2, 2], soft)] for name in names]))
+names, hard = ("cross_entropy", "binary_cross_entropy", "focal"), np.array([0, 3, 2, 2])
+print(json.dumps([[float(make_loss(name, True)(labels, logits)) for labels in (hard, soft)] for name in names]))
 try:
-    make_loss("binary_cross_entropy")(np.array([0, 3, 2, 2]), logits)
+    make_loss("binary_cross_entropy")(hard, logits)
 except ValueError as error:
     print(error)
 """

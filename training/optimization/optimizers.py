@@ -1,29 +1,51 @@
 """Optimizers by name: one function each, whose keyword-only arguments are what users may set.
 
-An optimizer is a function `(schedule, rates, **parameters) -> keras.optimizers.Optimizer`. `schedule` turns the highest
-learning rate into that of each step, and `rates` gives layers, by name, a share of it. Keras is imported inside the
-functions, so that `--help` can list them at once.
+An optimizer is a function `(schedule, common, **parameters) -> keras.optimizers.Optimizer`. `schedule` turns the
+highest learning rate into that of each step. `common` is what all take, for the class `Layerwise` in `rules.py`: a
+share of the rate for layers by name, and clipping, whose parameters are added by `optimizer`. Keras is imported inside
+the functions, so that `--help` can list them at once.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from keras_resnet.choices.registry import Range, parse_choice, registering
+from keras_resnet.choices.registry import Range, extended, parse_choice, registering
 
 if TYPE_CHECKING:
     import keras
 
 OPTIMIZERS: dict[str, Callable] = {}
-optimizer = registering(OPTIMIZERS)
 
 Rate = Annotated[float, Range(0, math.inf, above=True), "highest learning rate"]
 Momentum = Annotated[float, Range(0, 1), "share of the last step that the next one keeps"]
 Nesterov = Annotated[bool, "Nesterov's momentum"]
 Decay = Annotated[float, Range(0, math.inf), "weight decay, as L2 regularization or decoupled"]
 Decayed = Annotated[Literal["all", "kernels"], "parameters that decay"]
+ClipNorm = Annotated[float, Range(0, math.inf), "largest norm of all gradients together; 0 leaves them as they are"]
+ClipValue = Annotated[float, Range(0, math.inf), "largest value of a gradient; 0 leaves them as they are"]
+
+
+def optimizer(name: str) -> Callable[[Callable], Callable]:
+    """Make the decorator that puts an optimizer into the registry, with the clipping that all have."""
+
+    def register(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def clipping(schedule, rates, *, clip_norm: float = 0.0, clip_value: float = 0.0, **parameters):
+            if clip_norm and clip_value:
+                raise ValueError(
+                    f"Gradients are clipped by their norm or by value; received clip_norm={clip_norm} and clip_value="
+                    f"{clip_value}. Leave one of them out."
+                )
+            return function(schedule, {"rates": rates, "clip_norm": clip_norm, "clip_value": clip_value}, **parameters)
+
+        clipping.__signature__ = extended(function, clip_norm=ClipNorm, clip_value=ClipValue)
+        return registering(OPTIMIZERS)(name)(clipping)
+
+    return register
 
 
 def make_optimizer(
@@ -37,7 +59,7 @@ def make_optimizer(
 @optimizer("sgd")
 def sgd(
     schedule: Callable[[float], Any],
-    rates: dict[str, float],
+    common: dict[str, Any],
     *,
     learning_rate: Rate = 0.1,
     momentum: Momentum = 0.9,
@@ -51,13 +73,13 @@ def sgd(
     """
     from training.optimization.rules import L2SGD
 
-    return L2SGD(schedule(learning_rate), momentum, nesterov, weight_decay, decayed=decayed, rates=rates)
+    return L2SGD(schedule(learning_rate), momentum, nesterov, weight_decay, decayed=decayed, **common)
 
 
 @optimizer("muon")
 def muon(
     schedule: Callable[[float], Any],
-    rates: dict[str, float],
+    common: dict[str, Any],
     *,
     learning_rate: Rate = 0.2,
     kernel_rate: Annotated[float, Range(0, math.inf, above=True), "highest rate of convolution kernels"] = 0.015,
@@ -75,14 +97,14 @@ def muon(
     """
     from training.optimization.rules import Muon
 
-    common = {"l2": weight_decay, "decayed": decayed, "rates": rates, "kernel_ratio": kernel_rate / learning_rate}
-    return Muon(schedule(learning_rate), momentum, nesterov, **common)
+    own = {"l2": weight_decay, "decayed": decayed, "kernel_ratio": kernel_rate / learning_rate}
+    return Muon(schedule(learning_rate), momentum, nesterov, **own, **common)
 
 
 @optimizer("adamw")
 def adamw(
     schedule: Callable[[float], Any],
-    rates: dict[str, float],
+    common: dict[str, Any],
     *,
     learning_rate: Rate = 0.001,
     weight_decay: Decay = 0.01,
@@ -94,13 +116,13 @@ def adamw(
     """
     from training.optimization.rules import AdamW
 
-    return AdamW(schedule(learning_rate), weight_decay, decayed=decayed, rates=rates)
+    return AdamW(schedule(learning_rate), weight_decay, decayed=decayed, **common)
 
 
 @optimizer("lion")
 def lion(
     schedule: Callable[[float], Any],
-    rates: dict[str, float],
+    common: dict[str, Any],
     *,
     learning_rate: Rate = 1e-4,
     weight_decay: Decay = 0.1,
@@ -114,13 +136,13 @@ def lion(
     """
     from training.optimization.rules import Lion
 
-    return Lion(schedule(learning_rate), weight_decay, decayed=decayed, rates=rates)
+    return Lion(schedule(learning_rate), weight_decay, decayed=decayed, **common)
 
 
 @optimizer("lamb")
 def lamb(
     schedule: Callable[[float], Any],
-    rates: dict[str, float],
+    common: dict[str, Any],
     *,
     learning_rate: Rate = 0.005,
     weight_decay: Decay = 0.02,
@@ -134,13 +156,13 @@ def lamb(
     """
     from training.optimization.trust_ratio import LAMB
 
-    return LAMB(schedule(learning_rate), weight_decay, decayed=decayed, rates=rates)
+    return LAMB(schedule(learning_rate), weight_decay, decayed=decayed, **common)
 
 
 @optimizer("lars")
 def lars(
     schedule: Callable[[float], Any],
-    rates: dict[str, float],
+    common: dict[str, Any],
     *,
     learning_rate: Rate = 1.0,
     momentum: Momentum = 0.9,
@@ -158,5 +180,5 @@ def lars(
     """
     from training.optimization.trust_ratio import LARS
 
-    common = {"l2": weight_decay, "decayed": decayed, "rates": rates, "coefficient": trust}
-    return LARS(schedule(learning_rate), momentum, **common)
+    own = {"l2": weight_decay, "decayed": decayed, "coefficient": trust}
+    return LARS(schedule(learning_rate), momentum, **own, **common)

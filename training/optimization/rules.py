@@ -1,4 +1,4 @@
-"""The update rules that Keras lacks: weight decay as L2, Muon, and a learning rate for each layer."""
+"""The update rules that Keras lacks: weight decay as L2, Muon, a learning rate for each layer, clipping of sums."""
 
 from __future__ import annotations
 
@@ -11,11 +11,26 @@ from keras_resnet.layers.normalization import shared_constant
 
 
 class Layerwise:
-    """A mixin before an optimizer of Keras: which variables decay, and at what share of the rate a layer learns."""
+    """A mixin before an optimizer of Keras: which variables decay, at what share of the rate a layer learns, clipping.
 
-    def __init__(self, decayed: str = "all", rates: dict[str, float] | None = None, **kwargs):
+    The clipping of Keras is done by each device before their gradients are added up, which on several devices leaves
+    longer ones than asked for. This one sees the sum. Of `clip_norm`, the largest norm of all gradients together, and
+    `clip_value` one at most is not 0.
+
+    Source: arXiv 1211.5063, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        decayed: str = "all",
+        rates: dict[str, float] | None = None,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.decayed, self.rates = decayed, dict(rates or {})
+        self.clip_norm, self.clip_value = clip_norm, clip_value
 
     def build(self, variables) -> None:
         """Make the optimizer's state, and note which variables decay and how fast they learn."""
@@ -24,13 +39,34 @@ class Layerwise:
         self._decaying = {i for i, v in enumerate(variables) if self.decayed == "all" or v.name == "kernel"}
         self._shares = [self.rates.get(v.path.split("/")[0], 1.0) for v in variables]
 
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Add up the gradients of all devices, as only TensorFlow's optimizers do, and clip the sums."""
+        gradients, variables = zip(*super()._all_reduce_sum_gradients(grads_and_vars))
+        return list(zip(self.clipped(gradients), variables))
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        """Update all variables; on other backends than TensorFlow nothing is left to be added up."""
+        clipped = grads if keras.backend.backend() == "tensorflow" else self.clipped(grads)
+        super()._backend_update_step(clipped, trainable_variables, learning_rate)
+
+    def clipped(self, gradients):
+        """Clip gradients as is asked for."""
+        if self.clip_value:
+            return [keras.ops.clip(gradient, -self.clip_value, self.clip_value) for gradient in gradients]
+        if not self.clip_norm:
+            return gradients
+        squares = [keras.ops.sum(keras.ops.square(keras.ops.cast(gradient, "float32"))) for gradient in gradients]
+        share = self.clip_norm / keras.ops.maximum(keras.ops.sqrt(sum(squares)), self.clip_norm)
+        return [gradient * keras.ops.cast(share, gradient.dtype) for gradient in gradients]
+
     def rate_of(self, place: int, learning_rate):
         """Give the learning rate of a variable by its place."""
         return learning_rate if self._shares[place] == 1 else learning_rate * self._shares[place]
 
     def get_config(self) -> dict:
         """Return the optimizer's configuration."""
-        return {**super().get_config(), "decayed": self.decayed, "rates": self.rates}
+        own = {name: getattr(self, name) for name in ("decayed", "rates", "clip_norm", "clip_value")}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable("training")

@@ -9,12 +9,11 @@ once.
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from keras_resnet.choices.registry import Range, parse_choice, registering
+from keras_resnet.choices.registry import Range, extended, parse_choice, registering
 
 if TYPE_CHECKING:
     import keras
@@ -70,12 +69,7 @@ def warmed_up(within: bool = False) -> Callable[[Callable], Callable]:
 
             return WarmUp(warm, warmup_from, scheduled, 0 if within else warm)
 
-        signature = inspect.signature(function)
-        common = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=0.0, annotation=annotation)
-            for name, annotation in (("warmup", Warmup), ("warmup_from", WarmupFrom))
-        ]
-        added.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *common])
+        added.__signature__ = extended(function, warmup=Warmup, warmup_from=WarmupFrom)
         return added
 
     return add
