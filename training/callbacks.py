@@ -15,6 +15,7 @@ from keras_resnet.files import write_atomically
 from keras_resnet.model import uncompiled
 from training.plan import Plan
 from training.run_folder import RunFolder
+from training.selection import best_epoch
 
 ADVICE = "What was saved before it is untouched. Try a lower learning_rate, or a longer warmup."
 
@@ -22,13 +23,14 @@ ADVICE = "What was saved before it is untouched. Try a lower learning_rate, or a
 class SaveRun(keras.callbacks.Callback):
     """Writes metrics, model and checkpoint after every epoch, each of them whole or not at all, and all of them finite.
 
-    The checkpoint comes last: it says which epochs are complete, so that a run that is killed between two files is
-    resumed where all of them agree.
+    With `keep_best` the model of the epoch of the highest validation accuracy lies beside the last one. The checkpoint
+    comes last: it says which epochs are complete, so that a run that is killed between two files is resumed where all
+    of them agree.
     """
 
-    def __init__(self, folder: RunFolder, batch_size: int):
+    def __init__(self, folder: RunFolder, batch_size: int, keep_best: bool = False):
         super().__init__()
-        self.folder, self.batch_size = folder, batch_size
+        self.folder, self.batch_size, self.keep_best = folder, batch_size, keep_best
         self.began, self.trained, self.steps = 0.0, 0.0, 0
 
     def on_train_begin(self, logs=None) -> None:
@@ -53,7 +55,10 @@ class SaveRun(keras.callbacks.Callback):
         check_finite(f"in epoch {epoch + 1}", logs, self.model)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         metrics = {"epoch": epoch + 1, **logs, "learning_rate": rate}
-        add_row(self.folder.metrics_file, self.folder.read_metrics(), metrics)
+        before = [row for row in self.folder.read_metrics() if row["epoch"] <= epoch]
+        if self.keep_best and best_epoch([*before, metrics]) == epoch + 1:
+            write_atomically(self.folder.best_file, uncompiled(self.model).save)
+        add_row(self.folder.metrics_file, before, metrics)
         seconds = time.perf_counter() - self.began
         rate = self.steps * self.batch_size / (self.trained or seconds)
         times = {"epoch": epoch + 1, "seconds": round(seconds, 3), "images_per_second": round(rate, 1)}

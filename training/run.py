@@ -36,6 +36,7 @@ from training.plan import Phase, Plan
 from training.processor import warn_of_emulation
 from training.report import write_report
 from training.run_folder import RunFolder
+from training.selection import StopEarly, best_epoch, is_stalled
 from training.session import prepare_session, restored
 
 
@@ -98,7 +99,7 @@ def train(
         strategy = make_strategy(config.hardware, config.batch_size)
         source = datasets.open_source(config.data, arrays)
         run = Run(config, folder, source, Plan.of(source, config))
-        datasets.check_images(source, source.train_split, source.test_split)
+        datasets.check_images(source, source.train_split, source.watched.test_split, source.test_split)
         prepare_session(config)  # not before: preparing a data set draws from the generators that are seeded here
         with strategy.scope():
             model = resumed(run) if resume else begin(run, architecture, overwrite)
@@ -206,6 +207,8 @@ def fit(model: keras.Model, run: Run, callbacks: Sequence[keras.callbacks.Callba
     """
     plan = run.plan
     done = steps_done(model)
+    if is_stalled(run.folder.read_metrics(), run.config.evaluation.patience):
+        return
     for phase in plan.phases:
         if done >= min(phase.last * plan.steps, plan.iterations):
             continue
@@ -216,7 +219,7 @@ def fit(model: keras.Model, run: Run, callbacks: Sequence[keras.callbacks.Callba
 
 def fit_phase(model: keras.Model, run: Run, phase: Phase, callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Train for the epochs of a phase, and save each of them."""
-    config, source, preprocessing = run.config, run.source, model.preprocessing
+    config, source, preprocessing = run.config, run.source.watched, model.preprocessing
     with make_strategy(config.hardware, config.batch_size).scope():
         freeze(model, phase.frozen)
         compile_model(model, run, model.optimizer)
@@ -233,7 +236,8 @@ def fit_phase(model: keras.Model, run: Run, phase: Phase, callbacks: Sequence[ke
     own = [
         MergeReplicas(),
         CheckCount(source, run.replicas),
-        SaveRun(run.folder, config.batch_size),
+        SaveRun(run.folder, config.batch_size, config.evaluation.keep_best),
+        StopEarly(run.folder, config.evaluation.patience),
         StopAt(run.plan),
         SeedLayers(run.plan, config.seed),
         keras.callbacks.TerminateOnNaN(),
@@ -264,6 +268,8 @@ def finish(model: keras.Model, run: Run, export: bool) -> dict[str, Any]:
         "parameters": count_parameters(model),
         "multiply-adds": count_multiply_adds(model),
     }
+    if run.config.evaluation.keep_best:
+        facts["best epoch"] = best_epoch(run.folder.read_metrics())
     write_report(run.folder, run.config, facts, results)
     if export:
         export_savedmodel(run.folder.load_model(), run.folder.savedmodel, run.source.classes)

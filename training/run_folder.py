@@ -25,6 +25,7 @@ RUN_FILES = (
     "metrics.csv",
     "times.csv",
     "model.keras",
+    "best.keras",
     "checkpoint.weights.h5",
     "preprocessing.json",
     "labels.txt",
@@ -67,6 +68,11 @@ class RunFolder:
     def model_file(self) -> Path:
         """The network after the last complete epoch."""
         return self.path / "model.keras"
+
+    @property
+    def best_file(self) -> Path:
+        """The network after the epoch of the highest validation accuracy, where a run keeps it."""
+        return self.path / "best.keras"
 
     @property
     def checkpoint_file(self) -> Path:

@@ -51,10 +51,10 @@ def test_model_survives_a_disk_that_fills_up(tmp_path):
     assert state == "['checkpoint.weights.h5', 'model.keras'] True"
 
 
-def saver(folder: RunFolder, **arguments) -> SaveRun:
+def saver(folder: RunFolder, keep_best: bool = False, **arguments) -> SaveRun:
     model = keras_resnet.ResNet(tiny(), input_shape=(8, 8, 1), classes=3)
     model.compile(**{"optimizer": keras.optimizers.SGD(0.25), "loss": "mse", **arguments})
-    callback = SaveRun(folder, batch_size=8)
+    callback = SaveRun(folder, batch_size=8, keep_best=keep_best)
     callback.set_model(model)
     return callback
 
@@ -143,6 +143,29 @@ def test_run_that_is_stopped_between_two_files_loses_no_row(tmp_path, monkeypatc
     end_epoch(callback, 1, loss=2.0)
     assert [row["loss"] for row in folder.read_metrics()] == [3, 2]
     assert [row["epoch"] for row in folder.read_times()] == [1, 2]
+
+
+def test_best_model_is_kept_and_written_before_its_epoch_counts(tmp_path, monkeypatch):
+    folder, write = RunFolder(tmp_path), callbacks.write_atomically
+    callback = saver(folder, keep_best=True)
+    for epoch, accuracy in enumerate((0.5, 0.75, 0.75)):
+        callback.model.set_weights([weight + 1 for weight in callback.model.get_weights()])
+        end_epoch(callback, epoch, val_accuracy=accuracy)
+        if epoch == 1:
+            best = callback.model.get_weights()
+    for left, right in zip(keras.models.load_model(folder.best_file).get_weights(), best, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+    def stop(path, *arguments):
+        if path == folder.metrics_file:
+            raise KeyboardInterrupt
+        write(path, *arguments)
+
+    before = folder.best_file.read_bytes()
+    monkeypatch.setattr(callbacks, "write_atomically", stop)
+    with pytest.raises(KeyboardInterrupt):
+        end_epoch(callback, 3, val_accuracy=1.0)
+    assert folder.best_file.read_bytes() != before and len(folder.read_metrics()) == 3
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

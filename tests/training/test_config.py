@@ -42,7 +42,7 @@ EVERYTHING = {
         "standardize": "pixel",
     },
     "augmentation": [
-        {"name": "random_resized_crop", "area": 0.5},
+        {"name": "random_resized_crop", "area": 0.5, "aspect": 1.5, "overlong": "redraw"},
         {"name": "pad_crop", "pixels": 2, "border": "reflect"},
         {"name": "flip", "alternating": True},
     ],
@@ -65,7 +65,7 @@ EVERYTHING = {
         "warmup_from": 0.5,
     },
     "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
-    "evaluation": {"test_crop": 0.875},
+    "evaluation": {"test_crop": 0.875, "keep_best": True, "patience": 7},
     "hardware": {
         "devices": ["GPU:0", "GPU:1"],
         "synchronized": True,

@@ -122,6 +122,10 @@ class Evaluation(Group):
     test_crop: float | None = Field(
         None, gt=0, le=1, description="share of the shorter side in the test images' crop; default all of it"
     )
+    keep_best: bool = Field(False, description="keep the network of the best validation accuracy beside the last one")
+    patience: int | None = Field(
+        None, ge=1, description="epochs without a better validation accuracy after which a run ends"
+    )
 
 
 class Hardware(Group):
@@ -162,6 +166,17 @@ class RunConfig(Group):
             raise ValueError(
                 f"give either epochs or iterations; received epochs={self.epochs} and iterations={self.iterations}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_selection(self) -> RunConfig:
+        chosen = {"keep_best": self.evaluation.keep_best, "patience": self.evaluation.patience}
+        for name, value in chosen.items():
+            if value and not self.data.validation:
+                raise ValueError(
+                    f"{name}={value} chooses by validation accuracy and needs validation, a share of the training "
+                    "images, as in --validation 0.1; a test set chooses nothing"
+                )
         return self
 
     def to_yaml(self) -> str:

@@ -52,6 +52,7 @@ class Source:
     test_split: str
     # Splits that the reader does not know: a split that it knows, and which of its examples belong to the part.
     parts: dict[str, tuple[str, np.ndarray]] = dataclasses.field(default_factory=dict)
+    validation_split: str | None = None  # that was taken off the training split, if one was
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -67,6 +68,11 @@ class Source:
     def is_encoded(self) -> bool:
         """Whether images vary in size, and are therefore read as encoded files and decoded one by one."""
         return None in self.shape
+
+    @property
+    def watched(self) -> Source:
+        """The same data set, to be tested on what a run looks at after every epoch: its validation split, if any."""
+        return dataclasses.replace(self, test_split=self.validation_split or self.test_split)
 
     def count(self, split: str) -> int:
         """Count the examples of a split."""
@@ -142,6 +148,7 @@ def _hold_out(source: Source, data: Data) -> Source:
         source,
         train_split=rest,
         test_split=data.test_split or kept,
+        validation_split=kept,
         parts={rest: (source.train_split, ~members), kept: (source.train_split, members)},
     )
 

@@ -1,0 +1,109 @@
+"""The best epoch and the end of a run that no longer improves, both by the validation split."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.training.helpers import weights_of
+from training.config import make_config
+from training.run import train
+from training.run_folder import RunFolder
+from training.selection import best_epoch, is_stalled
+
+
+def rows(*accuracies):
+    return [{"epoch": float(epoch), "val_accuracy": value} for epoch, value in enumerate(accuracies, 1)]
+
+
+def test_best_epoch_is_the_first_of_the_highest_accuracy():
+    assert best_epoch([]) == 0
+    assert best_epoch(rows(0.5)) == 1
+    assert best_epoch(rows(0.5, 0.7, 0.6, 0.7)) == 2
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "patience", "stalled"),
+    [
+        ((0.5, 0.4), 1, True),
+        ((0.5, 0.4), 2, False),
+        ((0.5, 0.4, 0.5), 2, True),
+        ((0.5, 0.4, 0.6), 1, False),
+        ((), 1, False),
+        ((0.5, 0.4, 0.3), None, False),
+    ],
+)
+def test_run_is_stalled_after_so_many_epochs_without_a_better_one(accuracies, patience, stalled):
+    assert is_stalled(rows(*accuracies), patience) == stalled
+
+
+@pytest.mark.parametrize("fields", [{"keep_best": True}, {"patience": 3}])
+def test_a_test_set_chooses_nothing(fields):
+    ((name, value),) = fields.items()
+    with pytest.raises(ValueError, match=rf"{name}={value} chooses by validation accuracy and needs validation"):
+        make_config({"epochs": 3, "evaluation": fields})
+    assert make_config({"epochs": 3, "evaluation": fields, "validation": 0.1})
+
+
+class Weights(keras.callbacks.Callback):
+    """Keeps the weights of every epoch, and stops the run after some."""
+
+    def __init__(self, last: int = 99):
+        super().__init__()
+        self.last, self.kept = last, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kept.append(self.model.get_weights())
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.last:
+            raise KeyboardInterrupt
+
+
+# A rate so high that accuracy goes up and down.
+UNSTEADY = {
+    "epochs": 5,
+    "schedule": "constant",
+    "optimizer": {"learning_rate": 0.8},
+    "validation": 0.3,
+    "test_split": "test",
+    "data": {"train_split": "train[:300]"},
+}
+
+
+@pytest.mark.slow
+def test_best_network_is_that_of_its_epoch_also_of_a_run_that_was_stopped(tiny, tmp_path):
+    config, watch = tiny(**UNSTEADY, evaluation={"keep_best": True}), Weights()
+    whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
+    results = train(config, whole, callbacks=[watch])
+    best = best_epoch(whole.read_metrics())
+    accuracies = [row["val_accuracy"] for row in whole.read_metrics()]
+    assert best - 1 == int(np.argmax(accuracies)) and len(set(accuracies)) > 1
+    kept = keras.models.load_model(whole.best_file).get_weights()
+    for left, right in zip(kept, watch.kept[best - 1], strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert f"| best epoch | {best} |" in whole.report_file.read_text(encoding="utf-8")
+    # The accuracy of each epoch is that of the validation split, and only the last figure that of the test split.
+    assert results["split"] == "test" and results["accuracy"] not in accuracies
+    with pytest.raises(KeyboardInterrupt):
+        train(config, parts, callbacks=[Weights(last=2)])
+    assert train(config, parts, resume=True) == results
+    assert parts.best_file.read_bytes() and parts.read_metrics() == whole.read_metrics()
+    for left, right in zip(kept, keras.models.load_model(parts.best_file).get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.slow
+def test_run_ends_when_it_no_longer_improves_and_stays_ended(tiny, tmp_path):
+    whole, early = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "early")
+    train(tiny(**UNSTEADY), whole)
+    config = tiny(**{**UNSTEADY, "epochs": 40}, evaluation={"patience": 2})
+    results = train(config, early)
+    found = early.read_metrics()
+    assert best_epoch(found) == len(found) - 2 < 38
+    shared = min(len(found), 5)  # a constant rate: what comes later changes nothing
+    assert found[:shared] == whole.read_metrics()[:shared]
+    weights = weights_of(early)
+    assert train(config, early, resume=True) == results
+    assert early.read_metrics() == found
+    for left, right in zip(weights, weights_of(early), strict=True):
+        np.testing.assert_array_equal(left, right)
