@@ -89,6 +89,12 @@ def test_gray_images_have_all_operations_and_color_leaves_them():
     assert np.abs(operated(images, names, amounts) - expected).max() <= 1.01
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (3, 3)])
+def test_smallest_images_are_sharpened_as_pillows(size):
+    images = levels(1, *size)
+    np.testing.assert_array_equal(operated(images, ["sharpness"], [0.1]), by_pillow(images, ["sharpness"], [0.1]))
+
+
 # Which operations are drawn.
 
 

@@ -9,8 +9,6 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from training.data.augmentation.colors import luma
 from training.data.augmentation.geometry import matrices_of
 from training.data.augmentation.resampling import warp
@@ -88,16 +86,21 @@ def _blend(images, gray, chosen: Chosen, amount):
 
 
 def _smooth(images):
-    """Average each pixel, five times, with its eight neighbors; those along the border stay."""
+    """Average each pixel, five times, with its eight neighbors; those along the border stay.
+
+    On rows of all channels: to cut those apart costs several times as much.
+    """
     from keras import ops
 
     height, width, channels = images.shape[1:]
-    kernel = np.ones((3, 3, channels, 1), "float32")
-    kernel[1, 1] = 5
-    total = ops.depthwise_conv(images, kernel, padding="same", data_format="channels_last")
-    inner = np.zeros((height, width, 1), bool)
-    inner[1:-1, 1:-1] = True
-    return ops.where(inner, ops.floor(total / 13 + 0.5), images)
+    if min(height, width) < 3:
+        return images
+    rows = ops.reshape(images, (-1, height, width * channels))
+    three = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    nine = three[:, :, : -2 * channels] + three[:, :, channels:-channels] + three[:, :, 2 * channels :]
+    inner = ops.floor((nine + 4 * rows[:, 1:-1, channels:-channels]) / 13 + 0.5)
+    middle = ops.concatenate([rows[:, 1:-1, :channels], inner, rows[:, 1:-1, -channels:]], axis=2)
+    return ops.reshape(ops.concatenate([rows[:, :1], middle, rows[:, -1:]], axis=1), ops.shape(images))
 
 
 def _look_up(images, tables):

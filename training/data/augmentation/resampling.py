@@ -41,29 +41,21 @@ def warp(images: tf.Tensor, matrices: tf.Tensor, fill: float) -> tf.Tensor:
     across = by_x[:, 0] * x + by_y[:, 0] * y + (shift[:, 0] + width / 2)
     down = by_x[:, 1] * x + by_y[:, 1] * y + (shift[:, 1] + height / 2)
     inside = (across >= 0) & (across < width) & (down >= 0) & (down < height)
-    column, by_right = _pixel_before(across, width)
-    row, by_below = _pixel_before(down, height)
-    here, right, below, beyond = ops.split(_gather(_with_neighbors(images), row, column), 4, axis=3)
-    upper, lower = _blend(here, right, by_right), _blend(below, beyond, by_right)
+    left, right, by_right = _between(across, width)
+    above, below, by_below = _between(down, height)
+    upper = _blend(_gather(images, above, left), _gather(images, above, right), by_right)
+    lower = _blend(_gather(images, below, left), _gather(images, below, right), by_right)
     return ops.where(inside[..., None], _blend(upper, lower, by_below), ops.cast(fill, images.dtype))
 
 
-def _pixel_before(place, side: int):
-    """Find the pixel at or before places along an axis, and the share of the next one."""
+def _between(place, side: int):
+    """Find the pixels before and after places along an axis, and the share of the second one."""
     from keras import ops
 
     centered = ops.clip(place - 0.5, 0, side - 1)
-    pixel = ops.floor(centered)
-    return ops.cast(pixel, "int32"), centered - pixel
-
-
-def _with_neighbors(images):
-    """Put beside each pixel that to the right, that below and that below to the right, so that one gather finds all."""
-    from keras import ops
-
-    right = ops.concatenate([images[:, :, 1:], images[:, :, -1:]], axis=2)
-    rows = ops.concatenate([images, right], axis=3)
-    return ops.concatenate([rows, ops.concatenate([rows[:, 1:], rows[:, -1:]], axis=1)], axis=3)
+    first = ops.floor(centered)
+    pixel = ops.cast(first, "int32")
+    return pixel, ops.minimum(pixel + 1, side - 1), centered - first
 
 
 def _gather(images, rows, columns):
