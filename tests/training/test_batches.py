@@ -213,19 +213,23 @@ def test_padding_is_the_mean_of_the_training_set(digits, tiny):
     assert images.min() == pytest.approx(level[0], rel=1e-6)
 
 
-MANY = [
+OF_ALL_KINDS = [
     "flip",
     "rotate",
     "color_jitter",
     "rand_augment",
     {"name": "pad_crop", "pixels": 1},
     {"name": "cutout", "size": 3},
+    {"name": "mixup", "share": 0.5, "by": "example"},
+    "cutmix",
 ]
 
 
-def test_batches_augmented_in_many_ways_are_repeated_by_a_resumed_run(tiny, plain):
-    mixtures = [{"name": "mixup", "share": 0.5, "by": "example"}, "cutmix"]
-    config = tiny(seed=4, augmentation=[*MANY, *mixtures], **{"data.train_split": "train[:128]"})
+@pytest.mark.parametrize(
+    "augmentation", [OF_ALL_KINDS[-2:], pytest.param(OF_ALL_KINDS, marks=pytest.mark.slow)], ids=["mixed", "all kinds"]
+)
+def test_augmented_batches_are_repeated_by_a_resumed_run(tiny, plain, augmentation):
+    config = tiny(seed=4, augmentation=augmentation, **{"data.train_split": "train[:128]"})
     source = open_source(config.data)
     longer, resumed = batches(source, config, plain, 1, 3), batches(source, config, plain, 2, 3)
     for left, right in zip(longer[2:], resumed, strict=True):
