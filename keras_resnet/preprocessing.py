@@ -94,19 +94,39 @@ class Preprocessing:
         """
         if tuple(images.shape[1:3]) == self.size and self.crop == 1:
             return images
-        images = self._central_crop(ops.cast(images, "float32"))
-        images = ops.image.resize(images, self.size, interpolation=self.interpolation, antialias=True)
-        # Bicubic weights may be below zero, and lead beyond black and white.
-        return ops.clip(images, 0, 255) if self.interpolation == "bicubic" else images
+        rows, columns = self.window(images)
+        shape = ops.shape(images)
+        top, left = (shape[1] - rows) // 2, (shape[2] - columns) // 2
+        return self.fit(images[:, top : top + rows, left : left + columns, :])
 
-    def _central_crop(self, images):
+    def window(self, images):
+        """Give rows and columns of the largest window of the network's aspect, of which `crop` is kept.
+
+        Args:
+            images: tensor (batch, height, width, channels).
+
+        Returns:
+            Two int32 scalars, in pixels of the images.
+        """
         shape = ops.shape(images)
         height, width = (ops.cast(shape[axis], "float32") for axis in (1, 2))
         scale = self.crop * ops.minimum(height / self.size[0], width / self.size[1])
         # Of the smallest images a pixel is left.
-        rows, columns = (ops.maximum(ops.cast(ops.round(scale * side), "int32"), 1) for side in self.size)
-        top, left = (shape[1] - rows) // 2, (shape[2] - columns) // 2
-        return images[:, top : top + rows, left : left + columns, :]
+        return tuple(ops.maximum(ops.cast(ops.round(scale * side), "int32"), 1) for side in self.size)
+
+    def fit(self, images):
+        """Resize images whole, whatever their aspect, antialiased and with the contract's interpolation.
+
+        Args:
+            images: tensor (batch, height, width, channels), values 0 to 255.
+
+        Returns:
+            float32 tensor (batch, *size, channels), values 0 to 255.
+        """
+        images = ops.cast(images, "float32")
+        images = ops.image.resize(images, self.size, interpolation=self.interpolation, antialias=True)
+        # Bicubic weights may be below zero, and lead beyond black and white.
+        return ops.clip(images, 0, 255) if self.interpolation == "bicubic" else images
 
     def standardize(self, images):
         """Put the channels in order, subtract the mean and divide by the standard deviation.

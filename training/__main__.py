@@ -18,6 +18,7 @@ from keras_resnet.startup import called, start_keras
 from training.command_line import option, run
 from training.config import load_recipe, make_config, read_fields, recipe_names
 from training.config.fields import lay_over
+from training.config.text import read_choice
 from training.options import read_options
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ DESCRIPTION = f"""Train a residual network, and leave a run folder that explains
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below; its default shown is that of the
 recipe chosen by --recipe, or of the YAML file given by --config. A choice of another name, as in --optimizer muon,
 starts from its own defaults. Other commands:
-{PROGRAM} evaluate RUN; {PROGRAM} predict RUN IMAGE ...; {PROGRAM} export RUN. Each has its --help."""
+{PROGRAM} evaluate RUN ...; {PROGRAM} predict RUN IMAGE ...; {PROGRAM} export RUN.
+Each has its --help."""
 
 
 @dataclass
@@ -58,8 +60,9 @@ class TrainOptions:
 class EvaluateOptions:
     """What an evaluation takes from the command line."""
 
-    run: Positional[str]
-    """Run folder; or weights with --dataset: a file, by this package or by others, hf://owner/name or imagenet."""
+    runs: Positional[list[str]]
+    """Run folders; or weights with --dataset: files, by this package or by others, hf://owner/name or imagenet. Of
+    several, the ensemble is evaluated too: the mean of their probabilities."""
     model: str | None = None
     """Network of the weights; default what a file tells."""
     dataset: str | None = None
@@ -68,8 +71,14 @@ class EvaluateOptions:
     """Where the data lies, if elsewhere than at training."""
     test_split: str | None = None
     """Another split than the run's."""
+    views: str | None = None
+    """What the network is shown of an image: single, flip, ten_crop or multi_scale, or a mapping with parameters as in
+    '{name: multi_scale, sides: [32, 40]}'; default the run's."""
     batch_size: int | None = None
-    """Images in a step."""
+    """Images in a step, or views of them."""
+    to: Path | None = None
+    """Folder for all figures, tables and pictures: evaluation.json, classes.csv, confusion.csv and .png,
+    reliability.png, mistakes.png."""
     json: bool = False
     """Print JSON."""
     verbose: bool = False
@@ -158,23 +167,30 @@ def starting_fields(arguments: list[str]) -> tuple[dict[str, Any], str]:
 
 
 def evaluate(arguments: list[str]) -> None:
-    """Evaluate the network of a run folder, or of a file of weights, on a test split."""
+    """Evaluate the networks of run folders, or of files of weights, on a test split; several also as an ensemble."""
     options = tyro.cli(EvaluateOptions, prog=f"{PROGRAM} evaluate", description=evaluate.__doc__, args=arguments)
+    if not options.runs:
+        raise ValueError("No run is given: name run folders, or weights with --dataset.")
     start_keras()
-    from keras_resnet.weights.named import is_name
-    from training.evaluation import evaluate_file, evaluate_run
-    from training.run_folder import RunFolder
+    from training.evaluation.candidates import open_named
+    from training.evaluation.ensembles import evaluate_together
 
     names = ("dataset", "data_dir", "test_split", "batch_size")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.views is not None:
+        changes["evaluation.views"] = read_choice("views", options.views)
     progress = sys.stdout.isatty() and not options.json
-    if is_name(options.run) or Path(options.run).is_file():
-        results = evaluate_file(options.run, options.model, changes, progress)
-    elif options.model is not None:
-        raise ValueError(f"--model is for files of weights; the run {options.run} names its own network.")
+    candidates = (open_named(run, options.model, changes) for run in options.runs)
+    if len(options.runs) == 1 and options.to is None:
+        results = next(candidates).evaluate(progress)
     else:
-        results = evaluate_run(RunFolder(Path(options.run)), changes, progress)
-    print(json.dumps(results)) if options.json else print_results(results)
+        results = evaluate_together(candidates, options.to, progress)
+    if options.json:
+        print(json.dumps(results))
+        return
+    print_results(results)
+    if options.to:
+        print(f"files {options.to}")
 
 
 def predict(arguments: list[str]) -> None:
@@ -244,13 +260,25 @@ def export(arguments: list[str]) -> None:
     print(f"SavedModel {target}")
 
 
-def print_results(results: dict[str, Any]) -> None:
-    """Print results, one a line."""
+def print_results(results: dict[str, Any], indent: str = "") -> None:
+    """Print results, one a line; those of each run of several, and of their ensemble, below its name."""
     for name, value in results.items():
-        print(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}")
+        if name == "runs":
+            for own in value:
+                print(own["run"])
+                print_results({key: figure for key, figure in own.items() if key != "run"}, "  ")
+        elif isinstance(value, dict):
+            print(name)
+            print_results(value, "  ")
+        else:
+            print(f"{indent}{name} {value:.4f}" if isinstance(value, float) else f"{indent}{name} {value}")
 
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"evaluate": evaluate, "predict": predict, "export": export}
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "evaluate": evaluate,
+    "predict": predict,
+    "export": export,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from training.command_line import positive
 from training.config import FIELDS, SHORT, RunConfig, former
 from training.config.fields import CHOICES, flat_config, name_of
 from training.config.groups import REGISTRIES
-from training.config.text import read_inline, write_inline
+from training.config.text import read_choice, read_inline, write_inline
 
 Own = TypeVar("Own")
 
@@ -56,9 +56,7 @@ class Option:
 
     def read(self, value: Any) -> Any:
         """Read a mapping or a list that was written as YAML."""
-        if self.kind in (str, str | None) and str(value).lstrip().startswith(("{", "[")):
-            return read_inline(name_of(self.path), value)
-        return value
+        return read_choice(name_of(self.path), value) if self.kind in (str, str | None) else value
 
 
 def _options() -> list[Option]:

@@ -26,7 +26,7 @@ from training.data.arrays import Arrays
 from training.data.augmentation import streams
 from training.data.standardization import make_preprocessing
 from training.distribution import MergeReplicas, choose_devices, make_strategy
-from training.evaluation import CheckCount, evaluate, metrics_for
+from training.evaluation.testing import CheckCount, evaluate, metrics_for
 from training.networks import image_size, load_start, make_architecture, make_model
 from training.optimization.losses import make_loss
 from training.optimization.optimizers import make_optimizer
@@ -79,8 +79,7 @@ def train(
         arrays: Arrays, the data of a configuration whose dataset is 'arrays'.
 
     Returns:
-        Dict of the test results: split, examples, loss (cross-entropy), accuracy, and top_5_accuracy where there are
-        a hundred classes or more.
+        Dict of the test results, as of `training.evaluation.testing.evaluate`.
 
     Raises:
         ValueError: something in the configuration, the data or the folder does not work.

@@ -27,7 +27,7 @@ class Outcome:
 
     status: str
     score: float | None = None  # the objective: on the validation split, of a finalist on the test set
-    results: Mapping[str, Any] | None = None  # as of `training.evaluation.evaluate`
+    results: Mapping[str, Any] | None = None  # as of `training.evaluation.testing.evaluate`
     epochs: int = 0  # passes over the training set that were made
     seconds: float = 0.0
     parameters: int = 0  # of the network; 0 where it was not built, as below

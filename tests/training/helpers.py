@@ -1,14 +1,46 @@
 """What the tests of training have in common: image files, the weights of a run."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
+import tensorflow as tf
 import yaml
 from PIL import Image
 
 from training.config import RunConfig, make_config
+from training.data.datasets import Source
 from training.run_folder import RunFolder
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images in memory as a data set is read: those of several sizes encoded, as files are."""
+
+    images: list[np.ndarray]
+    own_labels: list[int]
+    classes: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple:
+        shapes = {image.shape for image in self.images}
+        return shapes.pop() if len(shapes) == 1 else (None, None, self.images[0].shape[-1])
+
+    @property
+    def splits(self) -> dict:
+        return {"test": SimpleNamespace(num_examples=len(self.images))}
+
+    def examples(self, split: str, members=None) -> tf.data.Dataset:
+        is_encoded = None in self.shape
+        images = [tf.io.encode_png(image) for image in self.images] if is_encoded else np.stack(self.images)
+        return tf.data.Dataset.from_tensor_slices((images, np.array(self.own_labels, "int64")))
+
+
+def source_of(images: list[np.ndarray], labels: list[int], classes: tuple[str, ...]) -> Source:
+    """Give images in memory as a data set that has nothing but a test split."""
+    return Source("images in memory", Images(images, labels, classes), "train", "test")
 
 
 def write_image(path: Path, size: tuple[int, int], grey: bool = False, seed: int = 0) -> np.ndarray:

@@ -65,7 +65,12 @@ EVERYTHING = {
         "warmup_from": 0.5,
     },
     "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
-    "evaluation": {"test_crop": 0.875, "keep_best": True, "patience": 7},
+    "evaluation": {
+        "test_crop": 0.875,
+        "views": {"name": "ten_crop", "crop": 0.75},
+        "keep_best": True,
+        "patience": 7,
+    },
     "hardware": {
         "devices": ["GPU:0", "GPU:1"],
         "synchronized": True,
@@ -319,7 +324,7 @@ def test_bad_yaml_is_refused_in_one_line(text, sentence, tmp_path):
 
 
 PARAMETERS = [
-    f"{choice}={name}.{parameter}"
+    (choice, name, parameter)
     for choice, registry in REGISTRIES.items()
     for name, function in registry.items()
     for parameter, known in describe(function).items()
@@ -335,9 +340,8 @@ def test_number_that_is_not_finite_raises_an_error(path, value):
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-@pytest.mark.parametrize("parameter", PARAMETERS)
-def test_parameter_that_is_not_finite_raises_an_error(parameter, value):
-    choice, name, parameter = parameter.replace("=", ".").split(".")
+@pytest.mark.parametrize(("choice", "name", "parameter"), PARAMETERS)
+def test_parameter_that_is_not_finite_raises_an_error(choice, name, parameter, value):
     given = {"name": name, parameter: value}
     with pytest.raises(ValueError, match=rf"^here: {choice}: {parameter} must be a number .*; received (-?inf|nan)"):
         make_config({"epochs": 1, choice: [given] if choice == "augmentation" else given}, "here")

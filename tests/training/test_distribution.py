@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights
 from training.distribution import choose_devices, strategy
-from training.evaluation import evaluate_run
+from training.evaluation.candidates import evaluate_run
 from training.run import train
 from training.run_folder import RunFolder
 
@@ -23,7 +23,7 @@ import json, sys
 from pathlib import Path
 from training.config import make_config, read_fields
 from training.distribution import make_strategy
-from training.evaluation import evaluate_run
+from training.evaluation.candidates import evaluate_run
 from training.run import train
 from training.run_folder import RunFolder
 
@@ -41,7 +41,7 @@ import json, sys
 from pathlib import Path
 import keras
 from training.config import make_config, read_fields
-from training.evaluation import evaluate_run
+from training.evaluation.candidates import evaluate_run
 from training.run import train
 from training.run_folder import RunFolder
 

@@ -1,12 +1,15 @@
 """Evaluation and prediction against NumPy on what the model itself gives."""
 
+import json
+
 import numpy as np
 import pytest
 
 from tests.shared import shared_file
-from training import evaluation
 from training.data.datasets import open_source
-from training.evaluation import evaluate, evaluate_file, evaluate_run, metrics_for
+from training.evaluation import testing
+from training.evaluation.candidates import evaluate_file, evaluate_run
+from training.evaluation.testing import evaluate, metrics_for
 from training.run_folder import RunFolder
 
 
@@ -29,8 +32,8 @@ def test_evaluation_is_the_mean_over_all_examples(trained, split, batch_size):
 
 
 def test_evaluation_that_misses_images_is_refused(trained, monkeypatch):
-    whole = evaluation.test_batches
-    monkeypatch.setattr(evaluation, "test_batches", lambda *arguments: whole(*arguments).take(3))
+    whole = testing.test_batches
+    monkeypatch.setattr(testing, "test_batches", lambda *arguments: whole(*arguments).take(3))
     with pytest.raises(ValueError, match=r"counted 192 images of 'test', which has 364; its figures are not kept\."):
         evaluate_run(trained.folder, {})
 
@@ -94,3 +97,15 @@ def test_file_of_another_network_than_the_named_one_is_refused(trained):
     assert evaluate_file(trained.folder.model_file, "ResNet8", changes)["examples"] == 364
     with pytest.raises(ValueError, match=r"holds 'resnet8', not ResNet50: they differ in .* as in conv1_conv\."):
         evaluate_file(trained.folder.model_file, "ResNet50", changes)
+
+
+def test_views_are_chosen_on_the_command_line_and_for_files_too(said, refused, trained):
+    data = ("--dataset", "digits", "--data-dir", trained.config.data.data_dir)
+    views = ("--views", "{name: ten_crop, crop: 0.75}", "--json")
+    of_run = json.loads(said("evaluate", trained.folder.path, *views))
+    assert of_run == evaluate_run(trained.folder, {"evaluation.views": {"name": "ten_crop", "crop": 0.75}})
+    assert (of_run["views"], of_run["accuracy"] != trained.results["accuracy"]) == ("ten_crop", True)
+    of_file = json.loads(said("evaluate", trained.folder.model_file, *data, *views))
+    assert (of_file["views"], of_file["accuracy"]) == ("ten_crop", of_run["accuracy"])
+    sentence = refused("evaluate", trained.folder.path, "--views", "tencrop")
+    assert sentence.startswith("evaluate: evaluation.views: Unknown views 'tencrop'. Did you mean 'ten_crop'? Allowed")

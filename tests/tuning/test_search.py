@@ -17,7 +17,7 @@ import yaml
 from tests.shared import ROOT
 from training.config import make_config
 from training.config.fields import flatten, nest
-from training.evaluation import evaluate_run
+from training.evaluation.candidates import evaluate_run
 from training.locks import alone
 from training.run_folder import RunFolder
 from tuning.engine.oracles import make_oracle

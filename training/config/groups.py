@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from keras_resnet.choices.registry import complete
 from training.data.augmentation import AUGMENTATIONS
 from training.data.augmentation.registry import complete_list
+from training.evaluation.views import VIEWS
 from training.optimization.losses import LOSSES
 from training.optimization.optimizers import OPTIMIZERS
 from training.optimization.schedules import SCHEDULES
@@ -27,6 +28,7 @@ REGISTRIES: dict[str, Mapping[str, Callable]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "loss": LOSSES,
+    "evaluation.views": VIEWS,
 }
 
 
@@ -41,6 +43,7 @@ Choice = dict[str, Any]
 Optimizer = Annotated[Choice, BeforeValidator(partial(complete, "optimizer", registry=OPTIMIZERS))]
 Schedule = Annotated[Choice, BeforeValidator(partial(complete, "schedule", registry=SCHEDULES))]
 Loss = Annotated[Choice, BeforeValidator(partial(complete, "loss", registry=LOSSES))]
+Views = Annotated[Choice, BeforeValidator(partial(complete, "views", registry=VIEWS))]
 Augmentation = Annotated[tuple[Choice, ...], BeforeValidator(complete_list)]
 Mapped = Annotated[dict[str, Any], BeforeValidator(_frozen)]
 
@@ -122,6 +125,7 @@ class Evaluation(Group):
     test_crop: float | None = Field(
         None, gt=0, le=1, description="share of the shorter side in the test images' crop; default all of it"
     )
+    views: Views = Field("single", description="what a network is shown of an image at the test, not at the validation")
     keep_best: bool = Field(False, description="keep the network of the best validation accuracy beside the last one")
     patience: int | None = Field(
         None, ge=1, description="epochs without a better validation accuracy after which a run ends"

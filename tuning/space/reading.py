@@ -34,7 +34,7 @@ from training.config.text import write_inline
 from tuning.space.dimensions import Ancestors, Choice, Dimension, Option, Range, Space
 
 # What the study itself decides, where it runs, and what all trials have in common beside that, cannot be searched.
-DECIDED = ("seed", "data.validation", "data.validation_seed", "data.test_split")
+DECIDED = ("seed", "data.validation", "data.validation_seed", "data.test_split", "evaluation.views")
 PLACE = ("data.data_dir", "data.download", "hardware.devices")
 RESERVED = (*DECIDED, *PLACE, "data.train_split")
 SCALES = ("linear", "log")
