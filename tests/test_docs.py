@@ -43,6 +43,7 @@ SLOW = ("networks.md", "fine-tuning.md", "export.md")  # pages whose examples bu
 # The commands of `python -m training` and `python -m tuning` beside those that train and search.
 COMMANDS = {
     "evaluate": training.EvaluateOptions,
+    "compare": training.CompareOptions,
     "predict": training.PredictOptions,
     "export": training.ExportOptions,
     "report": tuning.ReportOptions,

@@ -107,6 +107,11 @@ def test_a_run_evaluates_as_it_did(old, capsys):
     assert "accuracy 0.1016" in printed and "loss 2.2749" in printed  # the last line of the run's metrics.csv
 
 
+def test_a_run_is_compared(old, capsys):
+    assert training_main.main(["compare", str(old / "run")]) == 0
+    assert "| 89.84 |" in capsys.readouterr().out  # the same accuracy as an error in %
+
+
 def test_a_run_is_exported(old, tmp_path):
     assert training_main.main(["export", str(old / "run"), "--to", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "saved_model.pb").is_file()

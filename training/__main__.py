@@ -32,7 +32,7 @@ DESCRIPTION = f"""Train a residual network, and leave a run folder that explains
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below; its default shown is that of the
 recipe chosen by --recipe, or of the YAML file given by --config. A choice of another name, as in --optimizer muon,
 starts from its own defaults. Other commands:
-{PROGRAM} evaluate RUN ...; {PROGRAM} predict RUN IMAGE ...; {PROGRAM} export RUN.
+{PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} predict RUN IMAGE ...; {PROGRAM} export RUN.
 Each has its --help."""
 
 
@@ -111,6 +111,18 @@ class ExportOptions:
     """Run folder."""
     to: Path | None = None
     """Folder to write; default RUN/savedmodel. Or a file NAME.safetensors: the weights, with a card NAME.json."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
+
+
+@dataclass
+class CompareOptions:
+    """What a comparison takes from the command line."""
+
+    runs: Positional[list[Path]]
+    """Run folders; those that differ in nothing but the seed are one configuration."""
+    to: Path | None = None
+    """Folder for the curves and for the table as Markdown, CSV and LaTeX: curves.png, comparison.md, .csv and .tex."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -260,6 +272,16 @@ def export(arguments: list[str]) -> None:
     print(f"SavedModel {target}")
 
 
+def compare(arguments: list[str]) -> None:
+    """Compare runs: their curves, their test errors over seeds, and what differs between them."""
+    options = tyro.cli(CompareOptions, prog=f"{PROGRAM} compare", description=compare.__doc__, args=arguments)
+    start_keras()
+    from training.comparison.comparing import compare_runs
+    from training.run_folder import RunFolder
+
+    print(compare_runs([RunFolder(run) for run in options.runs], options.to), end="")
+
+
 def print_results(results: dict[str, Any], indent: str = "") -> None:
     """Print results, one a line; those of each run of several, and of their ensemble, below its name."""
     for name, value in results.items():
@@ -276,6 +298,7 @@ def print_results(results: dict[str, Any], indent: str = "") -> None:
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "evaluate": evaluate,
+    "compare": compare,
     "predict": predict,
     "export": export,
 }

@@ -5,17 +5,19 @@ from __future__ import annotations
 import platform
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_resnet.files import write_atomically
 from training.config import RunConfig
 from training.run_folder import RunFolder
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
     """Draw loss and error over the epochs, training against test."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -24,16 +26,23 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
     for axes, (name, label, scale) in zip(figure.subplots(1, 2), panels):
         for key, legend, style in ((name, "training", "--"), (f"val_{name}", "test", "-")):
             axes.plot(epochs, [scale(row[key]) for row in rows], style, label=legend, linewidth=1.6)
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(label)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3, linewidth=0.5)
+        show_epochs(axes, label)
         axes.legend(frameon=False)
     figure.savefig(path, dpi=120, format="png")
+
+
+def show_epochs(axes: Axes, label: str) -> None:
+    """Scale and name the axes of learning curves: whole epochs, and what is measured on a logarithmic scale."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3, linewidth=0.5)
 
 
 def write_report(folder: RunFolder, config: RunConfig, network: dict[str, Any], results: dict[str, Any]) -> None:

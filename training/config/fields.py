@@ -59,6 +59,12 @@ def name_of(path: str) -> str:
     return next((short for short, own in SHORT.items() if own == path), path)
 
 
+def shown_name(path: str) -> str:
+    """Name a field of a flat configuration as users do: a choice is its name, "optimizer" for "optimizer.name"."""
+    choice = path.removesuffix(".name")
+    return name_of(choice if choice in CHOICES else path)
+
+
 def choice_of(path: str) -> str | None:
     """Give the choice that a path sets a parameter of, "optimizer" of "optimizer.momentum"; None for any other."""
     parent = path.rpartition(".")[0]

@@ -1,0 +1,51 @@
+"""Learning curves of compared configurations over one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from training.comparison.seeds import Configuration
+from training.report import show_epochs
+
+COLORS = 10  # of Matplotlib's cycle; more configurations have them again with another line
+STYLES = ("-", "--", ":", "-.")
+LONGEST = 90  # letters of a configuration in the legend
+
+
+def draw_comparison(configurations: Sequence[Configuration], path: Path) -> None:
+    """Draw training loss and test error: a thin line for each seed, a thick one for their mean, a band of deviation."""
+    figure = Figure(figsize=(10, 4 + 0.2 * len(configurations)), layout="constrained")
+    panels = (("loss", "training loss"), ("val_error", "test error, %"))
+    for axes, (name, label) in zip(figure.subplots(1, 2), panels):
+        for number, own in enumerate(configurations):
+            _draw(axes, own, name, f"C{number % COLORS}", STYLES[number // COLORS % len(STYLES)])
+        show_epochs(axes, label)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", frameon=False, fontsize=9)
+    figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
+
+
+def _draw(axes: Axes, configuration: Configuration, name: str, color: str, style: str) -> None:
+    """Draw the curves of a configuration; the mean goes as far as its shortest run."""
+    label = configuration.label
+    label = label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
+    curves = [run.curve(name) for run in configuration.runs]
+    first, *_ = configuration.runs
+    shared = min(map(len, curves))
+    epochs = first.curve("epoch")[:shared]
+    together = np.array([curve[:shared] for curve in curves])
+    mean = together.mean(axis=0)
+    if len(curves) > 1:
+        for run, curve in zip(configuration.runs, curves):
+            axes.plot(run.curve("epoch"), curve, style, color=color, linewidth=0.6, alpha=0.5)
+        spread = together.std(axis=0, ddof=1)
+        # The scale is logarithmic: no band reaches below what a run has.
+        axes.fill_between(
+            epochs, np.maximum(mean - spread, together.min(axis=0)), mean + spread, color=color, alpha=0.15, linewidth=0
+        )
+    axes.plot(epochs, mean, style, color=color, linewidth=1.6, label=label)

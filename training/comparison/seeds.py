@@ -1,0 +1,165 @@
+"""Runs sorted by configuration: those that differ in nothing but the seed are repetitions of one."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training.config.fields import OF_THE_MACHINE, choice_of, flat_config, shown_name
+from training.config.text import write_inline
+from training.run_folder import RunFolder
+
+# Fields that decide which images are trained and tested on.
+OF_THE_IMAGES = (
+    "data.dataset",
+    "data.arrays",
+    "data.train_split",
+    "data.test_split",
+    "data.validation",
+    "data.validation_seed",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run as far as it has come.
+
+    Args:
+        folder: RunFolder.
+        seed: int.
+        fields: dict of all other fields of its configuration by path, but those of the machine.
+        rows: list of dicts, the metrics of each epoch.
+    """
+
+    folder: RunFolder
+    seed: int
+    fields: dict[str, Any]
+    rows: list[dict[str, float]]
+
+    @property
+    def epochs(self) -> int:
+        """Complete epochs."""
+        return int(self.rows[-1]["epoch"])
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has written its report, which comes last."""
+        return self.folder.report_file.is_file()
+
+    def curve(self, name: str) -> np.ndarray:
+        """Give a metric of each epoch; "error" and "val_error" in %."""
+        if name.endswith("error"):
+            return 100 * (1 - self.curve(name.replace("error", "accuracy")))
+        return np.array([row[name] for row in self.rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """Runs that differ in nothing but the seed.
+
+    Args:
+        letter: str, by which tables and curves name it.
+        runs: tuple of Runs, by seed.
+        differing: dict of the fields in which it differs from another configuration, by path.
+    """
+
+    letter: str
+    runs: tuple[Run, ...]
+    differing: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The letter, and in a few words what is special."""
+        named = {f"{choice_of(path)}.name" for path in self.differing} & self.differing.keys()
+        said = [
+            _said(path, value)
+            for path, value in self.differing.items()
+            # A choice of another name is told without its parameters.
+            if value is not None and (path in named or f"{choice_of(path)}.name" not in named)
+        ]
+        return f"{self.letter}: {', '.join(said) or self.network}"
+
+    @property
+    def network(self) -> str:
+        """The name of the network, where the configuration has one."""
+        return self.runs[0].fields["network.name"] or "network of its weights"
+
+    def last(self, name: str) -> np.ndarray:
+        """Give a metric of the last epoch of each run."""
+        return np.array([run.curve(name)[-1] for run in self.runs])
+
+
+def _said(path: str, value: Any) -> str:
+    """Write a field and its value; a network by its name alone."""
+    return str(value) if path == "network.name" else f"{shown_name(path)} {write_value(value)}"
+
+
+def write_value(value: Any) -> str:
+    """Write a value of a field in one line, as a configuration has it; a dash for a field that is not there."""
+    plain = list(value) if isinstance(value, tuple) else value
+    return "−" if value is None else write_inline(plain)
+
+
+def read_run(folder: RunFolder) -> Run:
+    """Read configuration and metrics of a run, also of version 0.1.0; raise an error where no epoch is complete."""
+    fields = flat_config(folder.read_config())
+    rows = folder.read_metrics()
+    if not rows:
+        raise ValueError(f"{folder.path} has no complete epoch yet; leave it out.")
+    kept = {path: value for path, value in fields.items() if path not in (*OF_THE_MACHINE, "seed")}
+    return Run(folder, fields["seed"], kept, rows)
+
+
+def sort_by_configuration(runs: Sequence[Run]) -> list[Configuration]:
+    """Put runs together that differ in nothing but the seed.
+
+    Args:
+        runs: sequence of Runs.
+
+    Returns:
+        List of Configurations, in the order of their first runs.
+
+    Raises:
+        ValueError: two runs have the same seed too, so that a deviation over seeds would be too small.
+    """
+    groups: list[list[Run]] = []
+    for run in runs:
+        own = next((group for group in groups if group[0].fields == run.fields), None)
+        if own is None:
+            groups.append([run])
+            continue
+        for other in own:
+            if other.seed == run.seed:
+                raise ValueError(
+                    f"{other.folder.path} and {run.folder.path} have the same configuration and the same seed, "
+                    f"{run.seed}; name one of them."
+                )
+        own.append(run)
+    paths = list(_differing(group[0].fields for group in groups))
+    return [
+        Configuration(
+            letter, tuple(sorted(group, key=lambda run: run.seed)), {path: group[0].fields.get(path) for path in paths}
+        )
+        for letter, group in zip(_letters(), groups)
+    ]
+
+
+def _differing(configurations: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Name the fields in which configurations differ, in their order."""
+    first, *others = configurations
+    for path in dict.fromkeys(path for fields in (first, *others) for path in fields):
+        if any(fields.get(path) != first.get(path) for fields in others):
+            yield path
+
+
+def _letters() -> Iterator[str]:
+    """Count A, B, ..., Z, A2, B2, ..."""
+    yield from string.ascii_uppercase
+    number = 2
+    while True:
+        yield from (f"{letter}{number}" for letter in string.ascii_uppercase)
+        number += 1
