@@ -8,7 +8,7 @@ from typing import Any
 import keras_resnet
 from keras_resnet.weights import card
 from training.config import RunConfig, load_recipe, make_config, recipe_names
-from training.config.fields import OF_THE_MACHINE, flat_config, flatten
+from training.config.fields import changes
 from training.run_folder import RunFolder
 
 LICENSE = "Apache-2.0"  # of the package, and of weights that come with it
@@ -65,13 +65,5 @@ def tested_on(config: RunConfig) -> str:
 
 def nearest_recipe(config: RunConfig) -> tuple[str, dict[str, Any]]:
     """Name the recipe that a configuration differs least from, and the fields in which it differs."""
-    found = {name: _changes(make_config({}, name, load_recipe(name)), config) for name in recipe_names()}
+    found = {name: changes(make_config({}, name, load_recipe(name)), config) for name in recipe_names()}
     return min(found.items(), key=lambda entry: len(entry[1]))
-
-
-def _changes(recipe: RunConfig, config: RunConfig) -> dict[str, Any]:
-    """Give the fields of a configuration that a recipe has otherwise, but where the run's data and devices were."""
-    before, now = flat_config(recipe), flat_config(config)
-    free = {*OF_THE_MACHINE, "seed"}
-    plain = flatten(config.model_dump(mode="json"))
-    return {path: plain[path] for path in now if path not in free and before.get(path) != now[path]}

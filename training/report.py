@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_resnet.files import write_atomically
 from training.config import RunConfig
+from training.published import published_rows
 from training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], tim
     seconds = sum(row["seconds"] for row in times)
     rates = [row["images_per_second"] for row in times if "images_per_second" in row]
     rate = f"| images a second, in training | {statistics.median(rates):,.0f} |\n" if rates else ""
-    figures = "\n".join(f"| {name} | {_figure(value)} |" for name, value in {**network, **results}.items())
+    facts = {**network, **results, **published_rows(config)}
+    figures = "\n".join(f"| {name} | {_figure(value)} |" for name, value in facts.items())
     epochs = "\n".join(
         f"| {row['epoch']:.0f} | {row['loss']:.4f} | {100 * row['accuracy']:.2f} | {row['val_loss']:.4f} | "
         f"{100 * row['val_accuracy']:.2f} |"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config import make_config
+from training.config import load_recipe, make_config
+from training.published import published_rows
 from training.report import draw_curves, write_report
 from training.run_folder import RunFolder
 
@@ -70,3 +71,69 @@ def test_curves_show_the_rows(tmp_path):
     changed = np.argwhere(np.any(first != curves(tmp_path / "other.png", other), axis=-1))
     # The error is in the right half of the picture, the loss in the left one.
     assert len(changed) and changed[:, 1].min() > first.shape[1] / 2
+
+
+def published(recipe: str | None = None, **fields) -> tuple[str, ...]:
+    base = load_recipe(recipe) if recipe else {"epochs": 1}
+    return tuple(published_rows(make_config(fields, base=base)).values())
+
+
+IMAGENET = {"dataset": "imagenet2012", "network": "ResNet50"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "protocol"),
+    [
+        ({"recipe": "cifar10"}, "8.75", "the same"),
+        (
+            {"recipe": "cifar10", "network": "resnet110", "schedule": {"warmup": 400, "warmup_from": 0.1}},
+            "6.43 best, 6.61 mean",
+            "the same",
+        ),
+        ({"recipe": "cifar10", "data_dir": "x", "seed": 3, "dataset": "cifar10:3.0.2"}, "8.75", "the same"),
+        (
+            {"recipe": "cifar10", "validation": 0.1, "epochs": 16},
+            "8.75",
+            "otherwise: trained with validation 0.1, epochs 16 instead of the recipe cifar10",
+        ),
+        (
+            {"recipe": "cifar10", "evaluation.views": "flip"},
+            "8.75",
+            "otherwise: tested in the views flip instead of single",
+        ),
+        ({**IMAGENET, "evaluation.views": "ten_crop"}, "22.85 (10-crop)", "the same"),
+        (IMAGENET, "22.85 (10-crop)", "otherwise: tested in the views single instead of ten_crop"),
+        ({**IMAGENET, "network": "ResNet200V2", "image_size": 320}, "20.7 (320 crop)", "the same"),
+        (
+            {**IMAGENET, "network": "ResNet200V2"},
+            "20.7 (320 crop)",
+            "otherwise: tested on images of 224 instead of 320 pixels",
+        ),
+    ],
+)
+def test_published_error_is_told_with_what_is_otherwise(fields, error, protocol):
+    assert published(**fields) == (error, protocol)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"network": "ResNet20"},  # on the digits
+        {"network": "ResNet26", "dataset": "cifar10"},
+        {"network": "ResNet20V2", "dataset": "cifar10"},  # of which the papers say nothing
+        {"network": "ResNet20", "dataset": "cifar10", "shortcut": "B"},
+        {"network": "ResNet20", "dataset": "cifar10", "weights": "imagenet"},
+        {"network": "ResNet50", "dataset": "cifar10"},
+    ],
+)
+def test_nothing_is_told_of_what_is_not_published(fields):
+    assert published(**fields) == ()
+
+
+def test_page_shows_what_is_published(tmp_path):
+    config = make_config({}, base=load_recipe("cifar10-fast"))
+    write_report(RunFolder(tmp_path), config, {**FACTS, "network": "ResNet20"}, RESULTS)
+    lines = (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
+    assert "| published error, % | 8.75 |" in lines
+    (protocol,) = (line for line in lines if line.startswith("| protocol of this run | otherwise: trained with "))
+    assert "optimizer muon" in protocol and protocol.endswith(" more instead of the recipe cifar10 |")

@@ -180,6 +180,13 @@ def flat_config(config: RunConfig) -> dict[str, Any]:
     return flatten(config.model_dump())
 
 
+def changes(before: RunConfig, now: RunConfig) -> dict[str, Any]:
+    """Give the fields, by path, that a configuration has otherwise, as plain values; but seed, data folder, devices."""
+    old, new, plain = flat_config(before), flat_config(now), flatten(now.model_dump(mode="json"))
+    free = {*OF_THE_MACHINE, "seed"}
+    return {path: plain[path] for path in new if path not in free and old.get(path) != new[path]}
+
+
 def explain(error: pydantic.ValidationError, fields: Collection[str] = (*FIELDS, *GROUPS)) -> str:
     """Put pydantic's report into one line: "field: what is wrong; received ...", one clause a fault."""
     clauses: dict[str, str] = {}
