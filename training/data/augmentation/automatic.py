@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-
 from keras_resnet.choices.registry import Range
 from training.data.augmentation.geometry import Fill
 from training.data.augmentation.operations import OPERATIONS, operate
@@ -16,6 +14,7 @@ from training.data.augmentation.policies import POLICIES
 from training.data.augmentation.registry import Drawn, augmentation
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
 MOST_OPERATIONS = 4  # that an image may go through, by rand_augment
@@ -36,6 +35,8 @@ def amounts(
         factor: how far factors are from 1 at strength 1.
         bits: how many are taken from the eight of a level at strength 1.
     """
+    import numpy as np
+
     either_side = strengths[:, None] * np.array([-1.0, 1.0])
     same = np.ones((1, 2))
     made = {
@@ -88,6 +89,7 @@ def rand_augment(
 
     Source: arXiv 1909.13719.
     """
+    import numpy as np
     from keras import ops
 
     places = np.array([OPERATIONS.index(name) for name in DRAWN], "int32")
@@ -115,6 +117,7 @@ def trivial_augment(images: tf.Tensor, drawn: Drawn, *, fill: Fill = 128.0) -> t
 
     Source: arXiv 2103.10158, "TA (wide)".
     """
+    import numpy as np
     from keras import ops
 
     height, width = images.shape[1:3]
@@ -147,6 +150,7 @@ def auto_augment(
 
     Source: arXiv 1805.09501; magnitudes as in its Table 6, factors from 0.1 at magnitude 0 to 1.9 at 9.
     """
+    import numpy as np
     from keras import ops
 
     strengths = np.arange(10) / 9

@@ -9,26 +9,27 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-
 from keras_resnet.choices.registry import Range
 from training.data.augmentation.registry import Drawn, augmentation
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
 LUMA = (0.299, 0.587, 0.114)  # of ITU-R 601, as Pillow and fb.resnet.torch have it
-TO_YIQ = np.array([LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
-ORDERS = np.array([*itertools.permutations(range(4))], "float32")  # of brightness, contrast, saturation and hue
+TO_YIQ = (LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))
+ORDERS = tuple(itertools.permutations(range(4)))  # of brightness, contrast, saturation and hue
 # The colors of ImageNet's training images in [0, 1]: deviations along their principal axes, and these axes as columns.
-PRINCIPAL_DEVIATIONS = np.array([0.2175, 0.0188, 0.0045])
-PRINCIPAL_AXES = np.array([(-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203)])
+PRINCIPAL_DEVIATIONS = (0.2175, 0.0188, 0.0045)
+PRINCIPAL_AXES = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
 
 Strength = Annotated[float, Range(0, math.inf), "how far the factor may be from 1; it is never below 0"]
 
 
 def luma(channels: int, name: str) -> np.ndarray:
     """Give the weights (channels,) of gray in images; raises ValueError where they are neither color nor gray."""
+    import numpy as np
+
     if channels not in (1, 3):
         raise ValueError(f"{name} needs images of 1 or 3 channels; these have {channels}. Leave it out.")
     return np.array(LUMA if channels == 3 else (1.0,), "float32")
@@ -72,6 +73,7 @@ def color_jitter(
     Source: fb.resnet.torch, "color jitter", with 0.4 for brightness, contrast and saturation; torchvision's
         ColorJitter.
     """
+    import numpy as np
     from keras import ops
 
     channels = means.shape[1]
@@ -84,7 +86,7 @@ def color_jitter(
     turned = hue_turn((2 * drawn.numbers[:, 3] - 1) * hue) if channels == 3 else identity + 0 * by_brightness
     saturated = identity * by_saturation + np.ones((channels, 1), "float32") * gray * (1 - by_saturation)
     linear = ops.stack([identity * by_brightness, identity * by_contrast, saturated, turned], axis=1)
-    order = ops.take(ORDERS, ops.cast(drawn.numbers[:, 4] * len(ORDERS), "int32"), axis=0)
+    order = ops.take(np.array(ORDERS, "float32"), ops.cast(drawn.numbers[:, 4] * len(ORDERS), "int32"), axis=0)
     total = _affine(identity + 0 * by_brightness, 0 * means)
     for turn in range(4):
         chosen = ops.cast(ops.equal(order[:, turn, None], np.arange(4, dtype="float32")), "float32")
@@ -98,13 +100,15 @@ def color_jitter(
 
 def hue_turn(turns: tf.Tensor) -> tf.Tensor:
     """Give the matrices (batch, 3, 3) that turn colors from red towards green, by shares (batch,) of a turn."""
+    import numpy as np
     from keras import ops
 
     cosine, sine = (function(turns * (2 * math.pi))[:, None, None] for function in (ops.cos, ops.sin))
-    back = np.linalg.inv(TO_YIQ)
+    forth = np.array(TO_YIQ)
+    back = np.linalg.inv(forth)
     # In YIQ red lies at a smaller angle than magenta: towards green is against the axes.
     still, even, odd = np.diag([1.0, 0, 0]), np.diag([0, 1.0, 1.0]), np.array([(0, 0, 0), (0, 0, 1.0), (0, -1.0, 0)])
-    parts = [(back @ part @ TO_YIQ).astype("float32")[None] for part in (still, even, odd)]
+    parts = [(back @ part @ forth).astype("float32")[None] for part in (still, even, odd)]
     return parts[0] + parts[1] * cosine + parts[2] * sine
 
 
@@ -131,6 +135,7 @@ def pca_color(
     Source: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", NIPS 2012,
         section 4.1; the axes and deviations are those of fb.resnet.torch.
     """
+    import numpy as np
     from keras import ops
 
     if means.shape[1] != 3:
@@ -141,7 +146,7 @@ def pca_color(
     radius = ops.sqrt(-2 * ops.log(1 - drawn.numbers[:, 0:4:2]))
     angle = drawn.numbers[:, 1:4:2] * (2 * math.pi)
     normal = ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)], axis=1)[:, :3]
-    colors = (255 * deviation * PRINCIPAL_DEVIATIONS * PRINCIPAL_AXES).T.astype("float32")
+    colors = (255 * deviation * np.array(PRINCIPAL_DEVIATIONS) * np.array(PRINCIPAL_AXES)).T.astype("float32")
     added = ops.matmul(normal, colors)
     return _affine(np.eye(3, dtype="float32")[None] + 0 * added[:, :, None], added)
 
@@ -165,6 +170,7 @@ def grayscale(
 
     Source: torchvision's RandomGrayscale.
     """
+    import numpy as np
     from keras import ops
 
     channels = means.shape[1]

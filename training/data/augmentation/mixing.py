@@ -8,13 +8,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-
 from keras_resnet.choices.registry import Range
 from training.data.augmentation.erasing import rectangles
 from training.data.augmentation.registry import Drawn, Mixture, augmentation
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
 STEPS = 4096  # of the table of a distribution
@@ -31,6 +30,8 @@ def beta_quantiles(alpha: float) -> np.ndarray:
     Up to 1/2 the distribution function is x^a (1 - x)^a / a B(a, a) times the hypergeometric series F(2a, 1; a + 1; x),
     whose terms are all positive; bisection finds where it reaches a probability. Above, it is symmetric.
     """
+    import numpy as np
+
     terms = np.arange(2000)
     ratios = (2 * alpha + terms) / (alpha + 1 + terms)
 
