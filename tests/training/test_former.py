@@ -227,7 +227,10 @@ def test_every_field_is_translated():
         ({"border": "reflect"}, []),
         ({"pad_crop": 4}, [{"name": "pad_crop", "pixels": 4, "border": "zeros"}]),
         ({"flip": "random"}, [{"name": "flip", "alternating": False}]),
-        ({"random_area": 0.1}, [{"name": "random_resized_crop", "area": 0.1}]),
+        (
+            {"random_area": 0.1},
+            [{"name": "random_resized_crop", "area": 0.1, "aspect": 4 / 3, "overlong": "cut"}],
+        ),
     ],
 )
 def test_augmentations_are_gathered(fields, augmentation):
