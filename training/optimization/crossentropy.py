@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 SMALLEST = 1e-7  # what is computed of a probability never sees a smaller one
 
@@ -88,7 +89,8 @@ class BinaryCrossEntropy(ClassificationLoss):
 
     def logits_of(self, outputs):
         """Give the logits behind a network's outputs; the sigmoids of log-probabilities would be others."""
-        if not self.from_logits and logits_behind(outputs) is None:
+        # Keras first asks for the shapes alone, of outputs that nothing has computed.
+        if not self.from_logits and logits_behind(outputs) is None and not in_symbolic_scope():
             raise ValueError(
                 "binary_cross_entropy takes sigmoids of the logits, and these probabilities do not carry theirs. Give "
                 "what a softmax of Keras returns on TensorFlow, or logits with from_logits=True."
