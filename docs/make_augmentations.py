@@ -1,4 +1,4 @@
-"""Draw docs/augmentations.png, every augmentation of one photograph: `make figures`."""
+"""Draw docs/augmentations.jpg, every augmentation of one photograph: `make figures`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from training.data.augmentation import AUGMENTATIONS, Drawn
 from training.data.augmentation.composition import augment
 from training.data.augmentation.registry import Step
 
-PICTURE = Path(__file__).with_name("augmentations.png")
+PICTURE = Path(__file__).with_name("augmentations.jpg")
 SIDE, COLUMNS, MARGIN, CAPTION = 84, 7, 4, 13  # in pixels
-COLORS = 64  # of the picture, which keeps it small
 # Numbers that show what an augmentation does, and parameters, where they are not the defaults. The first operations of
 # the list are identity, auto_contrast, equalize, rotate, solarize.
 SHOWN = {
@@ -54,7 +53,7 @@ def main() -> None:
         corner = MARGIN + column * (SIDE + MARGIN), MARGIN + row * height
         sheet.paste(Image.fromarray(image), corner)
         drawing.text((corner[0], corner[1] + SIDE), caption, "black", font_size=8)
-    sheet.quantize(COLORS).save(PICTURE, optimize=True)
+    sheet.save(PICTURE, quality=88)
 
 
 def photograph(name: str) -> Image.Image:
