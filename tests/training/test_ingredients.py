@@ -10,11 +10,18 @@ from training.data.datasets import open_source
 from training.run import train
 from training.run_folder import RunFolder
 
+LARGE_BATCHES = {
+    "optimizer": {"name": "lamb", "learning_rate": 0.01, "clip_norm": 0.5},
+    "schedule": {"name": "polynomial", "power": 2, "warmup": 7, "warmup_from": 0.1},
+    "loss": {"name": "binary_cross_entropy", "threshold": 0.2},
+    "augmentation": [{"name": "mixup", "share": 0.5}, "cutmix"],
+}
 FOCUSED = {
     "optimizer": {"name": "lars", "learning_rate": 2.0, "trust": 0.01, "clip_value": 0.1},
     "schedule": {"name": "exponential", "warmup": 0.1},
     "loss": {"name": "focal", "label_smoothing": 0.1},
 }
+SIGNS = {"optimizer": {"name": "lion", "learning_rate": 3e-4}, "schedule": {"name": "steps", "warmup": 0.2}}
 
 
 class Stop(keras.callbacks.Callback):
@@ -26,8 +33,9 @@ class Stop(keras.callbacks.Callback):
 
 
 @pytest.mark.slow
-def test_interrupted_run_goes_on_to_the_very_same_end_and_learns(tiny, tmp_path):
-    config = tiny(epochs=3, **FOCUSED)
+@pytest.mark.parametrize("fields", [LARGE_BATCHES, FOCUSED, SIGNS], ids=["lamb", "lars", "lion"])
+def test_interrupted_run_goes_on_to_the_very_same_end_and_learns(fields, tiny, tmp_path):
+    config = tiny(epochs=3, **fields)
     whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
     results = train(config, whole)
     with pytest.raises(KeyboardInterrupt):
