@@ -36,9 +36,10 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
         architecture: Architecture, or the name of one: in the catalogue ("ResNet50") or of any valid CIFAR
             depth ("ResNet26").
         include_top: bool, whether to end in global average pooling and the classifier `predictions`.
-        weights: None for He's initialization; "imagenet" for those that keras.applications publishes of 50, 101 and
-            152 layers, fetched once and checked by hash; "hf://owner/name" for those in a repository of the Hugging
-            Face hub, as `network_of` takes it; or the path of a weights file of this network.
+        weights: None for He's initialization; "cifar10" for those of ResNet-20 that come with the package; "imagenet"
+            for those that keras.applications publishes of 50, 101 and 152 layers, fetched once and checked by hash;
+            "hf://owner/name" for those in a repository of the Hugging Face hub, as `network_of` takes it; or the path
+            of a weights file of this network.
         input_tensor: KerasTensor to build on, or None.
         input_shape: tuple (height, width, channels), or channels first under that data format; a side may be
             None. Default: the paper's image size with the top, any size without; three channels.

@@ -74,6 +74,7 @@ def checkpoints(tmp_path_factory):
     state = torch_writer.state_dict(torch_networks.cifar(3))
     torch_writer.save(folder / "resnet20.th", {"state_dict": state})
     torch_writer.save(folder / "checkpoint.pth", {"model": state, "model_ema": state})
+    write_image(folder / "photo.jpg", (48, 40))
     return folder
 
 

@@ -57,8 +57,12 @@ def test_network_is_as_good_as_its_card_says(dataset, network, path):
     assert (classes == examples["label"]).mean() == pytest.approx(card_of(path)["accuracy"], abs=0.02)
 
 
+def test_resnet20_is_better_than_the_papers():
+    card = card_of(files()["cifar10"]["ResNet20"])
+    assert card["accuracy"] >= 0.915 > 1 - 0.0875  # the error of arXiv 1512.03385, Table 6
+    assert card["protocol"].startswith("test split, every image once in a single view, after the last of")
+
+
 def test_names_of_the_classes_name_them():
-    if not CIFAR:
-        pytest.skip("no weights of CIFAR-10 come with this version")
-    model = keras_resnet.ResNet(CIFAR[0][1], weights="cifar10")
+    model = keras_resnet.ResNet20(weights="cifar10")
     assert model.labels[:3] == ("airplane", "automobile", "bird") and len(model.labels) == 10
