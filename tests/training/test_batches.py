@@ -350,17 +350,16 @@ def test_photographs_are_trained_on_and_tested_on_upright(tmp_path):
     information[0x0112] = 6  # stored lying, twice as wide as high; upright its upper half is dark
     stored = np.zeros((20, 40, 3), "uint8")
     stored[:, 20:] = 200
-    for split in ("train", "val"):
-        (tmp_path / split / "cat").mkdir(parents=True)
-        Image.fromarray(stored).save(tmp_path / split / "cat" / "0.png", exif=information)
+    for folder in ("train/cat", "train/dog", "val/cat"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.fromarray(stored).save(tmp_path / folder / "0.png", exif=information)
     config = folder_config(tmp_path, batch_size=1)
     source = open_source(config.data)
     preprocessing = preprocessing_of(source, config)
     upright = tf.image.resize(np.rot90(stored, -1)[10:30].astype("float32"), (8, 8), antialias=True).numpy()
-    for ((images, _),) in (
-        batches(source, config, preprocessing, 0, 1),
-        list(pipeline.test_batches(source, "val", preprocessing, 1, 1)),
-    ):
+    read = [*batches(source, config, preprocessing, 0, 1), *pipeline.test_batches(source, "val", preprocessing, 1, 1)]
+    assert len(read) == 3
+    for images, _ in read:
         np.testing.assert_allclose(images[0], (upright - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-4)
 
 
