@@ -7,12 +7,14 @@ import signal
 
 import pytest
 
+# As commands do, whose results are compared with those of this process; before anything imports TensorFlow.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 
 def pytest_configure():
     """Take Ctrl-C, which a shell lets its background jobs ignore: processes that tests start would ignore it too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the commands do: what both compute is compared
 
 
 def pytest_collection_finish():

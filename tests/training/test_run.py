@@ -142,7 +142,7 @@ def test_nothing_before_the_network_shifts_its_seeds(tiny, tmp_path, monkeypatch
     train(config, plain)
     opened = run.datasets.open_source(config.data)
 
-    def draw_and_open(data):
+    def draw_and_open(data, arrays):
         draws = random.random(), np.random.random(), keras.random.normal((1,)), tf.random.uniform((1,))
         assert len(draws) == 4
         return opened
