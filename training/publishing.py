@@ -10,6 +10,7 @@ from keras_resnet.weights import card
 from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import changes
 from training.run_folder import RunFolder
+from training.selection import is_stalled
 
 LICENSE = "Apache-2.0"  # of the package, and of weights that come with it
 
@@ -30,7 +31,8 @@ def publish(folder: RunFolder, path: Path) -> Path:
     """
     config, rows = folder.read_config(), folder.read_metrics()
     done = int(rows[-1]["epoch"]) if rows else 0
-    if not folder.report_file.is_file() or (config.epochs or done) != done or not done:
+    is_complete = done == (config.epochs or done) or is_stalled(rows, config.evaluation.patience)
+    if not folder.report_file.is_file() or not done or not is_complete:
         raise ValueError(f"{folder.path} is a run that has made {done} epochs and is not finished; go on by --resume.")
     model = folder.load_model()
     model.preprocessing, model.labels = folder.read_preprocessing(), tuple(folder.read_labels())
@@ -39,7 +41,7 @@ def publish(folder: RunFolder, path: Path) -> Path:
 
 def about(config: RunConfig, last: dict[str, float], network: str) -> dict[str, Any]:
     """Say what was trained, how, and what came of it, by the configuration of a run and its metrics' last row."""
-    recipe, changes = nearest_recipe(config)
+    recipe, changed = nearest_recipe(config)
     epochs = int(last["epoch"])
     return {
         "network": config.network.name or network,
@@ -48,7 +50,7 @@ def about(config: RunConfig, last: dict[str, float], network: str) -> dict[str, 
         "cross-entropy": round(last["val_loss"], 6),
         "protocol": f"{tested_on(config)}, every image once in a single view, after the last of {epochs} epochs",
         "recipe": recipe,
-        "changes": changes,
+        "changes": changed,
         "seed": config.seed,
         "version": keras_resnet.__version__,
         "license": LICENSE,

@@ -206,7 +206,8 @@ def fit(model: keras.Model, run: Run, callbacks: Sequence[keras.callbacks.Callba
     """
     plan = run.plan
     done = steps_done(model)
-    if is_stalled(run.folder.read_metrics(), run.config.evaluation.patience):
+    # A run that was killed before its last checkpoint has a row more than epochs, of one that is made again.
+    if is_stalled(run.folder.read_metrics()[: done // plan.steps], run.config.evaluation.patience):
         return
     for phase in plan.phases:
         if done >= min(phase.last * plan.steps, plan.iterations):
@@ -236,7 +237,7 @@ def fit_phase(model: keras.Model, run: Run, phase: Phase, callbacks: Sequence[ke
         MergeReplicas(),
         CheckCount(source, run.replicas),
         SaveRun(run.folder, config.batch_size, config.evaluation.keep_best),
-        StopEarly(run.folder, config.evaluation.patience),
+        *([StopEarly(run.folder, config.evaluation.patience)] if config.evaluation.patience else []),
         StopAt(run.plan),
         SeedLayers(run.plan, config.seed),
         keras.callbacks.TerminateOnNaN(),

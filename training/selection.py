@@ -28,7 +28,7 @@ def is_stalled(rows: Rows, patience: int | None) -> bool:
 class StopEarly(keras.callbacks.Callback):
     """Ends a run when so many epochs brought no better validation accuracy."""
 
-    def __init__(self, folder: RunFolder, patience: int | None):
+    def __init__(self, folder: RunFolder, patience: int):
         super().__init__()
         self.folder, self.patience = folder, patience
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from training.callbacks import add_row
 from training.config import load_recipe, make_config
+from training.config.fields import flat_config
 from training.publishing import nearest_recipe
 from training.run_folder import RunFolder
 
@@ -30,13 +32,32 @@ def test_exported_weights_are_the_network_of_the_run_and_the_card_says_how_it_ca
         np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.parametrize("lacking", ["report.md", "metrics.csv"])
-def test_run_that_is_not_finished_is_not_published(refused, trained, tmp_path, lacking):
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A copy of the run, to be changed."""
     folder = RunFolder(tmp_path / "run")
     shutil.copytree(trained.folder.path, folder.path, ignore=shutil.ignore_patterns("savedmodel", "tensorboard"))
-    (folder.path / lacking).unlink()
-    sentence = refused("export", folder.path, "--to", tmp_path / "x.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("lacking", ["report.md", "metrics.csv"])
+def test_run_that_is_not_finished_is_not_published(refused, copied, tmp_path, lacking):
+    (copied.path / lacking).unlink()
+    sentence = refused("export", copied.path, "--to", tmp_path / "x.safetensors")
     assert "and is not finished; go on by --resume" in sentence
+
+
+def test_run_that_ended_early_is_published_and_one_that_was_to_go_on_is_not(refused, said, copied, tmp_path):
+    fields = {"epochs": 9, "validation": 0.1, "evaluation": {"patience": 1}}
+    config = make_config(fields, base=flat_config(copied.read_config()))
+    copied.config_file.write_text(config.to_yaml(), encoding="utf-8")
+    refused("export", copied.path, "--to", tmp_path / "x.safetensors")  # its last epoch is its best one
+    first, last = copied.read_metrics()
+    copied.metrics_file.unlink()
+    for row in (first, {**last, "val_accuracy": first["val_accuracy"]}):
+        add_row(copied.metrics_file, copied.read_metrics(), row)
+    said("export", copied.path, "--to", tmp_path / "x.safetensors")
+    assert "after the last of 2 epochs" in (tmp_path / "x.json").read_text(encoding="utf-8")
 
 
 def test_recipe_of_the_card_is_the_nearest_with_what_differs():

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.helpers import weights_of
+from tests.training.helpers import same_weights, weights_of
+from training.callbacks import SaveRun
 from training.config import make_config
 from training.run import train
 from training.run_folder import RunFolder
@@ -93,7 +94,7 @@ def test_best_network_is_that_of_its_epoch_also_of_a_run_that_was_stopped(tiny, 
 
 
 @pytest.mark.slow
-def test_run_ends_when_it_no_longer_improves_and_stays_ended(tiny, tmp_path):
+def test_run_ends_when_it_no_longer_improves_and_stays_ended(tiny, tmp_path, monkeypatch):
     whole, early = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "early")
     train(tiny(**UNSTEADY), whole)
     config = tiny(**{**UNSTEADY, "epochs": 40}, evaluation={"patience": 2})
@@ -103,6 +104,18 @@ def test_run_ends_when_it_no_longer_improves_and_stays_ended(tiny, tmp_path):
     shared = min(len(found), 5)  # a constant rate: what comes later changes nothing
     assert found[:shared] == whole.read_metrics()[:shared]
     weights = weights_of(early)
+    # Killed after the last row and before the last checkpoint, a run makes that epoch again.
+    killed, save = RunFolder(tmp_path / "killed"), SaveRun.save
+
+    def kill_at_the_end(self):
+        if len(killed.read_metrics()) == len(found):
+            raise KeyboardInterrupt
+        save(self)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(SaveRun, "save", kill_at_the_end)
+        train(config, killed)
+    assert train(config, killed, resume=True) == results and same_weights(killed, early)
     assert train(config, early, resume=True) == results
     assert early.read_metrics() == found
     for left, right in zip(weights, weights_of(early), strict=True):
