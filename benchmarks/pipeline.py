@@ -15,7 +15,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,18 +103,17 @@ def measure(datasets: dict[str, Any], rounds: int, batches: int) -> dict[str, li
     Args:
         datasets: dict of `tf.data.Dataset` that do not end, by name.
         rounds: int.
-        batches: int, in a round, after as many as the prefetching may have ready.
+        batches: int, in a round, after a first one.
 
     Returns:
         Dict of lists of images a second, one a round.
     """
-    readers: dict[str, Iterator] = {name: iter(dataset) for name, dataset in datasets.items()}
-    for reader in readers.values():
-        next(reader)  # traces and compiles
-    rates: dict[str, list[float]] = {name: [] for name in readers}
+    for dataset in datasets.values():
+        next(iter(dataset))  # traces and compiles
+    rates: dict[str, list[float]] = {name: [] for name in datasets}
     for _ in range(rounds):
-        for name in readers:
-            reader = iter(datasets[name])
+        for name, dataset in datasets.items():
+            reader = iter(dataset)
             size = len(next(reader)[0])
             began = time.perf_counter()
             for _ in range(batches):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_resnet.architecture.catalogue import CATALOGUE
+from keras_resnet.architecture.catalogue import CATALOGUE, NAMES
 from keras_resnet.architecture.figures import FIGURES
 from training.config import RunConfig, load_recipe, make_config
 from training.config.fields import changes, shown_name
@@ -33,8 +33,7 @@ def published_rows(config: RunConfig) -> dict[str, str]:
 
     Source: `keras_resnet.architecture.figures`.
     """
-    known = {name.lower(): name for name in CATALOGUE}
-    name = known.get((config.network.name or "").lower())
+    name = NAMES.get((config.network.name or "").lower())
     if name is None or config.start.weights or make_architecture(config.network, config.start) != CATALOGUE[name]:
         return {}
     error, family, side = FIGURES[name].error, CATALOGUE[name].family, CATALOGUE[name].image_size

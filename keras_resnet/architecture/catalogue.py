@@ -202,6 +202,8 @@ CATALOGUE: dict[str, Architecture] = {
     **{f"Highway{depth}": highway(depth) for depth in (20, 32)},
 }
 
+# The names, by how they are looked up: in any case.
+NAMES: dict[str, str] = {name.lower(): name for name in CATALOGUE}
 # Families whose networks have a name at every valid depth.
 FAMILIES: dict[str, Callable[..., Architecture]] = {
     "resnet": cifar,
@@ -223,9 +225,8 @@ def get_architecture(name: str) -> Architecture:
     Raises:
         ValueError: there is no such network.
     """
-    by_lower_case = {known.lower(): architecture for known, architecture in CATALOGUE.items()}
-    if name.lower() in by_lower_case:
-        return by_lower_case[name.lower()]
+    if name.lower() in NAMES:
+        return CATALOGUE[NAMES[name.lower()]]
     by_depth = re.fullmatch(rf"({'|'.join(FAMILIES)})(\d+)(v2)?", name.lower())
     by_factor = re.fullmatch(r"wideresnet(\d+)_(\d+)", name.lower())
     try:

@@ -6,18 +6,17 @@ import json
 from pathlib import Path
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.architecture.catalogue import CATALOGUE
+from keras_resnet.architecture.catalogue import NAMES
 
 FOLDER = Path(__file__).with_name("trained")
 
 
 def files(folder: Path = FOLDER) -> dict[str, dict[str, Path]]:
     """Find the files of weights, by data set and by the network's name in the catalogue."""
-    names = {name.lower(): name for name in CATALOGUE}
     found: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.glob("*_*.safetensors")):
         network, _, dataset = path.stem.rpartition("_")
-        found.setdefault(dataset, {})[names[network]] = path
+        found.setdefault(dataset, {})[NAMES[network]] = path
     return found
 
 

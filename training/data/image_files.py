@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,16 @@ class ImageFiles:
                 f"The split {split!r} has classes that the training split lacks: {shortened(unknown)}. Add images of "
                 "them to train on, or remove them."
             )
+
+
+def shuffled(
+    files: dict[str, list[tuple[str, str]]], train: str, in_order: Callable[[set[str]], Iterable[str]] = sorted
+) -> ImageFiles:
+    """Shuffle the (path, class) of each split, as TFDS does; the classes are those of the training split, if any."""
+    for split, own in files.items():
+        random.Random(split).shuffle(own)
+    known = files.get(train) or [file for own in files.values() for file in own]
+    return ImageFiles(files, tuple(in_order({name for _, name in known})))
 
 
 def broken_images(paths: Sequence[str], channels: int) -> list[str]:

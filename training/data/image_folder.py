@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_resnet.images import IMAGE_SUFFIXES
-from training.data.image_files import SUFFIXES, ImageFiles, shortened
+from training.data.image_files import SUFFIXES, ImageFiles, shortened, shuffled
 
 LAYOUT = "DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg, or DIR/CLASS/*.jpg with --validation 0.2"
 # Folders that file managers, cameras and notebooks create, besides those that begin with a dot.
@@ -82,10 +81,8 @@ def open_folder(folder: Path | None, train: str) -> ImageFiles:
             files[split] += [(path, name) for path in listing.images[before:]]
             if len(listing.images) == before:
                 raise ValueError(f"The class folder {place / name} holds no image ({SUFFIXES}). Fill or remove it.")
-        random.Random(split).shuffle(files[split])  # as TFDS does
     listing.print_unread(folder)
-    known = files.get(train) or [file for split in files.values() for file in split]
-    return ImageFiles(files, tuple(sorted({name for _, name in known})))
+    return shuffled(files, train)
 
 
 def _split_folders(folder: Path, train: str) -> dict[str, Path]:

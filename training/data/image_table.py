@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
-import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from training.data.image_files import ImageFiles, shortened
+from training.data.image_files import ImageFiles, shortened, shuffled
 
 TRAIN = "train"  # the split of all images where the table has no such column
 CONTENT = "a header and the columns 'path', 'label' and, for several splits, 'split'"
@@ -32,10 +31,7 @@ def open_table(file: Path | None, train: str) -> ImageFiles:
             f"{len(missing)} of {len(seen)} files that {file} names do not exist: {shortened(missing)}. A path is "
             "absolute or begins at the folder of the table."
         )
-    for split, own in files.items():
-        random.Random(split).shuffle(own)
-    known = files.get(train) or [one for own in files.values() for one in own]
-    return ImageFiles(files, in_order({label for _, label in known}))
+    return shuffled(files, train, in_order)
 
 
 def in_order(labels: Iterable[str]) -> tuple[str, ...]:
