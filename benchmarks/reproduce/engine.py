@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import draws
 import jax
 import keras
 import numpy as np
-from data import Images
 from jax import numpy as jnp
 
+import draws
+from data import Images
 from keras_resnet.build.head import TOP
 from keras_resnet.preprocessing import Preprocessing
 from training.config import RunConfig

@@ -49,7 +49,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def export(dataset: str, data_dir: Path | None, output: Path, parts: int) -> list[Path]:
     """Read a data set by TFDS and write it."""
     from data import SPLITS, Images, write_images
-
     from training.config import make_config
     from training.data.datasets import open_source
 

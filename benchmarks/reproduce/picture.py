@@ -10,6 +10,7 @@ from rows import FAIL, FAILS_ABOVE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
     from table import Line, Measured, Table
 
 COLORS = ("tab:blue", "tab:cyan", "tab:orange", "tab:green", "tab:purple", "tab:brown")  # of the tables, in turn

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 import results
 import state
 from engine import Engine, State, from_arrays, stack, to_arrays, unstack
-
 from keras_resnet.files import write_atomically
 from training.config import RunConfig, make_config
 from training.config.fields import flatten, name_of

@@ -90,9 +90,9 @@ def operations(engine: Engine) -> int:
 def make_engine(network: str, options: argparse.Namespace) -> Engine:
     """Describe a run of recipe cifar10 on random images, whose epoch is a block."""
     import numpy as np
+
     from data import Images
     from engine import Engine
-
     from training.config import load_recipe, make_config
 
     count = options.batch * options.steps
@@ -108,6 +108,7 @@ def make_engine(network: str, options: argparse.Namespace) -> Engine:
 def measure(engine: Engine, seeds: int, blocks: int) -> tuple[float, list[float]]:
     """Time blocks of seeds at once: seconds of the first one, which compiles, and steps a second of the others."""
     import jax
+
     from engine import stack
 
     states = stack([engine.like] * seeds)

@@ -204,9 +204,8 @@ def render(known: Mapping[str, Row], found: Sequence[Result]) -> str:
 
 def main() -> int:
     """Write the page and the picture."""
-    from picture import draw
-
     from keras_resnet.files import write_atomically
+    from picture import draw
     from tuning.report.pictures import to_png
 
     try:

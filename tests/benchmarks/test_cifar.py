@@ -2,14 +2,14 @@
 
 from types import SimpleNamespace
 
-import cifar
 import numpy as np
 import pytest
+
+import cifar
+import keras_resnet
 import speed
 from data import Images
 from rows import read_rows
-
-import keras_resnet
 from training.config import load_recipe, make_config
 
 

@@ -2,11 +2,11 @@
 
 import re
 
-import data
-import export_data
 import numpy as np
 import pytest
 
+import data
+import export_data
 from training.config import make_config
 from training.data.datasets import open_source
 

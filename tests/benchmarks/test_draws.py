@@ -1,10 +1,10 @@
 """The random numbers of a training run, made without TensorFlow, beside those that TensorFlow makes."""
 
-import draws
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import draws
 from keras_resnet.preprocessing import Preprocessing
 from training.config import make_config
 from training.data.augmentation.streams import open_streams

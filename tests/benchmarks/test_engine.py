@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 
-import data
 import keras
 import numpy as np
 import pytest
-import results
 import yaml
 
+import data
+import results
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
 from training.config import make_config

@@ -8,12 +8,12 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from enter import FREE, differing, main, result_of, steps_done
-from results import Result, current_commit, read
-from rows import Published, Row, read_rows
 
 import training.__main__ as training
+from enter import FREE, differing, main, result_of, steps_done
 from keras_resnet.files import write_atomically
+from results import Result, current_commit, read
+from rows import Published, Row, read_rows
 from tests.shared import ROOT
 from training.config.fields import FIELDS, flat_config
 from training.optimization.optimizers import make_optimizer

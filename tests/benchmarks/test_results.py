@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import pytest
+
 from results import RESULTS, Result, append, read
 
 RESULT = Result("resnet20", 0, 8.27, "CPU, 2 cores", "float32", 9000.5, "e3c82f9", "training")

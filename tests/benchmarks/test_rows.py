@@ -8,11 +8,11 @@ import sys
 
 import pytest
 import yaml
-from rows import FAIL, FOLDER, Published, Row, make_row, pick, read_rows
 
 import keras_resnet
 from keras_resnet.architecture.figures import FIGURES
 from keras_resnet.choices.shortcuts import parse_shortcut
+from rows import FAIL, FOLDER, Published, Row, make_row, pick, read_rows
 from tests.shared import shared_file
 from training.config import RunConfig, load_recipe, make_config, read_fields
 from training.networks import make_architecture

@@ -4,11 +4,12 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 import cifar
 import enter
 import export_data
 import picture
-import pytest
 import results
 import rows
 import table
