@@ -70,10 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(row(results[-1]), flush=True)
     print(f"\nload after: {load()}. Timing on a CPU is noisy, above all on a shared machine.")
     if options.json:
-        from keras_resnet.files import write_atomically  # imports a backend
+        from keras_resnet.files import write_text  # imports a backend
 
         text = json.dumps({"machine": machine, "results": results}, indent=2) + "\n"
-        write_atomically(options.json, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(options.json, text)
     return 0
 
 

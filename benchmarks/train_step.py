@@ -151,12 +151,12 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\nload after: {load()}. Timing on a CPU is noisy, above all on a shared machine: trust a ratio whose whole")
     print("range is on one side of the claim, from a run whose load was near 0 at its start.")
     if options.json:
-        from keras_resnet.files import write_atomically  # imports a backend
+        from keras_resnet.files import write_text  # imports a backend
 
         settings = {"steps": options.steps, "rounds": options.rounds, "warmup": options.warmup}
         report = {"machine": machine, "settings": settings, "cases": results}
         text = json.dumps(report, indent=2) + "\n"
-        write_atomically(options.json, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(options.json, text)
     return 0
 
 

@@ -39,6 +39,11 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], s
         _unfinished.discard(part)
 
 
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a file of text, whole or not at all, the same bytes on every system."""
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
+
+
 def remove_unfinished() -> None:
     """Remove what is being written at this moment, because the process is about to end."""
     for part in list(_unfinished):

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resnet.files import write_atomically
+from keras_resnet.files import write_text
 from keras_resnet.messages import shortened, unknown
 
 MAX_SIDE = 2**14  # pixels, or channels, of the images that a contract may be for
@@ -184,7 +184,7 @@ class Preprocessing:
         Raises:
             OSError: it cannot be written; what stood there stays.
         """
-        write_atomically(path, lambda part: part.write_text(json.dumps(self.to_dict()), encoding="utf-8"))
+        write_text(path, json.dumps(self.to_dict()))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Preprocessing:

@@ -7,8 +7,9 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_resnet.files import write_atomically
+from keras_resnet.files import write_atomically, write_text
 from training.config import RunConfig
+from training.pictures import save
 from training.published import published_rows
 from training.run_folder import RunFolder
 
@@ -29,7 +30,7 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
             axes.plot(epochs, [scale(row[key]) for row in rows], style, label=legend, linewidth=1.6)
         show_epochs(axes, label)
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=120, format="png")
+    save(figure, path)
 
 
 def show_epochs(axes: Axes, label: str) -> None:
@@ -53,7 +54,7 @@ def write_report(folder: RunFolder, config: RunConfig, network: dict[str, Any], 
         title = f"{network['network']} on {config.data.dataset}"
         write_atomically(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
     text = _page(config, network, results, rows, folder.read_times())
-    write_atomically(folder.report_file, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder.report_file, text)
 
 
 def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], times: list[dict]) -> str:

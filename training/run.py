@@ -15,7 +15,7 @@ import keras
 import keras_resnet
 from keras_resnet.adaptation import freeze
 from keras_resnet.analysis import count_multiply_adds, count_parameters
-from keras_resnet.files import write_atomically
+from keras_resnet.files import write_atomically, write_text
 from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
 from training.callbacks import SaveRun, SeedLayers, StopAt
@@ -141,8 +141,7 @@ def begin(run: Run, architecture: keras_resnet.Architecture | None, overwrite: b
     model = new_network(run.config, architecture, run.source)
     prepare(model, run)
     run.folder.create(overwrite)
-    config = run.config.to_yaml()
-    write_atomically(run.folder.config_file, lambda part: part.write_text(config, encoding="utf-8"))
+    write_text(run.folder.config_file, run.config.to_yaml())
     write_atomically(run.folder.labels_file, lambda part: write_labels(part, run.source.classes))
     model.preprocessing.save(run.folder.preprocessing_file)
     return model

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_resnet.files import write_atomically
+from keras_resnet import files
 from tuning.study import Study, read_study
 
 TRIALS, FINALS = "trials", "finals"
@@ -157,4 +157,4 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
 def write_text(file: Path, text: str) -> None:
     """Write a file, whole or not at all, in a folder that is made if needed."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
+    files.write_text(file, text)

@@ -204,14 +204,14 @@ def render(known: Mapping[str, Row], found: Sequence[Result]) -> str:
 
 def main() -> int:
     """Write the page and the picture."""
-    from keras_resnet.files import write_atomically
+    from keras_resnet.files import write_atomically, write_text
     from picture import draw
     from tuning.report.pictures import to_png
 
     try:
         known, found = rows.read_rows(), results.read()
         text, picture = render(known, found), to_png(draw(make_tables(known, found)))
-        write_atomically(DOCS / "reproduction.md", lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(DOCS / "reproduction.md", text)
         write_atomically(DOCS / "reproduction.png", lambda part: part.write_bytes(picture))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

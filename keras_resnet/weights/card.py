@@ -16,7 +16,7 @@ import keras
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.build.head import TOP, has_top
-from keras_resnet.files import write_atomically
+from keras_resnet.files import write_atomically, write_text
 from keras_resnet.labels import check_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.description import Description
@@ -123,7 +123,7 @@ def write(path: str | os.PathLike, model: keras.Model, about: Mapping[str, Any])
     text = json.dumps({**about, **carried}, indent=1) + "\n"
     written = safetensors.numpy.save(arrays)  # its `save_file` makes files that only their owner may read
     write_atomically(path, lambda part: part.write_bytes(written))
-    write_atomically(beside, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(beside, text)
     return beside
 
 

@@ -92,4 +92,4 @@ def test_reliability_diagram_shows_the_accuracies(tmp_path):
 
 
 def test_long_names_are_cut():
-    assert pictures.shorten("a" * 30) == "a" * 19 + "…"
+    assert pictures.shorten("a" * 30, pictures.LONGEST) == "a" * 19 + "…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_resnet.files import write_atomically
+from keras_resnet.files import write_atomically, write_text
 from training.comparison.curves import draw_comparison
 from training.comparison.seeds import read_run, sort_by_configuration
 from training.comparison.tables import as_csv, as_latex, as_markdown, differences
@@ -35,10 +35,6 @@ def compare_runs(folders: Sequence[RunFolder], to: Path | None = None) -> str:
         texts = {"md": page, "csv": as_csv(configurations), "tex": as_latex(configurations)}
         to.mkdir(parents=True, exist_ok=True)
         for ending, text in texts.items():
-            _write(to / f"comparison.{ending}", text)
+            write_text(to / f"comparison.{ending}", text)
         write_atomically(to / "curves.png", lambda part: draw_comparison(configurations, part))
     return f"{table}\n{fields}"
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from training.comparison.seeds import Configuration
+from training.pictures import save, shorten
 from training.report import show_epochs
 
 COLORS = 10  # of Matplotlib's cycle; more configurations have them again with another line
@@ -27,13 +28,12 @@ def draw_comparison(configurations: Sequence[Configuration], path: Path) -> None
         show_epochs(axes, label)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", frameon=False, fontsize=9)
-    figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
+    save(figure, path)
 
 
 def _draw(axes: Axes, configuration: Configuration, name: str, color: str, style: str) -> None:
     """Draw the curves of a configuration; the mean goes as far as its shortest run."""
-    label = configuration.label
-    label = label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
+    label = shorten(configuration.label, LONGEST)
     curves = [run.curve(name) for run in configuration.runs]
     first, *_ = configuration.runs
     shared = min(map(len, curves))

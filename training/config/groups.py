@@ -14,12 +14,11 @@ from keras_resnet.choices.registry import complete
 from training.data.augmentation import AUGMENTATIONS
 from training.data.augmentation.registry import complete_list
 from training.evaluation.views import VIEWS
+from training.limits import LARGEST_SIDE
 from training.optimization.losses import LOSSES
 from training.optimization.optimizers import OPTIMIZERS
 from training.optimization.schedules import SCHEDULES
 
-# A batch of larger images, and what a network makes of them, fits no memory.
-LARGEST_SIDE = 4096
 # The length of a run is one of these fields: what is given replaces the other.
 LENGTHS = ("epochs", "iterations")
 # The choices that take parameters, by path: their registries. Those of a network are checked where it is described.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.files import write_atomically
+from keras_resnet.files import write_atomically, write_text
 from keras_resnet.images import decode_image
 from training.data.datasets import Source
 from training.evaluation.figures import calibrate, confusion, worst_mistakes
@@ -35,8 +35,7 @@ def write_evaluation(folder: Path, results: dict[str, Any], scores: Scores, sour
     """
     folder.mkdir(parents=True, exist_ok=True)
     classes, counts = list(source.classes), confusion(scores)
-    text = json.dumps(results, indent=2) + "\n"
-    write_atomically(folder / "evaluation.json", lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / "evaluation.json", json.dumps(results, indent=2) + "\n")
     _write_rows(folder / "classes.csv", ["class", "images", "accuracy"], _class_rows(counts, classes))
     matrix = ([name, *row] for name, row in zip(classes, counts.tolist()))
     _write_rows(folder / "confusion.csv", ["true class", *classes], matrix)

@@ -13,6 +13,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from training.evaluation.figures import Calibration
+from training.pictures import save, shorten
 
 NAMED, COUNTED = 50, 20  # classes up to which they are named, and their counts written, in the confusion matrix
 COLUMNS = 6  # of the contact sheet
@@ -35,16 +36,6 @@ class Mistake(NamedTuple):
     probability: float
 
 
-def shorten(name: str, length: int = LONGEST) -> str:
-    """Cut the name of a class that is too long for a picture."""
-    return name if len(name) <= length else f"{name[: length - 1]}…"
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a picture as PNG, the same bytes for the same picture."""
-    figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
-
-
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], path: Path) -> None:
     """Draw a confusion matrix: as color the share of each true class, as number the images."""
     number = len(classes)
@@ -56,7 +47,7 @@ def draw_confusion(counts: np.ndarray, classes: Sequence[str], path: Path) -> No
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.4, 0, 100))
     axes.set(xlabel="predicted class", ylabel="true class")
     if number <= NAMED:
-        names = [shorten(name) for name in classes]
+        names = [shorten(name, LONGEST) for name in classes]
         is_long = max(map(len, names)) > 3
         turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
         size = 9 if number <= COUNTED else 6
@@ -118,6 +109,8 @@ def _show(axes: Axes, mistake: Mistake) -> None:
     """Show an image with its true class above and the answer below it."""
     image = mistake.image
     axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-    axes.set_title(shorten(mistake.truth), fontsize=9)
-    axes.set_xlabel(f"{shorten(mistake.answer)}\n{100 * mistake.probability:.1f} %", fontsize=9, color="firebrick")
+    axes.set_title(shorten(mistake.truth, LONGEST), fontsize=9)
+    axes.set_xlabel(
+        f"{shorten(mistake.answer, LONGEST)}\n{100 * mistake.probability:.1f} %", fontsize=9, color="firebrick"
+    )
     axes.set(xticks=[], yticks=[])

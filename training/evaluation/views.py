@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from keras_resnet.choices.registry import Range, registering
+from training.limits import LARGEST_SIDE
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from keras_resnet.preprocessing import Preprocessing
 
 VIEWS: dict[str, Callable] = {}
-LARGEST_SIDE = 4096
 
 
 def view(name: str, any_size: bool = False) -> Callable[[Callable], Callable]:
@@ -107,7 +107,7 @@ def multi_scale(
     contract: Preprocessing,
     *,
     sides: Annotated[
-        tuple[Annotated[int, Range(1, LARGEST_SIDE + 1)], ...], "shorter sides of the whole image, in pixels"
+        tuple[Annotated[int, Range(1, LARGEST_SIDE, closed=True)], ...], "shorter sides of the whole image, in pixels"
     ] = (224, 256, 384, 480, 640),
     mirrored: Annotated[bool, "whether mirror images are shown too"] = False,
 ) -> list[tf.Tensor]:

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from tuning.report.pictures import score_ends, shorten
+from training.pictures import shorten
+from tuning.report.pictures import score_ends
 from tuning.report.wording import Measure
 from tuning.results import StudyResults, TrialResult
 from tuning.space.dimensions import Choice, Dimension, Range

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from PIL import Image
 
+from training.pictures import save, shorten
 from tuning.report.effects import Effect
 from tuning.report.statistics import Cell, PairTable
 from tuning.report.wording import Measure, point_text
@@ -27,16 +28,11 @@ GRID = {"alpha": 0.3, "linewidth": 0.5}
 def to_png(figure: Figure) -> bytes:
     """Draw a picture as a PNG file, the same bytes for the same picture."""
     full, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(full, dpi=120, format="png", metadata={"Software": None})
+    save(figure, full)
     # Two hundred lines in color are four times smaller with a palette, and look the same.
     palette = Image.open(full).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
     palette.save(small, format="png", optimize=True)
     return small.getvalue()
-
-
-def shorten(text: str, length: int = LONGEST) -> str:
-    """Cut a label that is too long for a picture."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def score_ends(scores: np.ndarray, measure: Measure) -> tuple[float, float]:
@@ -106,7 +102,7 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
     axes = figure.subplots()
     styles = {name: {"color": GREY, "linewidth": 0.8, "label": "all others", "zorder": 1} for name in curves}
     for index, trial in reversed(list(enumerate(leaders))):
-        label = f"{index + 1}  {shorten(point_text(space, trial))}"
+        label = f"{index + 1}  {shorten(point_text(space, trial), LONGEST)}"
         styles.pop(trial.id)  # to be drawn after the rest, the best last
         styles[trial.id] = {"color": f"C{index}", "linewidth": 1.8, "label": label, "zorder": 3}
     for name, style in styles.items():
@@ -207,7 +203,7 @@ def draw_cost(results: StudyResults, trials: list[TrialResult]) -> Figure:
     margin = 0.05 * (high - low)
     panels[0].set_ylim(low - margin, high + margin)
     panels[0].set_ylabel(f"validation {measure.title}")
-    leader = shorten(point_text(results.study.parsed_space, trials[0]))
+    leader = shorten(point_text(results.study.parsed_space, trials[0]), LONGEST)
     for axes, (name, label) in zip(panels, COSTS.items()):
         costs = np.array([trial.cost[name] for trial in trials], float)
         _draw_front(axes, costs, scores, pareto_front(costs, results.study.sign * scores), f"the best: {leader}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from keras_resnet.choices.registry import Range
 from training.data.augmentation.registry import Drawn, augmentation, pair_of
 from training.data.augmentation.resampling import cut_windows
+from training.limits import LARGEST_SIDE
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -80,7 +81,9 @@ def resize_crop(
     size: tuple[int, int],
     *,
     sides: Annotated[
-        tuple[Annotated[int, Range(1, 4096, closed=True)], ...], "least and largest shorter side", pair_of("sides")
+        tuple[Annotated[int, Range(1, LARGEST_SIDE, closed=True)], ...],
+        "least and largest shorter side",
+        pair_of("sides"),
     ] = (256, 480),
 ) -> tf.Tensor:
     """Resize an image to a random shorter side, and cut a window of the network's size at a random place.
@@ -129,7 +132,7 @@ def pad_crop(
     images: tf.Tensor,
     drawn: Drawn,
     *,
-    pixels: Annotated[int, Range(1, 4096), "pixels to pad on each side"] = 4,
+    pixels: Annotated[int, Range(1, LARGEST_SIDE), "pixels to pad on each side"] = 4,
     border: Annotated[Literal["zeros", "reflect"], "what is padded"] = "zeros",
 ) -> tf.Tensor:
     """Pad every image on all sides and cut a window of the old size at a random place.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from keras_resnet.choices.registry import Range
 from training.data.augmentation.registry import Drawn, Pair, augmentation, pair_of
+from training.limits import LARGEST_SIDE
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,7 +27,7 @@ def cutout(
     images: tf.Tensor,
     drawn: Drawn,
     *,
-    size: Annotated[int, Range(1, 4096, closed=True), "side of the square, in pixels"] = 16,
+    size: Annotated[int, Range(1, LARGEST_SIDE, closed=True), "side of the square, in pixels"] = 16,
 ) -> tf.Tensor:
     """Put zeros into a square of every image; its center is any pixel, so that it may lie partly outside.
 

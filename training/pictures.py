@@ -1,0 +1,19 @@
+"""What the pictures of runs, tests and studies have in common: PNG files of the same bytes, labels that fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def save(figure: Figure, to: Path | BinaryIO) -> None:
+    """Write a picture as PNG, the same bytes for the same picture."""
+    figure.savefig(to, dpi=120, format="png", metadata={"Software": None})
+
+
+def shorten(text: str, length: int) -> str:
+    """Cut a label that is too long for a picture."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
