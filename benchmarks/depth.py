@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -23,8 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from machine import load, prepare_process, print_machine
 from options import positive
-from train_step import describe_machine, load
 
 DEPTHS = (20, 56, 110, 164, 1001, 1202)
 
@@ -53,14 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
         int, the exit status.
     """
     options = parse(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Run as a script from anywhere, installed or not: the checkout that holds this file is the one measured.
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    prepare_process()
     if options.alone:
         print(json.dumps(measure(options.depths[0], options.batch, options.rounds)))
         return 0
-    machine = describe_machine()
-    print("\n".join(f"{key:10}{value}" for key, value in machine.items()))
+    machine = print_machine()
     print(
         f"{'command':10}{' '.join(['python', *sys.argv])}\n\nbatch {options.batch}, float32\n\n{heading()}", flush=True
     )

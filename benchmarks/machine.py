@@ -5,10 +5,24 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
 CPU_INFO = Path("/proc/cpuinfo")
+
+
+def prepare_process() -> None:
+    """Make a script fit to be run from anywhere, installed or not: the checkout that holds it is the one measured."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+
+def print_machine() -> dict[str, str]:
+    """Print what a timing depends on, and give it."""
+    machine = describe_machine()
+    print("\n".join(f"{key:10}{value}" for key, value in machine.items()), flush=True)
+    return machine
 
 
 def describe_machine() -> dict[str, str]:

@@ -11,18 +11,15 @@ what each costs. Recipes read random images, encoded ones where the recipe is fo
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from machine import describe_machine, load
+from machine import load, prepare_process, print_machine
 from options import positive
 
-ROOT = Path(__file__).resolve().parent.parent
 BATCHES = {32: 128, 224: 32}  # images in a batch, by their side
 # Keras's layers of the same purpose, with strengths as near as they allow.
 PEERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -54,10 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         int, the exit status.
     """
     options = parse(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Run as a script from anywhere, installed or not: the checkout that holds this file is the one measured.
-    sys.path.insert(0, str(ROOT))
-    print("\n".join(f"{key:10}{value}" for key, value in describe_machine().items()))
+    prepare_process()
+    print_machine()
     print(f"{'command':10}{' '.join(['python', *sys.argv])}\n\nmedian images/s (and range over rounds)\n", flush=True)
     for side in options.sides:
         cases = {name: make for name, make in cases_of(side).items() if matches(name, options.only)}

@@ -15,7 +15,6 @@ import dataclasses
 import gc
 import itertools
 import json
-import os
 import statistics
 import sys
 import time
@@ -23,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import describe_machine, load
+from machine import load, prepare_process, print_machine
 from options import positive
 
 if TYPE_CHECKING:
@@ -130,11 +129,8 @@ CASES: dict[str, Case] = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     options = parse(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Run as a script from anywhere, installed or not: the checkout that holds this file is the one measured.
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    machine = describe_machine()
-    print("\n".join(f"{key:10}{value}" for key, value in machine.items()), flush=True)
+    prepare_process()
+    machine = print_machine()
     results = {}
     for name in options.case or CASES:
         case = dataclasses.replace(CASES[name], **({"batch": options.batch} if options.batch else {}))

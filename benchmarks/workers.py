@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from train_step import describe_machine
+from machine import describe_machine
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = """
