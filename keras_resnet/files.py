@@ -44,6 +44,14 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     write_atomically(path, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
 
 
+def make_folder(path: str | os.PathLike, kind: str = "folder") -> None:
+    """Make a folder and those around it, where it is not there yet; an OSError says why it cannot be made."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"Cannot make the {kind} {path}: {error.strerror}.") from error
+
+
 def remove_unfinished() -> None:
     """Remove what is being written at this moment, because the process is about to end."""
     for part in list(_unfinished):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from keras_resnet.files import PART, remove_part
+from keras_resnet.files import PART, make_folder, remove_part
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.own import load_network, load_weights
@@ -116,10 +116,7 @@ class RunFolder:
             OSError: the folder cannot be made.
         """
         lock = self.path / LOCK
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OSError(f"Cannot make the run folder {self.path}: {error.strerror}.") from error
+        make_folder(self.path, "run folder")
         with alone(lock, f"{self.path} is being written by another process; wait for it, end it, or name another."):
             self._sweep()
             try:

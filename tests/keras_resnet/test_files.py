@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from keras_resnet.files import write_atomically
+from keras_resnet.files import make_folder, write_atomically
 
 
 def fail_with(error: BaseException):
@@ -83,6 +83,15 @@ def test_what_is_no_file_is_never_replaced(tmp_path):
         with pytest.raises(OSError, match=reason):
             write_atomically(path, lambda part: part.touch())
     assert pipe.is_fifo() and sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path):
+    make_folder(tmp_path / "new" / "folder")
+    make_folder(tmp_path / "new" / "folder")
+    assert (tmp_path / "new" / "folder").is_dir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=rf"^Cannot make the folder {tmp_path}/file: File exists\.$"):
+        make_folder(tmp_path / "file")
 
 
 def test_link_still_points_to_what_was_written(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from training.data.datasets import open_source
 from training.evaluation.candidates import Protocol, open_run
-from training.evaluation.ensembles import check_same_images
+from training.evaluation.ensembles import check_same_images, evaluate_together
 from training.evaluation.figures import summarize_all
 from training.evaluation.scores import Scores
 from training.run import train
@@ -82,6 +82,12 @@ def test_runs_that_are_tested_otherwise_are_refused(changes, difference):
     check_same_images(OTHER, OTHER._replace(name="a"))
     with pytest.raises(ValueError, match=f"^a is tested otherwise than b: {difference}. An ensemble needs the same"):
         check_same_images(OTHER, OTHER._replace(name="a", **changes))
+
+
+def test_folder_that_cannot_be_made_is_named_before_a_network_is_tested(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"^Cannot make the folder .*/file: File exists\.$"):
+        evaluate_together(iter(()), to=tmp_path / "file")
 
 
 def test_evaluation_of_nothing_is_refused(refused):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_resnet.files import write_atomically, write_text
+from keras_resnet.files import make_folder, write_atomically, write_text
 from training.comparison.curves import draw_comparison
 from training.comparison.seeds import read_run, sort_by_configuration
 from training.comparison.tables import as_csv, as_latex, as_markdown, differences
@@ -33,7 +33,7 @@ def compare_runs(folders: Sequence[RunFolder], to: Path | None = None) -> str:
     if to:
         page = f"# Comparison\n\n![curves](curves.png)\n\n{table}\n## Differences\n\n{fields}"
         texts = {"md": page, "csv": as_csv(configurations), "tex": as_latex(configurations)}
-        to.mkdir(parents=True, exist_ok=True)
+        make_folder(to)
         for ending, text in texts.items():
             write_text(to / f"comparison.{ending}", text)
         write_atomically(to / "curves.png", lambda part: draw_comparison(configurations, part))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_resnet.files import make_folder
 from training.evaluation.candidates import Candidate, Protocol
 from training.evaluation.figures import summarize_all
 from training.evaluation.pages import write_evaluation
@@ -34,6 +35,8 @@ def evaluate_together(
 
     Source: arXiv 1512.03385, Table 5, an ensemble of six networks.
     """
+    if to:
+        make_folder(to)  # before an hour is lost
     runs, all_scores, first = [], [], None
     for candidate in candidates:
         first = first or candidate.protocol

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.files import write_atomically, write_text
+from keras_resnet.files import make_folder, write_atomically, write_text
 from keras_resnet.images import decode_image
 from training.data.datasets import Source
 from training.evaluation.figures import calibrate, confusion, worst_mistakes
@@ -33,7 +33,7 @@ def write_evaluation(folder: Path, results: dict[str, Any], scores: Scores, sour
     Raises:
         OSError: a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     classes, counts = list(source.classes), confusion(scores)
     write_text(folder / "evaluation.json", json.dumps(results, indent=2) + "\n")
     _write_rows(folder / "classes.csv", ["class", "images", "accuracy"], _class_rows(counts, classes))
