@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import csv
-import math
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_resnet.files import write_atomically
 from keras_resnet.model import uncompiled
+from training.divergence import check_epoch, check_weights
 from training.plan import Plan
 from training.run_folder import RunFolder
 from training.selection import best_epoch
-
-ADVICE = "What was saved before it is untouched. Try a lower learning_rate, or a longer warmup."
 
 
 class SaveRun(keras.callbacks.Callback):
@@ -35,7 +31,7 @@ class SaveRun(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None) -> None:
         """Save before the first epoch, so that a full disk shows at once."""
-        check_finite("before the first step", {}, self.model)
+        check_weights(self.model)
         self.save()
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
@@ -52,7 +48,7 @@ class SaveRun(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Save the epoch; raise an error where something is not finite."""
-        check_finite(f"in epoch {epoch + 1}", logs, self.model)
+        check_epoch(self.model, logs, self.folder, epoch)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         metrics = {"epoch": epoch + 1, **logs, "learning_rate": rate}
         before = [row for row in self.folder.read_metrics() if row["epoch"] <= epoch]
@@ -69,17 +65,6 @@ class SaveRun(keras.callbacks.Callback):
         """Save model and checkpoint."""
         write_atomically(self.folder.model_file, uncompiled(self.model).save)
         self.model.save_weights(self.folder.checkpoint_file)
-
-
-def check_finite(when: str, logs: Mapping[str, float], model: keras.Model) -> None:
-    """Raise an error where a metric, a weight or the optimizer's state is not finite."""
-    for name, value in logs.items():
-        if not math.isfinite(value):
-            raise ValueError(f"The {name} became {value} {when}. {ADVICE}")
-    for variable in (*model.weights, *model.optimizer.variables):
-        values = keras.ops.convert_to_numpy(variable)
-        if values.dtype.kind not in "iub" and not np.isfinite(values.astype("float32")).all():
-            raise ValueError(f"{variable.path} is no longer finite {when}. {ADVICE}")
 
 
 def add_row(path: Path, rows: list[dict[str, float]], row: dict[str, float]) -> None:

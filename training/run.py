@@ -26,6 +26,7 @@ from training.data.arrays import Arrays
 from training.data.augmentation import streams
 from training.data.standardization import make_preprocessing
 from training.distribution import MergeReplicas, choose_devices, make_strategy
+from training.divergence import CountSkippedSteps, StopAtDivergence
 from training.evaluation.testing import CheckCount, evaluate, metrics_for
 from training.networks import image_size, load_start, make_architecture, make_model
 from training.optimization.losses import make_loss
@@ -235,11 +236,12 @@ def fit_phase(model: keras.Model, run: Run, phase: Phase, callbacks: Sequence[ke
     own = [
         MergeReplicas(),
         CheckCount(source, run.replicas),
+        StopAtDivergence(run.plan, run.folder, config.hardware.steps_per_execution),
+        CountSkippedSteps(run.plan),
         SaveRun(run.folder, config.batch_size, config.evaluation.keep_best),
         *([StopEarly(run.folder, config.evaluation.patience)] if config.evaluation.patience else []),
         StopAt(run.plan),
         SeedLayers(run.plan, config.seed),
-        keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(run.folder.tensorboard, write_graph=False),
     ]
     model.fit(

@@ -192,7 +192,7 @@ def test_numbers_that_are_none_never_take_the_place_of_the_last_good_epoch(tmp_p
         values.flat[0] = value
         variable.assign(values)
         expected = f"{variable.path} is no longer finite in epoch 2"
-    with pytest.raises(ValueError, match="Try a lower learning_rate") as refusal:
+    with pytest.raises(ValueError, match="with one of: a lower learning_rate") as refusal:
         end_epoch(callback, 1, **logs)
     assert str(refusal.value).startswith(expected)
     assert files_of(folder) == before
@@ -201,7 +201,7 @@ def test_numbers_that_are_none_never_take_the_place_of_the_last_good_epoch(tmp_p
 def test_weights_that_are_no_numbers_do_not_begin_a_run(tmp_path):
     callback = saver(RunFolder(tmp_path))
     callback.model.set_weights([weight * np.nan for weight in callback.model.get_weights()])
-    with pytest.raises(ValueError, match="is no longer finite before the first step"):
+    with pytest.raises(ValueError, match=r"is not finite before the first step; start from other weights\.$"):
         callback.on_train_begin()
     assert os.listdir(tmp_path) == []
 

@@ -177,7 +177,7 @@ def test_iterations_end_within_an_epoch(tiny, tmp_path):
 
 def test_loss_that_is_no_number_ends_the_run_and_keeps_what_was_saved(tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(ValueError, match=r"The loss became nan in epoch 1.*lower learning_rate"):
+    with pytest.raises(ValueError, match=r"The loss became nan in epoch 1, step \d of 22\. .*lower learning_rate"):
         train(tiny(learning_rate=1e30), folder)
     assert all(np.isfinite(weights).all() for weights in weights_of(folder))
     assert folder.read_metrics() == []
