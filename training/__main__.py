@@ -76,6 +76,8 @@ class EvaluateOptions:
     '{name: multi_scale, sides: [32, 40]}'; default the run's."""
     batch_size: int | None = None
     """Images in a step, or views of them."""
+    best: bool = False
+    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
     to: Path | None = None
     """Folder for all figures, tables and pictures: evaluation.json, classes.csv, confusion.csv and .png,
     reliability.png, mistakes.png."""
@@ -95,6 +97,8 @@ class PredictOptions:
     """Image files, folders of such at any depth, or patterns as in 'photos/*.jpg'."""
     top: int = 3
     """Classes to name for each image."""
+    best: bool = False
+    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
     json: bool = False
     """Print JSON."""
     csv: Path | None = None
@@ -111,6 +115,8 @@ class ExportOptions:
     """Run folder."""
     to: Path | None = None
     """Folder to write; default RUN/savedmodel. Or a file NAME.safetensors: the weights, with a card NAME.json."""
+    best: bool = False
+    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -192,7 +198,7 @@ def evaluate(arguments: list[str]) -> None:
     if options.views is not None:
         changes["evaluation.views"] = read_choice("views", options.views)
     progress = sys.stdout.isatty() and not options.json
-    candidates = (open_named(run, options.model, changes) for run in options.runs)
+    candidates = (open_named(run, options.model, changes, options.best) for run in options.runs)
     if len(options.runs) == 1 and options.to is None:
         results = next(candidates).evaluate(progress)
     else:
@@ -215,7 +221,8 @@ def predict(arguments: list[str]) -> None:
     from training.run_folder import RunFolder
 
     failures: list[str] = []
-    predictions = naming_failures(predict_run(RunFolder(options.run), options.images, options.top), failures)
+    found = predict_run(RunFolder(options.run), options.images, options.top, options.best)
+    predictions = naming_failures(found, failures)
     if options.csv:
         write_table(predictions, options.csv)
     elif options.json:
@@ -265,9 +272,9 @@ def export(arguments: list[str]) -> None:
     folder = RunFolder(options.run)
     target = options.to or folder.savedmodel
     if target.suffix == WEIGHTS:
-        print(f"weights {target}\ncard    {publish(folder, target)}")
+        print(f"weights {target}\ncard    {publish(folder, target, options.best)}")
         return
-    model = folder.load_model()
+    model = folder.load_model(options.best)
     export_savedmodel(model, target, folder.read_labels())
     print(f"SavedModel {target}")
 

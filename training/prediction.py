@@ -25,24 +25,25 @@ from training.run_folder import RunFolder
 BATCH = 32  # images that are in memory together
 
 
-def predict_run(folder: RunFolder, images: Sequence[Path], top: int) -> Iterator[dict[str, Any]]:
+def predict_run(folder: RunFolder, images: Sequence[Path], top: int, best: bool = False) -> Iterator[dict[str, Any]]:
     """Classify image files with the network of a run folder, a batch at a time.
 
     Args:
         folder: RunFolder.
         images: sequence of Paths as of `find_images`.
         top: int, how many of the most probable classes to give.
+        best: bool, whether to take the network of the best epoch.
 
     Returns:
         Iterator of dicts, one an image: image, and classes, a list of {label, probability}, most probable first; or
         image, and error, a sentence, where the image cannot be read.
 
     Raises:
-        ValueError: the folder is not one of a run, or there is no image.
+        ValueError: the folder is not one of a run, or holds no such network, or there is no image.
     """
     if top < 1:
         raise ValueError(f"top must be at least 1; received {top}.")
-    model, labels = folder.load_model(), folder.read_labels()
+    model, labels = folder.load_model(best), folder.read_labels()
     if len(labels) != model.output_shape[-1]:
         raise ValueError(
             f"{folder.labels_file} names {len(labels)} classes, and the network has {model.output_shape[-1]}; put back "

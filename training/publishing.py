@@ -10,23 +10,24 @@ from keras_resnet.weights import card
 from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import changes
 from training.run_folder import RunFolder
-from training.selection import is_stalled
+from training.selection import best_epoch, is_stalled
 
 LICENSE = "Apache-2.0"  # of the package, and of weights that come with it
 
 
-def publish(folder: RunFolder, path: Path) -> Path:
+def publish(folder: RunFolder, path: Path, best: bool = False) -> Path:
     """Write the network of a finished run as a safetensors file with a card, whose figures are those of the run.
 
     Args:
         folder: RunFolder.
         path: Path of the safetensors file; the card lies beside it.
+        best: bool, whether to take the network of the best epoch.
 
     Returns:
         Path of the card.
 
     Raises:
-        ValueError: the folder is not one of a run that is finished.
+        ValueError: the folder is not one of a run that is finished, or holds no such network.
         OSError: a file cannot be written.
     """
     config, rows = folder.read_config(), folder.read_metrics()
@@ -34,21 +35,25 @@ def publish(folder: RunFolder, path: Path) -> Path:
     is_complete = done == (config.epochs or done) or is_stalled(rows, config.evaluation.patience)
     if not folder.report_file.is_file() or not done or not is_complete:
         raise ValueError(f"{folder.path} is a run that has made {done} epochs and is not finished; go on by --resume.")
-    model = folder.load_model()
+    model = folder.load_model(best)
     model.preprocessing, model.labels = folder.read_preprocessing(), tuple(folder.read_labels())
-    return card.write(path, model, about(config, rows[-1], model.name))
+    chosen = rows[best_epoch(rows) - 1] if best else rows[-1]
+    return card.write(path, model, about(config, chosen, model.name, done))
 
 
-def about(config: RunConfig, last: dict[str, float], network: str) -> dict[str, Any]:
-    """Say what was trained, how, and what came of it, by the configuration of a run and its metrics' last row."""
+def about(config: RunConfig, row: dict[str, float], network: str, epochs: int) -> dict[str, Any]:
+    """Say what was trained, how, and what came of it, by a run's configuration and the metrics of an epoch of it."""
     recipe, changed = nearest_recipe(config)
-    epochs = int(last["epoch"])
+    epoch = int(row["epoch"])
+    after = f"after the last of {epochs} epochs"
+    if epoch < epochs:
+        after = f"after epoch {epoch} of {epochs}, the best by these images"
     return {
         "network": config.network.name or network,
         "dataset": config.data.dataset,
-        "accuracy": round(last["val_accuracy"], 6),
-        "cross-entropy": round(last["val_loss"], 6),
-        "protocol": f"{tested_on(config)}, every image once in a single view, after the last of {epochs} epochs",
+        "accuracy": round(row["val_accuracy"], 6),
+        "cross-entropy": round(row["val_loss"], 6),
+        "protocol": f"{tested_on(config)}, every image once in a single view, {after}",
         "recipe": recipe,
         "changes": changed,
         "seed": config.seed,

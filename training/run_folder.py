@@ -227,8 +227,11 @@ class RunFolder:
         """Read the names of the classes."""
         return read_labels(self.labels_file)
 
-    def load_model(self) -> keras.Model:
-        """Load the network of the last complete epoch.
+    def load_model(self, best: bool = False) -> keras.Model:
+        """Load the network of the last complete epoch, or of the best one.
+
+        Args:
+            best: bool, whether to take the epoch of the highest validation accuracy, which not every run keeps.
 
         Returns:
             keras.Model, for inference.
@@ -236,7 +239,11 @@ class RunFolder:
         Raises:
             ValueError: there is none, or the file is damaged.
         """
-        self.read_config()
+        config = self.read_config()
+        if best:
+            if not self.best_file.is_file():
+                raise ValueError(f"{self.path} holds no best.keras: {_why_none(config)}; leave out --best.")
+            return load_network(self.best_file)
         if not self.model_file.is_file():
             raise ValueError(f"{self.path} holds no model.keras yet: its training did not begin.")
         return load_network(self.model_file)
@@ -276,6 +283,11 @@ class RunFolder:
             ValueError: the file is damaged.
         """
         return _read_rows(self.times_file)
+
+
+def _why_none(config: RunConfig) -> str:
+    """Say why a run holds no network of its best epoch."""
+    return "no epoch is complete" if config.evaluation.keep_best else "it was not trained with --evaluation.keep-best"
 
 
 def _is_trace(path: Path) -> bool:

@@ -91,28 +91,32 @@ class Candidate:
         return evaluate(self.model, self.source, self.preprocessing, self.config, progress)
 
 
-def open_named(name: str, network: str | None, changes: dict[str, Any]) -> Candidate:
+def open_named(name: str, network: str | None, changes: dict[str, Any], best: bool = False) -> Candidate:
     """Load what a user names, a run folder or weights, and open the data set that it is tested on.
 
     Args:
         name: str, path of a run folder or of a file of weights, or a name of weights.
         network: str, name of the network of weights, or None.
         changes: dict of fields of the configuration to set otherwise.
+        best: bool, whether to take the network of a run's best epoch.
 
     Returns:
         Candidate.
 
     Raises:
-        ValueError: as of `evaluate_run` and `evaluate_file`; or a network is named for a run.
+        ValueError: as of `evaluate_run` and `evaluate_file`; or a network is named for a run, or the best asked of
+            weights.
     """
     if is_name(name) or Path(name).is_file():
+        if best:
+            raise ValueError(f"--best is for run folders; {name} names weights.")
         return open_file(name, network, changes)
     if network is not None:
         raise ValueError(f"--model is for files of weights; the run {name} names its own network.")
-    return open_run(RunFolder(Path(name)), changes)
+    return open_run(RunFolder(Path(name)), changes, best)
 
 
-def open_run(folder: RunFolder, changes: dict[str, Any]) -> Candidate:
+def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> Candidate:
     """Load the network of a run folder, and open its data set or another with the same classes."""
     config = make_config(changes, "evaluate", flat_config(folder.read_config()))
     source = datasets.open_source(config.data)
@@ -120,7 +124,7 @@ def open_run(folder: RunFolder, changes: dict[str, Any]) -> Candidate:
     if list(source.classes) != labels:
         raise ValueError(f"{config.data.dataset!r} has other classes than the network was trained on: {labels}.")
     with strategy_of(config.hardware).scope():
-        model = folder.load_model()
+        model = folder.load_model(best)
     return Candidate(str(folder.path), model, source, folder.read_preprocessing(), config)
 
 
