@@ -144,8 +144,9 @@ def started(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("docs").symlink_to(ROOT / "docs")
     Path("study.yaml").write_text(*blocks(SEARCH, "yaml"), encoding="utf-8")
-    Path("STUDY").mkdir()
-    Path("STUDY", "best.yaml").write_text(*blocks(TRAINING, "yaml"), encoding="utf-8")
+    for path in (Path("STUDY", "best.yaml"), Path("RUN", "config.yaml")):
+        path.parent.mkdir()
+        path.write_text(*blocks(TRAINING, "yaml"), encoding="utf-8")
     return calls
 
 
