@@ -30,14 +30,14 @@ from training.divergence import CountSkippedSteps, StopAtDivergence
 from training.evaluation.testing import CheckCount, evaluate, metrics_for
 from training.networks import image_size, load_start, make_architecture, make_model
 from training.optimization.losses import make_loss
-from training.optimization.optimizers import make_optimizer
+from training.optimization.optimizers import make_optimizer, scaled_rate
 from training.optimization.rules import layer_rates
 from training.optimization.schedules import make_schedule
 from training.plan import Phase, Plan
 from training.processor import warn_of_emulation
 from training.report import write_report
 from training.run_folder import RunFolder
-from training.selection import StopEarly, best_epoch, is_stalled
+from training.selection import StopEarly, best_epoch, following, is_stalled
 from training.session import prepare_session, restored
 
 
@@ -183,7 +183,8 @@ def prepare(model: keras.Model, run: Run) -> None:
     config, plan = run.config, run.plan
     freeze(model, config.start.freeze)
     schedule = make_schedule(config.schedule, plan.iterations, plan.head_steps)
-    optimizer = make_optimizer(config.optimizer, schedule, layer_rates(model, config.start.stage_decay))
+    rates = layer_rates(model, config.start.stage_decay)
+    optimizer = make_optimizer(config.optimizer, schedule, rates, batch_size=config.batch_size)
     compile_model(model, run, optimizer)
     model.optimizer.build(model.trainable_variables)
 
@@ -240,6 +241,7 @@ def fit_phase(model: keras.Model, run: Run, phase: Phase, callbacks: Sequence[ke
         CountSkippedSteps(run.plan),
         SaveRun(run.folder, config.batch_size, config.evaluation.keep_best),
         *([StopEarly(run.folder, config.evaluation.patience)] if config.evaluation.patience else []),
+        *following(model.optimizer, run.folder, config, run.plan),
         StopAt(run.plan),
         SeedLayers(run.plan, config.seed),
         keras.callbacks.TensorBoard(run.folder.tensorboard, write_graph=False),
@@ -269,6 +271,8 @@ def finish(model: keras.Model, run: Run, export: bool) -> dict[str, Any]:
         "parameters": count_parameters(model),
         "multiply-adds": count_multiply_adds(model),
     }
+    if rate := scaled_rate(run.config.optimizer, run.config.batch_size):
+        facts["learning rate"] = rate
     if run.config.evaluation.keep_best:
         facts["best epoch"] = best_epoch(run.folder.read_metrics())
     write_report(run.folder, run.config, facts, results)
@@ -281,12 +285,13 @@ def summary(model: keras.Model, run: Run) -> str:
     """Say in a line what is about to be trained."""
     height, width, channels = model.input_shape[1:]
     source, replicas = run.source, run.replicas
+    rate = scaled_rate(run.config.optimizer, run.config.batch_size)
     return (
         f"{network_name(model, run.config)}: {count_parameters(model):,} parameters{_frozen(run.config.start)}; "
         f"{source.name}: {len(source.classes)} classes, "
         f"{source.count(source.train_split):,} images to train on, {source.count(source.test_split):,} to test, "
         f"{height}x{width}x{channels}; {run.plan.iterations:,} steps of {run.config.batch_size} on {replicas} "
-        f"device{'s' if replicas > 1 else ''}."
+        f"device{'s' if replicas > 1 else ''}{f'; learning rate {rate}' if rate else ''}."
     )
 
 

@@ -1,6 +1,6 @@
-"""What the validation split of a run chooses: its best epoch, and when it no longer improves.
+"""What the validation split of a run chooses: its best epoch, when it no longer improves, when the rate falls.
 
-Both follow from the metrics of the epochs that are complete, so that a run that is resumed chooses as one that was not.
+All follow from the metrics of the epochs that are complete, so that a run that is resumed chooses as one that was not.
 """
 
 from __future__ import annotations
@@ -9,6 +9,10 @@ from collections.abc import Sequence
 
 import keras
 
+from training.config import RunConfig
+from training.optimization.curves import Plateau, plateau_of
+from training.optimization.schedules import watched_from
+from training.plan import Plan
 from training.run_folder import RunFolder
 
 Rows = Sequence[dict[str, float]]
@@ -36,3 +40,30 @@ class StopEarly(keras.callbacks.Callback):
         """Stop where the rows that are saved say so."""
         if is_stalled(self.folder.read_metrics(), self.patience):
             self.model.stop_training = True
+
+
+class FollowPlateau(keras.callbacks.Callback):
+    """Sets the rate of each epoch by those before it: the error of the validation split, or else the training loss.
+
+    A test set decides nothing, so that its figures, which the rows hold where there is no validation split, are not
+    looked at. Epochs up to `first` come too early to be counted.
+    """
+
+    def __init__(self, folder: RunFolder, schedule: Plateau, validated: bool, first: int):
+        super().__init__()
+        self.folder, self.schedule, self.validated, self.first = folder, schedule, validated, first
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Set the rate; a run that was killed before its last checkpoint has a row more, of the epoch that begins."""
+        rows = [row for row in self.folder.read_metrics() if self.first < row["epoch"] <= epoch]
+        self.schedule.follow([1 - row[MEASURE] if self.validated else row["loss"] for row in rows])
+
+
+def following(
+    optimizer: keras.optimizers.Optimizer, folder: RunFolder, config: RunConfig, plan: Plan
+) -> list[FollowPlateau]:
+    """Let a rate that falls at plateaus follow the rows of its run; no callback for any other rate."""
+    if (plateau := plateau_of(optimizer)) is None:
+        return []
+    first = -(-watched_from(config.schedule, plan.iterations, plan.head_steps) // plan.steps)
+    return [FollowPlateau(folder, plateau, bool(config.data.validation), first)]

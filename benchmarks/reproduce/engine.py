@@ -30,7 +30,7 @@ from training.networks import make_architecture, make_model
 from training.optimization.losses import make_loss
 from training.optimization.optimizers import make_optimizer
 from training.optimization.rules import layer_rates
-from training.optimization.schedules import make_schedule
+from training.optimization.schedules import SCHEDULES, make_schedule
 from training.plan import Plan
 
 TEST_BATCH = 500
@@ -44,6 +44,7 @@ ONLY: dict[str, tuple[Any, ...]] = {
     "data.validation": (0.0,),
     "data.image_size": (None,),
     "evaluation.test_crop": (None, 1.0),
+    "schedule.name": tuple(name for name in SCHEDULES if name != "plateau"),
     "hardware.dtype": ("float32", "mixed_bfloat16"),
 }
 
@@ -95,7 +96,7 @@ class Engine:
         """The optimizer, whose variables are only the first ones of every seed."""
         schedule = make_schedule(self.config.schedule, self.plan.iterations, self.plan.head_steps)
         rates = layer_rates(self.model, self.config.start.stage_decay)
-        optimizer = make_optimizer(self.config.optimizer, schedule, rates)
+        optimizer = make_optimizer(self.config.optimizer, schedule, rates, batch_size=self.config.batch_size)
         optimizer.build(self.model.trainable_variables)
         return optimizer
 

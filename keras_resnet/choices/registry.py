@@ -8,6 +8,7 @@ function in it checks what a range cannot say.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -99,12 +100,13 @@ def describe(function: Callable) -> dict[str, Parameter]:
     return {name: as_parameter(kind, arguments[name].default) for name, kind in parameters_of(function).items()}
 
 
-def extended(function: Callable, **added: Any) -> inspect.Signature:
-    """Give the signature of a function with further keyword-only numbers, by their annotations; their default is 0."""
-    own = inspect.signature(function)
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    more = [inspect.Parameter(name, keyword, default=0.0, annotation=kind) for name, kind in added.items()]
-    return own.replace(parameters=[*own.parameters.values(), *more])
+def extended(function: Callable, around: Callable) -> Callable:
+    """Make `around`, which calls the function, look like it, with keyword-only parameters of both."""
+    own, outer = inspect.signature(function), inspect.signature(around)
+    more = [p for p in outer.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    functools.update_wrapper(around, function)
+    around.__signature__ = own.replace(parameters=[*own.parameters.values(), *more])
+    return around
 
 
 def as_parameter(annotation: Any, default: Any) -> Parameter:

@@ -215,6 +215,7 @@ SCHEDULE = {
     "one_cycle": ({"warmup": 0.2}, lambda step: step / 20 if step < 20 else (100 - step) / 80),
     "cosine": ({}, lambda step: (1 + np.cos(np.pi * step / 100)) / 2),
     "polynomial": ({"power": 2.0, "end": 0.1}, lambda step: 0.1 + 0.9 * (1 - step / 100) ** 2),
+    "plateau": ({"warmup": 0.2, "warmup_from": 0.5}, lambda step: min(1.0, 0.5 + step / 40)),
     "exponential": ({"rate": 0.9, "every": 4}, lambda step: 0.9 ** (step / 4)),
 }
 

@@ -88,9 +88,9 @@ def test_table_names_fields_and_parameters_that_exist(path):
 
 
 # Parameters that came later, by the values with which a choice does what it did without them.
-CLIPPING = {"clip_norm": 0.0, "clip_value": 0.0}
+COMMON = {"clip_norm": 0.0, "clip_value": 0.0, "scaling": "none", "reference_batch": 256}
 LATER = {
-    **dict.fromkeys(("sgd", "muon", "adamw"), CLIPPING),
+    **dict.fromkeys(("sgd", "muon", "adamw"), COMMON),
     "constant": {"warmup": 0.0, "warmup_from": 0.0},
     "steps": {"warmup_steps": 0, "warmup": 0.0, "warmup_from": 0.0},
     "one_cycle": {"warmup_from": 0.0},
@@ -243,7 +243,7 @@ def test_augmentations_are_gathered(fields, augmentation):
         (
             {"optimizer": "adamw"},
             "optimizer",
-            {"learning_rate": 0.1, "weight_decay": 1e-4, "decayed": "all", **CLIPPING},
+            {"learning_rate": 0.1, "weight_decay": 1e-4, "decayed": "all", **COMMON},
         ),
         ({"schedule": "one_cycle", "warmup": 0.3}, "schedule", {"warmup": 0.3, "warmup_from": 0.0}),
         ({"schedule": "cosine", "milestones": [1]}, "schedule", {"warmup": 0.0, "warmup_from": 0.0}),

@@ -51,6 +51,7 @@ AFTER = {
     "cosine": lambda step: (1 + math.cos(math.pi * step / 40)) / 2,
     "polynomial": lambda step: 1 - step / 40,
     "exponential": lambda step: 0.5 ** (step / 4),
+    "plateau": lambda step: 1.0,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 
@@ -75,3 +77,49 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         """Return the schedule's configuration."""
         schedule = keras.optimizers.schedules.serialize(self.schedule) if callable(self.schedule) else self.schedule
         return {"steps": self.steps, "start": self.start, "schedule": schedule, "begin": self.begin}
+
+
+@keras.saving.register_keras_serializable("training")
+class Plateau(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant learning rate that falls to a share of itself whenever the figure of an epoch stops improving.
+
+    It knows no step: `follow` tells it the figures of all epochs so far, from which alone the rate follows.
+
+    Source: arXiv 1512.03385, section 3.4, "divided by 10 when the error plateaus".
+    """
+
+    def __init__(self, rate: float, factor: float = 0.1, patience: int = 5, threshold: float = 1e-4):
+        self.rate, self.factor, self.patience, self.threshold = rate, factor, patience, threshold
+        self.current = keras.Variable(rate, trainable=False, dtype="float32", name="plateau")
+
+    def __call__(self, step):
+        """Give the rate, which is the same at every step of an epoch."""
+        return keras.ops.convert_to_tensor(self.current)
+
+    def follow(self, figures: Sequence[float]) -> None:
+        """Set the rate of the next epoch by the figures of those before it, the smaller the better."""
+        self.current.assign(self.rate * self.factor ** self.falls(figures))
+
+    def falls(self, figures: Sequence[float]) -> int:
+        """Count how often so many epochs in a row brought no figure that is better by more than the threshold."""
+        best, waited, falls = float("inf"), 0, 0
+        for figure in figures:
+            if figure < best * (1 - self.threshold):
+                best, waited = figure, 0
+            else:
+                waited += 1
+            if waited >= self.patience:
+                waited, falls = 0, falls + 1
+        return falls
+
+    def get_config(self) -> dict:
+        """Return the schedule's configuration."""
+        return {name: getattr(self, name) for name in ("rate", "factor", "patience", "threshold")}
+
+
+def plateau_of(optimizer: keras.optimizers.Optimizer) -> Plateau | None:
+    """Find the `Plateau` among the schedules of an optimizer, which may lie within others; None where there is none."""
+    schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate  # its property gives the rate of now
+    while isinstance(schedule, (After, WarmUp)):
+        schedule = schedule.schedule
+    return schedule if isinstance(schedule, Plateau) else None

@@ -2,13 +2,13 @@
 
 An optimizer is a function `(schedule, common, **parameters) -> keras.optimizers.Optimizer`. `schedule` turns the
 highest learning rate into that of each step. `common` is what all take, for the class `Layerwise` in `rules.py`: a
-share of the rate for layers by name, and clipping, whose parameters are added by `optimizer`. Keras is imported inside
-the functions, so that `--help` can list them at once.
+share of the rate for layers by name, and clipping. `optimizer` adds the parameters of clipping, and those of a rate
+that is stated for a batch of another size. Keras is imported inside the functions, so that `--help` can list them at
+once.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -27,33 +27,68 @@ Decay = Annotated[float, Range(0, math.inf), "weight decay, as L2 regularization
 Decayed = Annotated[Literal["all", "kernels"], "parameters that decay"]
 ClipNorm = Annotated[float, Range(0, math.inf), "largest norm of all gradients together; 0 leaves them as they are"]
 ClipValue = Annotated[float, Range(0, math.inf), "largest value of a gradient; 0 leaves them as they are"]
+Scaling = Annotated[Literal["none", "linear", "sqrt"], "how the rate grows with batch_size, from reference_batch on"]
+ReferenceBatch = Annotated[
+    int, Range(1, math.inf), "examples in a step for which learning_rate is stated, where scaling is not none"
+]
 
 
 def optimizer(name: str) -> Callable[[Callable], Callable]:
-    """Make the decorator that puts an optimizer into the registry, with the clipping that all have."""
+    """Make the decorator that puts an optimizer into the registry, with the clipping and scaling that all have."""
 
     def register(function: Callable) -> Callable:
-        @functools.wraps(function)
-        def clipping(schedule, rates, *, clip_norm: float = 0.0, clip_value: float = 0.0, **parameters):
+        def common(
+            schedule,
+            rates,
+            batch_size,
+            *,
+            clip_norm: ClipNorm = 0.0,
+            clip_value: ClipValue = 0.0,
+            scaling: Scaling = "none",
+            reference_batch: ReferenceBatch = 256,
+            **parameters,
+        ):
             if clip_norm and clip_value:
                 raise ValueError(
                     f"Gradients are clipped by their norm or by value; received clip_norm={clip_norm} and clip_value="
                     f"{clip_value}. Leave one of them out."
                 )
-            return function(schedule, {"rates": rates, "clip_norm": clip_norm, "clip_value": clip_value}, **parameters)
+            own = {"rates": rates, "clip_norm": clip_norm, "clip_value": clip_value}
+            factor = scaling_factor(scaling, reference_batch, batch_size)
+            return function(lambda rate: schedule(rate * factor), own, **parameters)
 
-        clipping.__signature__ = extended(function, clip_norm=ClipNorm, clip_value=ClipValue)
-        return registering(OPTIMIZERS)(name)(clipping)
+        return registering(OPTIMIZERS)(name)(extended(function, common))
 
     return register
 
 
 def make_optimizer(
-    choice: str | Mapping[str, Any], schedule: Callable, rates: Mapping[str, float] | None = None
+    choice: str | Mapping[str, Any],
+    schedule: Callable,
+    rates: Mapping[str, float] | None = None,
+    *,
+    batch_size: int | None = None,
 ) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a run."""
+    """Make the optimizer of a run; a rate that is scaled needs the examples of a step over all devices."""
     name, parameters = parse_choice("optimizer", choice, OPTIMIZERS)
-    return OPTIMIZERS[name](schedule, dict(rates or {}), **parameters)
+    return OPTIMIZERS[name](schedule, dict(rates or {}), batch_size, **parameters)
+
+
+def scaling_factor(scaling: str, reference_batch: int, batch_size: int | None) -> float:
+    """Give the factor of a rate that is stated for one batch size and used at another.
+
+    Source: arXiv 1706.02677, section 2.1, "linear scaling rule"; arXiv 1404.5997, section 3, for the square root.
+    """
+    return 1.0 if scaling == "none" else (batch_size / reference_batch) ** {"linear": 1.0, "sqrt": 0.5}[scaling]
+
+
+def scaled_rate(choice: Mapping[str, Any], batch_size: int) -> str | None:
+    """Say at which rate a complete choice learns with so many examples in a step; None where it does not depend."""
+    rate, scaling, reference = (choice[name] for name in ("learning_rate", "scaling", "reference_batch"))
+    if scaling == "none":
+        return None
+    used = rate * scaling_factor(scaling, reference, batch_size)
+    return f"{used:g}, scaled from {rate:g} for {reference} examples in a step ({scaling})"
 
 
 @optimizer("sgd")

@@ -8,7 +8,6 @@ once.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,8 +58,7 @@ def warmed_up(within: bool = False) -> Callable[[Callable], Callable]:
     """
 
     def add(function: Callable) -> Callable:
-        @functools.wraps(function)
-        def added(peak: float, steps: int, *, warmup: float = 0.0, warmup_from: float = 0.0, **parameters):
+        def added(peak: float, steps: int, *, warmup: Warmup = 0.0, warmup_from: WarmupFrom = 0.0, **parameters):
             warm = warm_steps(warmup, steps)
             scheduled = function(peak, steps if within else steps - warm, **parameters)
             if not warm:
@@ -69,8 +67,7 @@ def warmed_up(within: bool = False) -> Callable[[Callable], Callable]:
 
             return WarmUp(warm, warmup_from, scheduled, 0 if within else warm)
 
-        added.__signature__ = extended(function, warmup=Warmup, warmup_from=WarmupFrom)
-        return added
+        return extended(function, added)
 
     return add
 
@@ -213,6 +210,32 @@ def exponential(
     import keras
 
     return keras.optimizers.schedules.ExponentialDecay(peak, every * steps if every < 1 else every, rate)
+
+
+@schedule("plateau")
+@warmed_up()
+def plateau(
+    peak: float,
+    steps: int,
+    *,
+    factor: Annotated[float, Range(0, 1, above=True), "what is left of the rate at each fall"] = 0.1,
+    patience: Annotated[int, Range(1, math.inf), "epochs without a better figure before it falls"] = 5,
+    threshold: Annotated[float, Range(0, 1), "share by which a figure must be below the best one to be better"] = 1e-4,
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A rate that falls when the error of the validation split, or without one the training loss, does not.
+
+    Epochs of the warm-up, and those in which only the head learns, do not count.
+
+    Source: arXiv 1512.03385, section 3.4, "divided by 10 when the error plateaus".
+    """
+    from training.optimization.curves import Plateau
+
+    return Plateau(peak, factor, patience, threshold)
+
+
+def watched_from(choice: Mapping[str, Any], steps: int, head_steps: int = 0) -> int:
+    """Give the step from which on the figures of whole epochs count for a plateau: the first one at the full rate."""
+    return head_steps + warm_steps(choice["warmup"], steps - head_steps)
 
 
 def milestone_steps(milestones: Sequence[float], steps: int) -> list[int]:
