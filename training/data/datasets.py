@@ -16,7 +16,7 @@ from training.data.arrays import Arrays
 from training.data.image_files import ImageFiles
 from training.data.image_folder import open_folder
 from training.data.image_table import open_table
-from training.data.registered import ARRAYS, IMAGE_FOLDER, TABLE, open_registered
+from training.data.registered import ARRAYS, IMAGE_FOLDER, TABLE, Registered, open_registered
 from training.data.splits import Splits, check_split, first_name, slices
 
 TEST_SPLITS = ("test", "validation", "val")
@@ -106,7 +106,7 @@ def open_source(data: Data, arrays: Arrays | None = None) -> Source:
     splits = list(reader.splits)
     test = data.test_split
     if not test and not data.validation:
-        test = next((split for split in TEST_SPLITS if split in splits), None)
+        test = next((split for split in TEST_SPLITS if split in splits and _has_labels(reader, split)), None)
         if test is None:
             raise ValueError(
                 f"{data.dataset!r} has no split to test on: keep a share of the training images by --validation 0.2, "
@@ -115,10 +115,20 @@ def open_source(data: Data, arrays: Arrays | None = None) -> Source:
     for field, split in (("train_split", data.train_split), ("test_split", test)):
         if split:
             check_split(f"{field} of {data.dataset!r}", split, reader.splits)
+            if not _has_labels(reader, split):
+                labelled = [name for name in splits if _has_labels(reader, name)]
+                raise ValueError(
+                    f"{field}={split!r} of {data.dataset!r} has no labels; the splits with labels are {labelled}."
+                )
     if test and isinstance(reader, ImageFiles):
         reader.check_classes(test)
     source = Source(data.dataset, reader, data.train_split, test)
     return _hold_out(source, data) if data.validation else source
+
+
+def _has_labels(reader: Reader, split: str) -> bool:
+    """Tell whether a split has labels, which only sets registered with TFDS may lack."""
+    return not isinstance(reader, Registered) or reader.has_labels(split)
 
 
 def _open_reader(data: Data, arrays: Arrays | None) -> Reader:

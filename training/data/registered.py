@@ -48,6 +48,10 @@ class Registered:
         dataset = self._read(split, encoded=True).map(lambda example: example["label"])
         return np.concatenate([*dataset.batch(10_000).as_numpy_iterator()])
 
+    def has_labels(self, split: str) -> bool:
+        """Tell whether the examples of a split have labels: those of ImageNet's test split are all -1."""
+        return all(example["label"] >= 0 for example in self._read(split, encoded=True).take(1))
+
     def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
         dataset = self._read(split, encoded=None in self.shape)
@@ -93,21 +97,13 @@ def prepare(builder: tfds.core.DatasetBuilder, data: Data) -> None:
     """Prepare a data set; where that needs a download that the user has not allowed, raise an error."""
     folder = Path(builder.data_dir)  # root / name / configuration, if any / version
     manual = folder.parents[len(Path(builder.info.full_name).parts) - 1] / "downloads" / "manual"
-    files = builder.url_infos or {}
-    urls = sorted(files)
-    mebibytes = sum(file.size or 0 for file in files.values()) / 2**20
-    size = f"{mebibytes:.0f} MiB" if mebibytes else "an amount it does not state"
-    fetched = f"{size} from {', '.join(urls[:3]) or 'its own source'}{' and more' if len(urls) > 3 else ''}"
-    by_hand = f"Without a network, put the original files into {manual} and pass --download."
-    if data.dataset not in EMBEDDED and not data.download:
-        raise ValueError(
-            f"The data set {data.dataset!r} is not prepared; looked in {builder.data_dir}. If it lies elsewhere, "
-            f"give its folder by --data-dir. --download would fetch {fetched} and prepare it here. {by_hand}"
-        )
+    hint = "Make room or give another folder by --data-dir, and try again."
+    if data.dataset not in EMBEDDED and builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        _check_placed(builder, data, manual)
+    elif data.dataset not in EMBEDDED:
+        _check_fetchable(builder, data, manual)
     if data.download:
-        print(f"Preparing {data.dataset!r} in {builder.data_dir}; downloading {fetched}.", flush=True)
-        if not any((manual / Path(url).name).exists() for url in urls):
-            _check_reachable(urls, by_hand)
+        hint = f"Without a network, put the original files into {manual} and pass --download."
     try:
         with _silenced() if data.dataset in EMBEDDED else contextlib.nullcontext():
             builder.download_and_prepare(
@@ -116,10 +112,44 @@ def prepare(builder: tfds.core.DatasetBuilder, data: Data) -> None:
     except ImportError:
         raise
     except Exception as error:  # TFDS wraps what its sets and its writers raise, a full disk too, in kinds of its own
-        hint = by_hand if data.download else "Make room or give another folder by --data-dir, and try again."
         raise ValueError(
             f"Preparing {data.dataset!r} in {builder.data_dir} failed: {' '.join(str(error).split())[:300]}. {hint}"
         ) from error
+
+
+def _check_placed(builder: tfds.core.DatasetBuilder, data: Data, manual: Path) -> None:
+    """Raise an error where the files of a set that TFDS cannot download do not lie where it looks for them."""
+    if not (data.download and manual.is_dir()):
+        said = " ".join(builder.MANUAL_DOWNLOAD_INSTRUCTIONS.split()).removesuffix(".")
+        raise ValueError(
+            f"{_not_prepared(builder, data)} TFDS cannot download it: {said}. Put these files into {manual} and pass "
+            "--download, which prepares them here."
+        )
+    print(f"Preparing {data.dataset!r} in {builder.data_dir} from the files in {manual}.", flush=True)
+
+
+def _check_fetchable(builder: tfds.core.DatasetBuilder, data: Data, manual: Path) -> None:
+    """Raise an error where the user has not allowed a download, or its address cannot be reached."""
+    files = builder.url_infos or {}
+    urls = sorted(files)
+    mebibytes = sum(file.size or 0 for file in files.values()) / 2**20
+    size = f"{mebibytes:.0f} MiB" if mebibytes else "an amount it does not state"
+    fetched = f"{size} from {', '.join(urls[:3]) or 'its own source'}{' and more' if len(urls) > 3 else ''}"
+    by_hand = f"Without a network, put the original files into {manual} and pass --download."
+    if not data.download:
+        raise ValueError(
+            f"{_not_prepared(builder, data)} --download would fetch {fetched} and prepare it here. {by_hand}"
+        )
+    print(f"Preparing {data.dataset!r} in {builder.data_dir}; downloading {fetched}.", flush=True)
+    if not any((manual / Path(url).name).exists() for url in urls):
+        _check_reachable(urls, by_hand)
+
+
+def _not_prepared(builder: tfds.core.DatasetBuilder, data: Data) -> str:
+    return (
+        f"The data set {data.dataset!r} is not prepared; looked in {builder.data_dir}. If it lies elsewhere, give its "
+        "folder by --data-dir."
+    )
 
 
 @contextlib.contextmanager
