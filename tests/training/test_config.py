@@ -7,9 +7,11 @@ import yaml
 
 import keras_resnet
 from keras_resnet.choices.registry import describe
-from training.config import FIELDS, Data, RunConfig, load_recipe, make_config, read_fields, recipe_names
+from tests.training.helpers import write_yaml
+from training.config import FIELDS, Data, Network, RunConfig, load_recipe, make_config, read_fields, recipe_names
 from training.config.fields import GROUPS, name_of
 from training.config.groups import REGISTRIES
+from training.networks import make_architecture
 
 # Differs from the default in every field but epochs.
 EVERYTHING = {
@@ -56,6 +58,8 @@ EVERYTHING = {
         "decayed": "all",
         "clip_norm": 1.0,
         "clip_value": 0.0,
+        "scaling": "sqrt",
+        "reference_batch": 1024,
     },
     "schedule": {
         "name": "steps",
@@ -104,11 +108,11 @@ def test_recipe_makes_a_configuration_with_its_values(name):
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipe_names_a_network_that_exists_or_takes_that_of_the_weights(name):
-    recipe = load_recipe(name)
-    if "start" in recipe:
-        assert "network" not in recipe
+    config = make_config(load_recipe(name))
+    if config.start.new_head:
+        assert config.network == Network()
     else:
-        assert keras_resnet.get_architecture(recipe["network"]).depth >= 18
+        assert make_architecture(config.network, config.start).depth >= 18
 
 
 def test_cifar10_recipe_is_that_of_the_paper():
@@ -122,7 +126,8 @@ def test_cifar10_recipe_is_that_of_the_paper():
     steps = {"name": "steps", "milestones": (0.5, 0.75), "warmup_steps": 0}
     assert config.schedule == {**steps, "warmup": 0.0, "warmup_from": 0.0}
     expected = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4}
-    assert config.optimizer == {**expected, "decayed": "all", "clip_norm": 0.0, "clip_value": 0.0}
+    common = {"clip_norm": 0.0, "clip_value": 0.0, "scaling": "none", "reference_batch": 256}
+    assert config.optimizer == {**expected, "decayed": "all", **common}
 
 
 def test_unknown_recipe_suggests_the_nearest():
@@ -132,7 +137,8 @@ def test_unknown_recipe_suggests_the_nearest():
 
 def test_yaml_holds_every_group_and_field_in_the_order_of_the_classes():
     written = as_yaml(RunConfig(epochs=3))
-    assert list(written) == list(RunConfig.model_fields) == list(EVERYTHING)
+    assert list(written) == ["version", *RunConfig.model_fields] == ["version", *EVERYTHING]
+    assert written["version"] == keras_resnet.__version__
     for name in GROUPS:
         assert list(written[name]) == list(EVERYTHING[name])
     assert written["optimizer"] == {
@@ -144,6 +150,8 @@ def test_yaml_holds_every_group_and_field_in_the_order_of_the_classes():
         "decayed": "all",
         "clip_norm": 0.0,
         "clip_value": 0.0,
+        "scaling": "none",
+        "reference_batch": 256,
     }
 
 
@@ -351,3 +359,37 @@ def test_parameter_that_is_not_finite_raises_an_error(choice, name, parameter, v
 def test_text_with_nothing_in_it_raises_an_error(field):
     with pytest.raises(ValueError, match=f"^here: {field}: String should have at least 1 character; received ''"):
         make_config({"epochs": 1, field: ""}, "here")
+
+
+def test_file_of_a_newer_version_is_read_as_long_as_this_one_understands_it(tmp_path):
+    path = write_yaml(tmp_path / "config.yaml", version="99.0.0", epochs=3, optimizer="muon")
+    assert make_config(read_fields(path)) == make_config({"epochs": 3, "optimizer": "muon"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"teacher": "ResNet50"}, "Unknown field 'teacher'"),
+        ({"data": {"teacher": 1}}, "Unknown field 'data.teacher'"),
+        ({"optimizer": "shampoo"}, "optimizer: Unknown optimizer 'shampoo'"),
+        ({"optimizer": {"name": "sgd", "lookahead": 5}}, "optimizer: Unknown parameter of optimizer 'sgd'"),
+    ],
+)
+def test_file_of_a_newer_version_with_what_this_one_does_not_know_names_both(fields, reason, tmp_path):
+    path = write_yaml(tmp_path / "config.yaml", version="99.1.0", epochs=3, **fields)
+    with pytest.raises(ValueError) as refusal:
+        read_fields(path)
+    sentence = str(refusal.value)
+    own = keras_resnet.__version__
+    begins = f"{str(path)!r} is of version 99.1.0, which this version, {own}, does not understand: {reason}"
+    assert sentence.startswith(begins)
+    assert sentence.endswith(". Use version 99.1.0 or later.")
+    # As far as anybody can tell, one without a version is of this one.
+    with pytest.raises(ValueError, match=f"^{reason}"):
+        make_config(read_fields(write_yaml(path, epochs=3, **fields)))
+
+
+def test_version_that_is_none_raises_an_error(tmp_path):
+    path = write_yaml(tmp_path / "config.yaml", version="new", epochs=3)
+    with pytest.raises(ValueError, match=r"config\.yaml': version must be numbers, as in \d.*; received 'new'\.$"):
+        read_fields(path)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.shared import ROOT
-from training.config import make_config
+from training.config import make_config, read_fields
 from training.config.fields import flatten, nest
 from training.evaluation.candidates import evaluate_run
 from training.locks import alone
@@ -108,9 +108,9 @@ def test_best_by_validation_is_trained_on_everything_and_tested(complete):
     assert {trial.id for trial in results.finals} == {trial.id for trial in results.ranked()[:3]}
     final = next(trial for trial in results.finals if trial.id == best.id)
     assert [run.outcome.results["split"] for run in final.runs] == ["test", "test"]
-    written = yaml.safe_load((folder / "best.yaml").read_text(encoding="utf-8"))
+    written = read_fields(folder / "best.yaml")
     assert make_config(best.fields, base=written) == make_config(written)
-    assert written == yaml.safe_load((final.runs[0].folder / "config.yaml").read_text(encoding="utf-8"))
+    assert written == read_fields(final.runs[0].folder / "config.yaml")
 
 
 @pytest.mark.slow

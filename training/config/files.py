@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 import yaml
 
+from keras_resnet import __version__
 from keras_resnet.messages import unknown
 from keras_resnet.yaml_text import read_yaml
 from training.config import former
-from training.config.fields import FIELDS, GROUPS, SHORT, flatten
-from training.config.groups import RunConfig
+from training.config.fields import FIELDS, GROUPS, SHORT, flatten, make_config
+from training.config.groups import VERSION, RunConfig
 
 
 def recipe_names() -> list[str]:
@@ -70,10 +72,28 @@ def read_fields(path: Path, base: Mapping[str, Any] | None = None) -> dict[str, 
         Dict as of `make_config`.
 
     Raises:
-        ValueError: there is no such file, or it is not a mapping of fields.
+        ValueError: there is no such file, it is not a mapping of fields, or a newer version wrote it and fields of it
+            mean nothing to this one.
     """
     fields = read_mapping(path)
+    check_version(path, fields.pop(VERSION, __version__), fields, base)
     return former.translate(fields, flatten(base or {})) if is_former(fields) else fields
+
+
+def check_version(path: Path, version: Any, fields: Mapping[str, Any], base: Mapping[str, Any] | None) -> None:
+    """Refuse fields that a newer version wrote and this one does not understand."""
+    if not re.fullmatch(r"\d+(\.\d+)+\S*", str(version)):
+        raise ValueError(f"{str(path)!r}: version must be numbers, as in {__version__}; received {version!r}.")
+    written, own = ([int(part) for part in re.findall(r"\d+", str(one))] for one in (version, __version__))
+    if written <= own:
+        return
+    try:
+        make_config(fields, base=base)
+    except ValueError as error:
+        raise ValueError(
+            f"{str(path)!r} is of version {version}, which this version, {__version__}, does not understand: "
+            f"{str(error).rstrip('.')}. Use version {version} or later."
+        ) from error
 
 
 def is_former(fields: Mapping[str, Any]) -> bool:
@@ -86,6 +106,6 @@ def is_whole(fields: Mapping[str, Any]) -> bool:
     if former.is_complete(fields):
         return True
     groups = ((name, RunConfig.model_fields[name].annotation.model_fields) for name in GROUPS)
-    return set(fields) == set(RunConfig.model_fields) and all(
+    return set(fields) - {VERSION} == set(RunConfig.model_fields) and all(
         set(fields[name] or ()) == set(own) for name, own in groups
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from keras_resnet import __version__
 from keras_resnet.choices.registry import complete
 from training.data.augmentation import AUGMENTATIONS
 from training.data.augmentation.registry import complete_list
@@ -19,6 +20,8 @@ from training.optimization.losses import LOSSES
 from training.optimization.optimizers import OPTIMIZERS
 from training.optimization.schedules import SCHEDULES
 
+# What a file says besides fields: the version of this package that wrote it.
+VERSION = "version"
 # The length of a run is one of these fields: what is given replaces the other.
 LENGTHS = ("epochs", "iterations")
 # The choices that take parameters, by path: their registries. Those of a network are checked where it is described.
@@ -186,6 +189,6 @@ class RunConfig(Group):
         """Write the configuration as YAML.
 
         Returns:
-            str, the groups in the order of the class.
+            str, the version of this package and the groups in the order of the class.
         """
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return yaml.safe_dump({VERSION: __version__, **self.model_dump(mode="json")}, sort_keys=False)
