@@ -191,6 +191,8 @@ def test_shown_defaults_are_those_of_the_recipe(capsys, name):
         # The default of a switch stands behind its second name.
         option = f"{parent}{dot}no-{last}" if isinstance(value, bool) else f"{parent}{dot}{last}"
         values = value if isinstance(value, list) else [value]
+        if isinstance(value, dict):
+            values = [f"'{write_inline(value)}'"]
         if path == "augmentation":
             values = ["'" + write_inline([complete("augmentation", choice, AUGMENTATIONS) for choice in value]) + "'"]
         assert f"(default: {' '.join(str(item) for item in values)})" in options[option]
