@@ -16,10 +16,15 @@ from keras_resnet.messages import unknown
 from keras_resnet.model import ResidualNetwork, carried, deep_recursion
 
 HEAD, BACKBONE = "head", "backbone"
+KEPT = "kept"  # the activation of the classifier that a new one takes the place of
 
 
 def transfer(
-    model: keras.Model, classes: int | None = None, input_shape: tuple[int | None, ...] | None = None
+    model: keras.Model,
+    classes: int | None = None,
+    input_shape: tuple[int | None, ...] | None = None,
+    *,
+    classifier_activation: str | None = KEPT,
 ) -> keras.Model:
     """Copy a trained network for other images, other classes or both; all its weights that still have a place come too.
 
@@ -30,6 +35,8 @@ def transfer(
         model: keras.Model of this package, with its classifier or without.
         classes: int, outputs of a new, untrained classifier; None keeps what ends the model.
         input_shape: tuple (height, width, channels), or channels first under that data format; default the model's.
+        classifier_activation: str, of a new classifier, as "sigmoid" where an image may have any number of classes;
+            None for logits. "kept" is that of the old one, or softmax where there is none.
 
     Returns:
         keras.Model with layers of the same names, all of them trainable, under Keras's present dtype policy. It
@@ -49,7 +56,7 @@ def transfer(
         except ValueError as error:
             raise ValueError(f"{model.name!r} cannot take images of shape {shape}; give larger ones.") from error
     if classes is not None:
-        outputs = _classified(model, outputs, check_classes(classes))
+        outputs = _classified(model, outputs, check_classes(classes), classifier_activation)
     kept = {**carried(model), "preprocessing": None, **({} if classes is None else {"labels": None})}
     copy = ResidualNetwork(inputs, outputs, name=model.name, **kept)
     for weight, value in _inherited(model, copy, without=() if classes is None else (TOP,)):
@@ -76,12 +83,13 @@ def _fresh(layer: keras.layers.Layer) -> keras.layers.Layer:
     return type(layer).from_config({**layer.get_config(), "dtype": policy, "trainable": True})
 
 
-def _classified(model: keras.Model, x, classes: int):
+def _classified(model: keras.Model, x, classes: int, activation: str | None):
     """End a network in a new classifier, like its old one where it had one."""
+    given = {} if activation == KEPT else {"activation": activation}
     if has_top(model):
         config = model.get_layer(TOP).get_config()
-        return keras.layers.Dense.from_config({**config, "units": classes, "trainable": True})(x)
-    return classifier(global_pool(x) if len(x.shape) == 4 else x, classes, "softmax")
+        return keras.layers.Dense.from_config({**config, "units": classes, "trainable": True, **given})(x)
+    return classifier(global_pool(x) if len(x.shape) == 4 else x, classes, given.get("activation", "softmax"))
 
 
 def _inherited(model: keras.Model, copy: keras.Model, without: Sequence[str]):

@@ -8,13 +8,14 @@ from typing import Any
 import keras
 
 import keras_resnet
-from keras_resnet.build.head import has_top
+from keras_resnet.build.head import TOP, has_sigmoids, has_top
 from keras_resnet.layers.conventions import spatial_axes
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.named import is_collection, is_name
 from keras_resnet.weights.own import load_network, load_weights, written_here
 from training.config import Network, Start
 from training.run_folder import RunFolder
+from training.tasks import ANY, ONE, Task
 
 DEFAULT_NETWORK = "ResNet20"
 
@@ -83,6 +84,7 @@ def _own_network(path: Path, architecture: keras_resnet.Architecture | None, nam
         input_shape=loaded.input_shape[1:],
         include_top=top,
         classes=loaded.output_shape[-1] if top else None,
+        classifier_activation=loaded.get_layer(TOP).activation if top else None,
         name=name.lower(),
     )
     load_weights(model, path)
@@ -106,6 +108,7 @@ def make_model(
     preprocessing: Preprocessing,
     classes: int,
     *,
+    task: Task = ONE,
     name: str | None,
     start: Start,
     loaded: keras.Model | None = None,
@@ -113,14 +116,33 @@ def make_model(
     """Build the network for a data set's images and classes, on the one that was loaded to start from, if any."""
     shape = (*preprocessing.size, preprocessing.channels)
     if loaded is None:
-        name = (name or DEFAULT_NETWORK).lower()
-        model = keras_resnet.ResNet(architecture, weights=start.weights, input_shape=shape, classes=classes, name=name)
+        model = keras_resnet.ResNet(
+            architecture,
+            weights=start.weights,
+            input_shape=shape,
+            classes=classes,
+            classifier_activation=task.activation,
+            name=(name or DEFAULT_NETWORK).lower(),
+        )
+    elif start.new_head:
+        model = keras_resnet.transfer(loaded, classes, shape, classifier_activation=task.activation)
     else:
-        model = keras_resnet.transfer(loaded, classes if start.new_head else None, shape)
+        model = keras_resnet.transfer(loaded, input_shape=shape)
     if model.output_shape != (None, classes):
         raise ValueError(
             f"weights={start.weights!r} are of a network that gives {loaded.output_shape}, and the data set has "
             f"{classes} classes. Set new_head to put a new classifier on it."
         )
+    check_task(model, task, f"weights={start.weights!r}", "Set new_head to put a new classifier on it.")
     model.preprocessing = preprocessing
     return model
+
+
+def check_task(model: keras.Model, task: Task, origin: str, advice: str) -> None:
+    """Refuse a network that was trained on images with another number of labels."""
+    own = ANY if has_sigmoids(model) else ONE
+    if own is not task:
+        raise ValueError(
+            f"{origin} are of a network for images with {own.labels} of the classes, and the images of the data set "
+            f"have {task.labels}. {advice}"
+        )

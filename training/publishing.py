@@ -11,6 +11,7 @@ from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import changes
 from training.run_folder import RunFolder
 from training.selection import best_epoch, is_stalled
+from training.tasks import task_of
 
 LICENSE = "Apache-2.0"  # of the package, and of weights that come with it
 
@@ -44,15 +45,15 @@ def publish(folder: RunFolder, path: Path, best: bool = False) -> Path:
 def about(config: RunConfig, row: dict[str, float], network: str, epochs: int) -> dict[str, Any]:
     """Say what was trained, how, and what came of it, by a run's configuration and the metrics of an epoch of it."""
     recipe, changed = nearest_recipe(config)
-    epoch = int(row["epoch"])
+    epoch, task = int(row["epoch"]), task_of(row)
     after = f"after the last of {epochs} epochs"
     if epoch < epochs:
         after = f"after epoch {epoch} of {epochs}, the best by these images"
     return {
         "network": config.network.name or network,
         "dataset": config.data.dataset,
-        "accuracy": round(row["val_accuracy"], 6),
-        "cross-entropy": round(row["val_loss"], 6),
+        task.measure.replace("_", " "): round(row[f"val_{task.measure}"], 6),
+        task.loss: round(row["val_loss"], 6),
         "protocol": f"{tested_on(config)}, every image once in a single view, {after}",
         "recipe": recipe,
         "changes": changed,

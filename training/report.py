@@ -12,6 +12,7 @@ from training.config import RunConfig
 from training.pictures import save
 from training.published import published_rows
 from training.run_folder import RunFolder
+from training.tasks import task_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,25 +25,27 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
     epochs = [row["epoch"] for row in rows]
-    panels = (("loss", "cross-entropy", lambda v: v), ("accuracy", "error, %", lambda v: 100 * (1 - v)))
-    for axes, (name, label, scale) in zip(figure.subplots(1, 2), panels):
+    task = task_of(rows[0])
+    panels = (("loss", task.loss, lambda v: v, True), (task.measure, f"{task.figure}, %", task.shown, task.is_error))
+    for axes, (name, label, scale, falls) in zip(figure.subplots(1, 2), panels):
         for key, legend, style in ((name, "training", "--"), (f"val_{name}", "test", "-")):
             axes.plot(epochs, [scale(row[key]) for row in rows], style, label=legend, linewidth=1.6)
-        show_epochs(axes, label)
+        show_epochs(axes, label, falls)
         axes.legend(frameon=False)
     save(figure, path)
 
 
-def show_epochs(axes: Axes, label: str) -> None:
-    """Scale and name the axes of learning curves: whole epochs, and what is measured on a logarithmic scale."""
+def show_epochs(axes: Axes, label: str, falls: bool = True) -> None:
+    """Scale and name the axes of learning curves: whole epochs, and what falls towards 0 on a logarithmic scale."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    if falls:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3, linewidth=0.5)
 
@@ -65,9 +68,11 @@ def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], tim
     rate = f"| images a second, in training | {statistics.median(rates):,.0f} |\n" if rates else ""
     facts = {**network, **results, **published_rows(config)}
     figures = "\n".join(f"| {name} | {_figure(value)} |" for name, value in facts.items())
+    task = task_of(rows[0] if rows else results)
+    measure, heading = task.measure, task.measure.replace("_", " ")
     epochs = "\n".join(
-        f"| {row['epoch']:.0f} | {row['loss']:.4f} | {100 * row['accuracy']:.2f} | {row['val_loss']:.4f} | "
-        f"{100 * row['val_accuracy']:.2f} |"
+        f"| {row['epoch']:.0f} | {row['loss']:.4f} | {100 * row[measure]:.2f} | {row['val_loss']:.4f} | "
+        f"{100 * row[f'val_{measure}']:.2f} |"
         for row in rows
     )
     curves = "![curves](curves.png)\n\n" if rows else ""
@@ -77,7 +82,7 @@ def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], tim
         f"| Keras | {keras.__version__}, {keras.backend.backend()} |\n"
         f"| Python | {platform.python_version()}, {platform.machine()} |\n\n"
         "Repeat it: `python -m training --config config.yaml`\n\n"
-        f"| epoch | loss | accuracy, % | test loss | test accuracy, % |\n|---|---|---|---|---|\n{epochs}\n"
+        f"| epoch | loss | {heading}, % | test loss | test {heading}, % |\n|---|---|---|---|---|\n{epochs}\n"
     )
 
 

@@ -39,6 +39,7 @@ from training.report import write_report
 from training.run_folder import RunFolder
 from training.selection import StopEarly, best_epoch, following, is_stalled
 from training.session import prepare_session, restored
+from training.tasks import ANY
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def train(
     with folder.held(), restored():
         strategy = make_strategy(config.hardware, config.batch_size)
         source = datasets.open_source(config.data, arrays)
+        make_loss(config.loss, task=source.task)  # refused before images are read
         run = Run(config, folder, source, Plan.of(source, config))
         datasets.check_images(source, source.train_split, source.watched.test_split, source.test_split)
         prepare_session(config)  # not before: preparing a data set draws from the generators that are seeded here
@@ -161,6 +163,7 @@ def new_network(
         architecture,
         preprocessing,
         len(source.classes),
+        task=source.task,
         name=config.network.name,
         start=config.start,
         loaded=loaded,
@@ -193,8 +196,8 @@ def compile_model(model: keras.Model, run: Run, optimizer: keras.optimizers.Opti
     """Compile the network with an optimizer, which may have taken steps, and the run's loss and metrics."""
     model.compile(
         optimizer=optimizer,
-        loss=make_loss(run.config.loss),
-        weighted_metrics=metrics_for(len(run.source.classes)),
+        loss=make_loss(run.config.loss, task=run.source.task),
+        weighted_metrics=metrics_for(len(run.source.classes), run.source.task),
         jit_compile=run.config.hardware.jit_compile,
         steps_per_execution=run.config.hardware.steps_per_execution,
     )
@@ -288,11 +291,15 @@ def summary(model: keras.Model, run: Run) -> str:
     rate = scaled_rate(run.config.optimizer, run.config.batch_size)
     return (
         f"{network_name(model, run.config)}: {count_parameters(model):,} parameters{_frozen(run.config.start)}; "
-        f"{source.name}: {len(source.classes)} classes, "
+        f"{source.name}: {len(source.classes)} classes{_several(source)}, "
         f"{source.count(source.train_split):,} images to train on, {source.count(source.test_split):,} to test, "
         f"{height}x{width}x{channels}; {run.plan.iterations:,} steps of {run.config.batch_size} on {replicas} "
         f"device{'s' if replicas > 1 else ''}{f'; learning rate {rate}' if rate else ''}."
     )
+
+
+def _several(source: datasets.Source) -> str:
+    return " of which an image may have any number" if source.task is ANY else ""
 
 
 def _frozen(start: Start) -> str:

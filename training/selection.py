@@ -14,14 +14,19 @@ from training.optimization.curves import Plateau, plateau_of
 from training.optimization.schedules import watched_from
 from training.plan import Plan
 from training.run_folder import RunFolder
+from training.tasks import task_of
 
 Rows = Sequence[dict[str, float]]
-MEASURE = "val_accuracy"
+
+
+def measured(row: dict[str, float]) -> float:
+    """Give the validation accuracy of an epoch; where images may have any number of classes, the mAP."""
+    return row[f"val_{task_of(row).measure}"]
 
 
 def best_epoch(rows: Rows) -> int:
-    """Give the number of the epoch of the highest validation accuracy, the first of equals; 0 where there is none."""
-    return int(max(rows, key=lambda row: row[MEASURE])["epoch"]) if rows else 0
+    """Give the number of the epoch of the highest measure, the first of equals; 0 where there is none."""
+    return int(max(rows, key=measured)["epoch"]) if rows else 0
 
 
 def is_stalled(rows: Rows, patience: int | None) -> bool:
@@ -56,7 +61,7 @@ class FollowPlateau(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         """Set the rate; a run that was killed before its last checkpoint has a row more, of the epoch that begins."""
         rows = [row for row in self.folder.read_metrics() if self.first < row["epoch"] <= epoch]
-        self.schedule.follow([1 - row[MEASURE] if self.validated else row["loss"] for row in rows])
+        self.schedule.follow([1 - measured(row) if self.validated else row["loss"] for row in rows])
 
 
 def following(

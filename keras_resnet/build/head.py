@@ -72,6 +72,11 @@ def has_top(model: keras.Model) -> bool:
     return any(layer.name == TOP for layer in model.layers)
 
 
+def has_sigmoids(model: keras.Model) -> bool:
+    """Tell whether a network ends in a probability of each class by itself: an image may have any number of them."""
+    return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
+
+
 def check_classes(classes: int) -> int:
     """Refuse a number of classes that is not a positive integer."""
     if isinstance(classes, bool) or not isinstance(classes, Integral) or classes < 1:

@@ -13,6 +13,7 @@ from PIL import Image
 from training.config import RunConfig, make_config
 from training.data.datasets import Source
 from training.run_folder import RunFolder
+from training.tasks import ANY, ONE, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +21,12 @@ class Images:
     """Images in memory as a data set is read: those of several sizes encoded, as files are."""
 
     images: list[np.ndarray]
-    own_labels: list[int]
+    own_labels: list[int] | np.ndarray  # or 0 and 1 for each class
     classes: tuple[str, ...]
+
+    @property
+    def task(self) -> Task:
+        return ANY if np.ndim(self.own_labels) == 2 else ONE
 
     @property
     def shape(self) -> tuple:
@@ -35,7 +40,8 @@ class Images:
     def examples(self, split: str, members=None) -> tf.data.Dataset:
         is_encoded = None in self.shape
         images = [tf.io.encode_png(image) for image in self.images] if is_encoded else np.stack(self.images)
-        return tf.data.Dataset.from_tensor_slices((images, np.array(self.own_labels, "int64")))
+        labels = np.array(self.own_labels, "float32" if self.task is ANY else "int64")
+        return tf.data.Dataset.from_tensor_slices((images, labels))
 
 
 def source_of(images: list[np.ndarray], labels: list[int], classes: tuple[str, ...]) -> Source:

@@ -103,6 +103,9 @@ class Data(Group):
     data_dir: Path | None = Field(
         None, description="where TFDS keeps its data; or the image folder itself, or the CSV file of paths and labels"
     )
+    label_separator: str | None = Field(
+        None, description="what stands between the labels of an image in a CSV file, where it may have any number"
+    )
     arrays: str | None = Field(None, description="digest of the arrays that training.train was given")
     download: bool = Field(False, description="let TFDS download a data set that is not prepared")
     train_split: str = Field("train", description="split to train on, TFDS slices allowed")

@@ -10,9 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from training.data.splits import Splits, slices, splits_of
+from training.tasks import ANY, ONE, Task
 
 Examples = tuple[np.ndarray, np.ndarray]  # images and labels
-ASKED = "Give (images, labels): values 0 to 255 of shape (count, height, width, channels), and integers"
+ASKED = (
+    "Give (images, labels): values 0 to 255 of shape (count, height, width, channels), and integers; or 0 and 1 as "
+    "integers of shape (count, classes) where an image may have any number of classes"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,11 @@ class Arrays:
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images."""
         return next(iter(self.parts.values()))[0].shape[1:]
+
+    @property
+    def task(self) -> Task:
+        """What the labels are: numbers of classes, or 0 and 1 for each class."""
+        return ANY if next(iter(self.parts.values()))[1].ndim == 2 else ONE
 
     @property
     def splits(self) -> Splits:
@@ -62,32 +71,54 @@ class Arrays:
 def make_arrays(train: Examples, test: Examples | None = None, classes: Sequence[str] | None = None) -> Arrays:
     """Check images and labels, and name their classes; by their numbers where no names are given."""
     parts = {name: _checked(name, one) for name, one in (("train", train), ("test", test)) if one is not None}
-    highest = int(max(labels.max() for _, labels in parts.values()))
-    names = tuple(map(str, range(highest + 1))) if classes is None else tuple(map(str, classes))
-    if highest >= len(names):
-        raise ValueError(f"A label is {highest}, and there are {len(names)} classes, numbered from 0.")
+    widths = {labels.shape[1:] for _, labels in parts.values()}
+    if len(widths) > 1:
+        raise ValueError(f"Labels to train and to test on must be of one kind; received {_kinds(parts)}.")
     if len(shapes := {images.shape[1:] for images, _ in parts.values()}) > 1:
         raise ValueError(f"Images to train and to test on must have the same shape; received {sorted(shapes)}.")
+    (width,) = widths
+    found = width[0] if width else 1 + int(max(labels.max() for _, labels in parts.values()))
+    names = tuple(map(str, range(found) if classes is None else classes))
+    if width and found != len(names):
+        raise ValueError(f"Labels have {found} columns, one a class, and there are {len(names)} classes.")
+    if found > len(names):
+        raise ValueError(f"A label is {found - 1}, and there are {len(names)} classes, numbered from 0.")
     return Arrays(parts, names)
 
 
+def _kinds(parts: dict[str, Examples]) -> str:
+    return " and ".join(f"{name} of shape {labels.shape}" for name, (_, labels) in parts.items())
+
+
 def _checked(name: str, examples: Examples) -> Examples:
-    """Bring images to (count, height, width, channels) and labels to (count,), or say what is wrong with them."""
+    """Bring images to (count, height, width, channels) and labels to their kind, or say what is wrong with them."""
     if not isinstance(examples, (tuple, list)) or len(examples) != 2:
         raise ValueError(f"{name}: received {type(examples).__name__}. {ASKED}.")
     images, labels = map(np.asarray, examples)
     images = images[..., np.newaxis] if images.ndim == 3 else images
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if images.ndim != 4 or 0 in images.shape or images.dtype.kind not in "uif":
         raise ValueError(f"{name}: received images of shape {images.shape} and type {images.dtype}. {ASKED}.")
-    if labels.shape != images.shape[:1] or labels.dtype.kind not in "ui":
-        raise ValueError(
-            f"{name}: received labels of shape {labels.shape} and type {labels.dtype} for {len(images)} images. "
-            f"{ASKED}."
-        )
     low, high = images.min(), images.max()
+    labels = _checked_labels(name, labels, len(images))
     if not (low >= 0 and high <= 255) or (images.dtype.kind == "f" and high <= 1):
         raise ValueError(f"{name}: values of images must be 0 to 255; received {low:g} to {high:g}.")
-    if labels.min() < 0:
-        raise ValueError(f"{name}: labels are numbered from 0; received {labels.min()}.")
-    return images if images.dtype == np.uint8 else images.astype("float32"), labels.astype("int64")
+    return images if images.dtype == np.uint8 else images.astype("float32"), labels
+
+
+def _checked_labels(name: str, labels: np.ndarray, count: int) -> np.ndarray:
+    """Bring labels to int64 (count,), or to 0 and 1 as float32 (count, classes)."""
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    marks = labels.ndim == 2 and labels.shape[1] > 1
+    if labels.shape[:1] != (count,) or labels.ndim > 1 + marks or labels.dtype.kind not in ("uib" if marks else "ui"):
+        raise ValueError(
+            f"{name}: received labels of shape {labels.shape} and type {labels.dtype} for {count} images. {ASKED}."
+        )
+    if not marks:
+        if labels.min() < 0:
+            raise ValueError(f"{name}: labels are numbered from 0; received {labels.min()}.")
+        return labels.astype("int64")
+    if others := sorted(set(np.unique(labels).tolist()) - {0, 1}):
+        raise ValueError(f"{name}: labels of shape {labels.shape} must be 0 and 1; received {others[0]}.")
+    if name == "train" and len(absent := np.flatnonzero(~labels.any(axis=0))):
+        raise ValueError(f"train: no image has the class in column {absent[0]}. Leave the column out, or add images.")
+    return labels.astype("float32")

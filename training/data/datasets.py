@@ -18,6 +18,7 @@ from training.data.image_folder import open_folder
 from training.data.image_table import open_table
 from training.data.registered import ARRAYS, IMAGE_FOLDER, TABLE, Registered, open_registered
 from training.data.splits import Splits, check_split, first_name, slices
+from training.tasks import ANY, Task
 
 TEST_SPLITS = ("test", "validation", "val")
 
@@ -30,13 +31,14 @@ class Reader(Protocol):
 
     classes: tuple[str, ...]
     shape: tuple[int | None, int | None, int]
+    task: Task
 
     @property
     def splits(self) -> Splits:
         """The splits by name."""
 
     def labels(self, split: str) -> np.ndarray:
-        """Give the label of every example of a split, in its order."""
+        """Give the label of every example of a split, in its order: a number, or 0 and 1 for each class."""
 
     def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
@@ -63,6 +65,11 @@ class Source:
     def shape(self) -> tuple[int | None, int | None, int]:
         """Height, width and channels of the images; a side is None where it varies."""
         return self.reader.shape
+
+    @property
+    def task(self) -> Task:
+        """What the labels of an image are."""
+        return self.reader.task
 
     @property
     def is_encoded(self) -> bool:
@@ -139,9 +146,13 @@ def _open_reader(data: Data, arrays: Arrays | None) -> Reader:
                 "training.train(run_dir, train=(images, labels), test=(images, labels)); or name another dataset."
             )
         return arrays
-    if data.dataset in (IMAGE_FOLDER, TABLE):
-        find = open_folder if data.dataset == IMAGE_FOLDER else open_table
-        return find(data.data_dir, first_name(data.train_split))
+    train = first_name(data.train_split)
+    if data.dataset == TABLE:
+        return open_table(data.data_dir, train, data.label_separator)
+    if data.label_separator is not None:
+        raise ValueError(f"label_separator is for the labels in a CSV file; the dataset is {data.dataset!r}.")
+    if data.dataset == IMAGE_FOLDER:
+        return open_folder(data.data_dir, train)
     return open_registered(data)
 
 
@@ -164,11 +175,19 @@ def _hold_out(source: Source, data: Data) -> Source:
 
 
 def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
-    """Draw the examples of a validation split, the same share of each class: a bool for each of the training split."""
+    """Draw the examples of a validation split: a bool for each of the training split.
+
+    It is the same share of each class; of all images where they may have any number of classes, which cannot be shared
+    out one by one.
+    """
     labels = source.reader.labels(source.train_split)
     generator, members = np.random.default_rng(seed), np.zeros(len(labels), bool)
-    for label in range(len(source.classes)):
-        own = generator.permutation(np.flatnonzero(labels == label))
+    if source.task is ANY:
+        groups = [np.arange(len(labels))]
+    else:
+        groups = [np.flatnonzero(labels == label) for label in range(len(source.classes))]
+    for group in groups:
+        own = generator.permutation(group)
         members[own[: round(share * len(own))]] = True
     return members
 

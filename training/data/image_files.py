@@ -13,9 +13,11 @@ import tensorflow as tf
 
 from keras_resnet.images import IMAGE_SUFFIXES, decode_image
 from training.data.splits import Splits, slices, splits_of
+from training.tasks import ANY, ONE, Task
 
 SUFFIXES = ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
 SHOWN = 5  # files that a message names
+Label = str | tuple[str, ...]  # the class of an image, or its classes where it may have any number
 
 
 def shortened(names: Sequence[str]) -> str:
@@ -24,28 +26,37 @@ def shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def classes_in(files: Iterable[tuple[str, Label]]) -> set[str]:
+    """Name the classes of labelled files."""
+    return {name for _, label in files for name in ((label,) if isinstance(label, str) else label)}
+
+
 @dataclass(frozen=True)
 class ImageFiles:
     """Labelled image files, as a `training.data.datasets.Reader`."""
 
-    files: dict[str, list[tuple[str, str]]]  # of each split, (path, class) in the order in which they are read
+    files: dict[str, list[tuple[str, Label]]]  # of each split, (path, label) in the order in which they are read
     classes: tuple[str, ...]  # in the order of the labels
     shape: tuple[None, None, int] = (None, None, 3)
+    task: Task = ONE
 
     @property
     def splits(self) -> Splits:
         """The splits by name."""
         return splits_of({name: len(files) for name, files in self.files.items()})
 
-    def members(self, split: str, members: np.ndarray | None = None) -> list[tuple[str, str]]:
-        """List (path, class) of a split, or of those of its examples for which a bool array says so."""
+    def members(self, split: str, members: np.ndarray | None = None) -> list[tuple[str, Label]]:
+        """List (path, label) of a split, or of those of its examples for which a bool array says so."""
         files = [file for name, part in slices(split, self.splits) for file in self.files[name][part]]
         return files if members is None else [file for file, is_member in zip(files, members) if is_member]
 
     def labels(self, split: str) -> np.ndarray:
         """Give the label of every example of a split, in its order."""
         numbers = {name: number for number, name in enumerate(self.classes)}
-        return np.array([numbers[name] for _, name in self.members(split)], "int64")
+        labels = [label for _, label in self.members(split)]
+        if self.task is ANY:
+            return k_hot([[numbers[name] for name in own] for own in labels], len(self.classes))
+        return np.array([numbers[name] for name in labels], "int64")
 
     def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
@@ -56,21 +67,32 @@ class ImageFiles:
 
     def check_classes(self, split: str) -> None:
         """Raise an error where a split to test on has classes that the training split lacks."""
-        if unknown := sorted({name for _, name in self.members(split)} - set(self.classes)):
+        if unknown := sorted(classes_in(self.members(split)) - set(self.classes)):
             raise ValueError(
                 f"The split {split!r} has classes that the training split lacks: {shortened(unknown)}. Add images of "
                 "them to train on, or remove them."
             )
 
 
+def k_hot(labels: Sequence[Sequence[int]], classes: int) -> np.ndarray:
+    """Write numbers of classes as 0 and 1 for each class, a float32 array (images, classes)."""
+    table = np.zeros((len(labels), classes), "float32")
+    for row, own in zip(table, labels):
+        row[list(own)] = 1
+    return table
+
+
 def shuffled(
-    files: dict[str, list[tuple[str, str]]], train: str, in_order: Callable[[set[str]], Iterable[str]] = sorted
+    files: dict[str, list[tuple[str, Label]]],
+    train: str,
+    in_order: Callable[[set[str]], Iterable[str]] = sorted,
+    task: Task = ONE,
 ) -> ImageFiles:
-    """Shuffle the (path, class) of each split, as TFDS does; the classes are those of the training split, if any."""
+    """Shuffle the (path, label) of each split, as TFDS does; the classes are those of the training split, if any."""
     for split, own in files.items():
         random.Random(split).shuffle(own)
     known = files.get(train) or [file for own in files.values() for file in own]
-    return ImageFiles(files, tuple(in_order({name for _, name in known})))
+    return ImageFiles(files, tuple(in_order(classes_in(known))), task=task)
 
 
 def broken_images(paths: Sequence[str], channels: int) -> list[str]:

@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from keras_resnet.messages import unknown_of_many
 from training.config import Data
 from training.data.splits import Splits
+from training.tasks import ONE
 
 EMBEDDED = ("digits",)
 # Names of what is not registered.
@@ -26,6 +27,7 @@ class Registered:
     """A data set that TFDS has prepared."""
 
     builder: tfds.core.DatasetBuilder
+    task = ONE
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from training.data import datasets
 from training.data.registered import IMAGE_FOLDER, TABLE
 from training.distribution import strategy_of
 from training.evaluation.testing import evaluate
+from training.networks import check_task
 from training.run_folder import RunFolder
 
 
@@ -125,6 +126,7 @@ def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> 
         raise ValueError(f"{config.data.dataset!r} has other classes than the network was trained on: {labels}.")
     with strategy_of(config.hardware).scope():
         model = folder.load_model(best)
+    check_task(model, source.task, f"The weights of {folder.path}", "Name other data.")
     return Candidate(str(folder.path), model, source, folder.read_preprocessing(), config)
 
 
@@ -141,6 +143,7 @@ def open_file(path: str | os.PathLike, network: str | None, changes: dict[str, A
         raise ValueError(
             f"{config.data.dataset!r} has {len(source.classes)} classes, and the network of {path} {classes}."
         )
+    check_task(model, source.task, f"The weights of {os.fspath(path)}", "Name other data.")
     return Candidate(os.fspath(path), model, source, contract_of(model), config)
 
 

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from training.evaluation import several
 from training.evaluation.scores import Scores
+from training.tasks import ANY
 
 LEAST = 1e-7  # of a probability in the cross-entropy, as Keras has it
 BINS = 15  # of confidence, in the calibration error
@@ -80,7 +82,12 @@ def worst_mistakes(scores: Scores, most: int) -> np.ndarray:
 
 
 def summarize(scores: Scores, top_5_from: int) -> dict[str, float]:
-    """Give loss and accuracy, and the top-5 accuracy where there are at least so many classes."""
+    """Give loss and accuracy, and the top-5 accuracy where there are at least so many classes.
+
+    Where images may have any number of classes, there are other figures: those of `several.summarize`.
+    """
+    if scores.task is ANY:
+        return several.summarize(scores)
     figures = {"loss": cross_entropy(scores), "accuracy": top_accuracy(scores, 1)}
     if scores.probabilities.shape[1] >= top_5_from:
         figures["top_5_accuracy"] = top_accuracy(scores, 5)

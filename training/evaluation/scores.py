@@ -20,18 +20,24 @@ from training.data import datasets
 from training.distribution import strategy_of
 from training.evaluation.views import VIEWS
 from training.session import restored
+from training.tasks import ANY, ONE, Task
 
 
 class Scores(NamedTuple):
     """Classes of the images of a split, and what a network, or several, say of them.
 
     Args:
-        labels: int64 array (images,).
+        labels: int64 array (images,); or 0 and 1 for each class, float32 (images, classes).
         probabilities: float32 array (images, classes).
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
+
+    @property
+    def task(self) -> Task:
+        """What the labels are."""
+        return ANY if self.labels.ndim == 2 else ONE
 
 
 def score(

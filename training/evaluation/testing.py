@@ -13,13 +13,16 @@ from training.data.batches import blanks, test_batches
 from training.distribution import strategy_of
 from training.evaluation.figures import summarize
 from training.evaluation.scores import check_count, naming_broken_images, score
-from training.metrics import Accuracy, TopAccuracy
+from training.metrics import Accuracy, MeanAveragePrecision, Precision, Recall, TopAccuracy
+from training.tasks import ANY, ONE, Task
 
 TOP_5_FROM = 100  # classes from which on the top-5 accuracy is told beside the accuracy
 
 
-def metrics_for(classes: int) -> list[keras.metrics.Metric]:
+def metrics_for(classes: int, task: Task = ONE) -> list[keras.metrics.Metric]:
     """Choose the metrics of a classification."""
+    if task is ANY:
+        return [MeanAveragePrecision(classes), Precision(name="precision"), Recall(name="recall")]
     metrics = [Accuracy(name="accuracy")]
     if classes >= TOP_5_FROM:
         metrics.append(TopAccuracy(5, name="top_5_accuracy"))
@@ -59,17 +62,21 @@ def evaluate(
 
     Returns:
         Dict of the results: split, examples, views where they are not single, loss (cross-entropy, that is the mean
-        negative log-likelihood), accuracy, and top_5_accuracy where there are a hundred classes or more.
+        negative log-likelihood), accuracy, and top_5_accuracy where there are a hundred classes or more. Where images
+        may have any number of classes: loss (binary cross-entropy), mean_average_precision, and precision, recall and
+        f1 of the classes of a probability over 1/2.
 
     Raises:
         ValueError: an image cannot be read, the data are incomplete, or the network cannot take the views.
     """
     about = {"split": source.test_split, "examples": source.count(source.test_split)}
     views = config.evaluation.views["name"]
-    if views == "single":
+    # Of any number of classes, what is measured after each epoch is of scores in levels, and here of the scores.
+    if views == "single" and source.task is ONE:
         return {**about, **_as_validated(model, source, preprocessing, config, progress)}
     scores = score(model, source, preprocessing, config, progress)
-    return {**about, "views": views, **summarize(scores, top_5_from=TOP_5_FROM)}
+    shown = {} if views == "single" else {"views": views}
+    return {**about, **shown, **summarize(scores, top_5_from=TOP_5_FROM)}
 
 
 def _as_validated(

@@ -25,7 +25,7 @@ def augment(
 
     Args:
         images: uint8 or float32 tensor (batch, height, width, channels), levels 0 to 255.
-        labels: integer tensor (batch,).
+        labels: integer tensor (batch,), or 0 and 1 for each class, float32 (batch, classes).
         steps: sequence of Step, in an order that `registry.check_order` allows; none of the kind crop.
         standardize: function of images that subtracts a mean and divides by a deviation.
         classes: int, how many there are.
@@ -95,7 +95,7 @@ def _mix(images, labels, steps, classes: int):
         kept = ops.where(ops.logical_and(mixture.mixed, ops.logical_not(mixed)), mixture.kept, kept)
         mixed = ops.logical_or(mixed, mixture.mixed)
     share = ops.mean(kept, axis=(1, 2, 3))[:, None]
-    soft = ops.one_hot(labels, classes, dtype="float32")
+    soft = labels if len(labels.shape) == 2 else ops.one_hot(labels, classes, dtype="float32")
     return kept * images + (1 - kept) * ops.flip(images, 0), share * soft + (1 - share) * ops.flip(soft, 0)
 
 

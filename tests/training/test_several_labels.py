@@ -1,0 +1,355 @@
+"""Images of any number of classes: how tables and arrays say so, and what a network learns of them."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+
+import training
+from keras_resnet.build.head import has_sigmoids
+from tests.training.helpers import folder_config, same_weights, source_of, write_image
+from training.config import make_config
+from training.data.arrays import make_arrays
+from training.data.augmentation.composition import augment
+from training.data.augmentation.streams import open_streams
+from training.data.datasets import open_source
+from training.evaluation.candidates import evaluate_run
+from training.evaluation.figures import summarize
+from training.evaluation.scores import Scores
+from training.evaluation.several import average_precisions, decide, losses
+from training.metrics import MeanAveragePrecision, Precision, Recall
+from training.optimization.losses import make_loss
+from training.run_folder import RunFolder
+from training.selection import best_epoch
+from training.tasks import ANY, ONE
+
+GENERATOR = np.random.default_rng(0)
+MARKS = GENERATOR.integers(0, 2, (60, 3))
+# The color of an image tells its classes: one a channel.
+IMAGES = (MARKS[:, None, None] * 160 + GENERATOR.integers(0, 90, (60, 8, 8, 3))).astype("uint8")
+LABELS = {"0.png": ("cat", "dog"), "1.png": (), "2.png": ("dog",), "3.png": ("cow", "cat"), "4.png": ("cow",)}
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Make the function that writes a table of five images and describes a run on them."""
+
+    def make(header, rows, **fields):
+        for number, path in enumerate(LABELS):
+            write_image(tmp_path / path, (4, 4), seed=number)
+        with open(tmp_path / "table.csv", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        return folder_config(tmp_path / "table.csv", dataset="csv", validation=0.4, **fields).data
+
+    return make
+
+
+def labels_of(source) -> dict[str, tuple[str, ...]]:
+    """Read the labels of the files of a source by name, off the examples that it gives."""
+    files = [path.rpartition("/")[2] for path, _ in source.reader.members("train")]
+    marks = [own for _, own in source.reader.examples("train").as_numpy_iterator()]
+    names = [tuple(sorted(source.classes[place] for place in np.flatnonzero(own))) for own in marks]
+    return dict(zip(files, names, strict=True))
+
+
+EXPECTED = {path: tuple(sorted(labels)) for path, labels in LABELS.items()}
+
+
+@pytest.mark.parametrize("separator", [";", "|", " ", ", "])
+def test_labels_of_a_column_are_parted(table, separator):
+    rows = [(path, separator.join(labels)) for path, labels in LABELS.items()]
+    source = open_source(table(("path", "label"), rows, **{"data.label_separator": separator}))
+    assert source.task is ANY and source.classes == ("cat", "cow", "dog") and labels_of(source) == EXPECTED
+    assert source.reader.labels("train").dtype == np.float32
+
+
+def test_columns_of_classes_are_read_in_their_order(table):
+    classes = ("dog", "cat", "cow")
+    rows = [(path, *(int(name in labels) for name in classes)) for path, labels in LABELS.items()]
+    source = open_source(table(("path", *classes), rows))
+    assert source.task is ANY and source.classes == classes and labels_of(source) == EXPECTED
+
+
+def test_without_a_separator_a_label_is_one_class_and_what_looks_like_several_is_pointed_out(table, capsys):
+    source = open_source(table(("path", "label"), [("0.png", "cat;dog"), ("1.png", "cow"), ("2.png", "cow")]))
+    assert source.task is ONE and source.classes == ("cat;dog", "cow")
+    assert capsys.readouterr().err == (
+        "1 classes have a ';' in their name, as 'cat;dog'. If these are several labels, pass --data.label-separator "
+        "';'.\n"
+    )
+
+
+SPLIT_BY_BAR = {"data.label_separator": "|"}
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "fields", "sentence"),
+    [
+        (("path", "label"), [("0.png", "cat||dog")], SPLIT_BY_BAR, r"line 2: a label is empty in 'cat\|\|dog', which"),
+        (("path", "label"), [("0.png", "a|b|a")], SPLIT_BY_BAR, r"line 2: the label 'a' stands twice in 'a\|b\|a'; an"),
+        (("path", "label"), [("0.png", ""), ("1.png", " ")], SPLIT_BY_BAR, "names no image that has a label; there is"),
+        (("path", "label"), [("0.png", "a"), ("1.png", "")], SPLIT_BY_BAR, "'csv' has one class, 'a'; there is noth"),
+        (("path", "label"), [("0.png", "a"), ("1.png", "")], {}, "line 3: a path, label or split is empty"),
+        (("path", "label"), [], {}, "names no image that has a label; there is nothing to learn"),
+        (
+            ("path", "label", "split"),
+            [("0.png", "a|b", "train"), ("1.png", "a|c", "test")],
+            {**SPLIT_BY_BAR, "test_split": "test"},
+            "The split 'test' has classes that the training split lacks: c",
+        ),
+        (("path", "cat"), [("0.png", "1"), ("1.png", "0")], {}, "'csv' has one class, 'cat'; there is nothing to tell"),
+        (
+            ("path", "labels"),
+            [("0.png", "cat")],
+            {},
+            r"line 2: 'labels' is 'cat', and a table without a column 'label'",
+        ),
+        (("path", "cat", "dog"), [("0.png", "1")], {}, r"line 2: 'dog' is None, and a table without a column 'label'"),
+        (("path", "cat", "dog"), [("0.png", "1", "0")], {}, "The column 'dog' is 1 for no image to train on"),
+        (("path", "cat", "cat"), [("0.png", "1", "0")], {}, "has two columns 'cat'. Remove or rename one"),
+        (("path", "cat"), [("0.png", "1")], SPLIT_BY_BAR, "label_separator parts the labels in a column 'label', and"),
+    ],
+)
+def test_what_is_wrong_with_labels_is_said(table, header, rows, fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        open_source(table(header, rows, **fields))
+
+
+def test_separator_without_a_table_is_refused(image_dir):
+    config = folder_config(image_dir, **{"data.label_separator": ";"})
+    with pytest.raises(ValueError, match=r"label_separator is for the labels in a CSV file; the dataset is 'image_fol"):
+        open_source(config.data)
+
+
+def on_arrays(validation=0.0, classes=None, **test):
+    arrays = make_arrays((IMAGES, MARKS), classes=classes, **test)
+    return open_source(make_config({"dataset": "arrays", "epochs": 1, "validation": validation}).data, arrays)
+
+
+def test_validation_is_drawn_from_all_images():
+    source = on_arrays(0.25)
+    again = on_arrays(0.25)
+    parts = [source.parts[split][1] for split in (source.train_split, source.test_split)]
+    assert [part.sum() for part in parts] == [45, 15] and not (parts[0] & parts[1]).any()
+    np.testing.assert_array_equal(parts[1], again.parts[again.test_split][1])
+    labels = [label for _, label in source.examples(source.test_split).as_numpy_iterator()]
+    np.testing.assert_array_equal(labels, MARKS[parts[1]])
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint8", "bool"])
+def test_arrays_of_marks_are_taken(kind):
+    arrays = make_arrays((IMAGES, MARKS.astype(kind)), classes=("r", "g", "b"))
+    assert arrays.task is ANY and arrays.classes == ("r", "g", "b")
+    np.testing.assert_array_equal(arrays.labels("train"), MARKS)
+    assert make_arrays((IMAGES, MARKS)).classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "sentence"),
+    [
+        (MARKS * 2, {}, r"train: labels of shape \(60, 3\) must be 0 and 1; received 2"),
+        (MARKS * [1, 1, 0], {}, "train: no image has the class in column 2. Leave the column out"),
+        (
+            MARKS.astype("float32"),
+            {},
+            r"labels of shape \(60, 3\) and type float32 for 60 images.* 0 and 1 as integers",
+        ),
+        (MARKS[:, :, None], {}, r"labels of shape \(60, 3, 1\)"),
+        (MARKS, {"classes": ["a", "b"]}, "Labels have 3 columns, one a class, and there are 2 classes"),
+        (
+            MARKS,
+            {"test": (IMAGES, MARKS[:, 0])},
+            r"of one kind; received train of shape \(60, 3\) and test of .*\(60,\)",
+        ),
+        (MARKS, {"test": (IMAGES, MARKS[:, :2])}, r"of one kind; received train of .* and test of shape \(60, 2\)"),
+    ],
+)
+def test_what_is_no_table_of_marks_is_refused(labels, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make_arrays((IMAGES, labels), **options)
+
+
+LOGITS = GENERATOR.normal(size=(4, 3)) * 2
+TARGETS = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 0.3, 1]])
+
+
+def binary(targets, logits, gamma=0.0):
+    """Compute the binary cross-entropy with the weights of the focal loss."""
+    p = 1 / (1 + np.exp(-logits))
+    return -(targets * (1 - p) ** gamma * np.log(p) + (1 - targets) * p**gamma * np.log(1 - p)).mean()
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("binary_cross_entropy", binary(TARGETS, LOGITS)),
+        ({"name": "binary_cross_entropy", "label_smoothing": 0.2}, binary(0.8 * TARGETS + 0.1, LOGITS)),
+        ({"name": "binary_cross_entropy", "threshold": 0.2}, binary(np.float64(TARGETS > 0.2), LOGITS)),
+        ("focal", binary(TARGETS, LOGITS, 2.0)),
+        ({"name": "focal", "gamma": 0.5, "label_smoothing": 0.2}, binary(0.8 * TARGETS + 0.1, LOGITS, 0.5)),
+    ],
+)
+def test_losses_are_those_of_sigmoids(choice, expected):
+    labels, logits = TARGETS.astype("float32"), tf.constant(LOGITS, "float32")
+    loss = make_loss(choice, task=ANY)
+    assert float(loss(labels, keras.activations.sigmoid(logits))) == pytest.approx(expected, rel=1e-5)
+    assert float(make_loss(choice, True, ANY)(labels, logits)) == pytest.approx(expected, rel=1e-5)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    assert copy.get_config() == loss.get_config()
+    with pytest.raises(ValueError, match="takes sigmoids of the logits, and these probabilities do not carry theirs"):
+        loss(labels, tf.constant(labels))
+
+
+def test_focal_loss_of_sigmoids_has_a_slope_also_where_the_network_is_sure():
+    logits = tf.constant([[200.0, -200.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = make_loss({"name": "focal", "gamma": 0.5}, True, ANY)(np.float32([[1, 1]]), logits)
+    assert float(value) == pytest.approx(100)
+    assert tape.gradient(value, logits)[0].numpy() == pytest.approx([0, -0.5], abs=1e-3)
+
+
+def test_cross_entropy_of_several_labels_is_refused():
+    with pytest.raises(
+        ValueError, match=r"cross_entropy is for images of one class each.* --loss binary_cross_entropy"
+    ):
+        make_loss("cross_entropy", task=ANY)
+
+
+# By hand: right at ranks 1 and 3, (1 + 2/3) / 2; equal scores, which are one step, 1/2; a class without an image.
+FEW = Scores(
+    np.float32([[1, 1, 0], [0, 0, 0], [1, 1, 0], [0, 0, 0]]),
+    np.float32([[0.9, 0.4, 0.1], [0.8, 0.4, 0.6], [0.7, 0.4, 0.2], [0.1, 0.4, 0.3]]),
+)
+MANY = Scores(
+    np.float32(GENERATOR.random((500, 6)) < [0.5, 0.2, 0.1, 0.05, 0.02, 0.3]),
+    GENERATOR.random((500, 6)).astype("float32").round(2),
+)
+
+
+def test_average_precision_is_that_of_the_hand_and_of_scikit_learn():
+    np.testing.assert_allclose(average_precisions(FEW), [5 / 6, 1 / 2, np.nan])
+    assert summarize(FEW, 100)["mean_average_precision"] == pytest.approx(2 / 3)
+    expected = average_precision_score(MANY.labels, MANY.probabilities, average=None)
+    np.testing.assert_allclose(average_precisions(MANY), expected, rtol=1e-12)
+
+
+def test_figures_are_those_of_scikit_learn():
+    answers = MANY.probabilities > 0.5
+    for average, found in ((None, decide(MANY)), ("micro", summarize(MANY, 100))):
+        expected = precision_recall_fscore_support(MANY.labels, answers, average=average, zero_division=0)
+        for value, name in zip(expected, ("precision", "recall", "f1")):
+            np.testing.assert_allclose(found[name] if average else getattr(found, name), value)
+    p = np.clip(MANY.probabilities.astype("float64"), 1e-7, 1 - 1e-7)
+    entropy = -np.where(MANY.labels > 0, np.log(p), np.log(1 - p)).mean(axis=1)
+    np.testing.assert_allclose(losses(MANY), entropy, rtol=1e-6)
+    assert summarize(MANY, 100)["loss"] == pytest.approx(entropy.mean(), rel=1e-6)
+
+
+def test_metric_of_an_epoch_is_near_the_figure_of_the_test():
+    quality = GENERATOR.normal(size=MANY.labels.shape) + 1.5 * MANY.labels - 2
+    scores = Scores(MANY.labels, (1 / (1 + np.exp(-quality))).astype("float32"))
+    metrics = [MeanAveragePrecision(6), Precision(), Recall()]
+    for part in np.array_split(np.arange(500), 7):
+        for metric in metrics:
+            metric.update_state(scores.labels[part], scores.probabilities[part])
+    expected = summarize(scores, 100)
+    for metric, name in zip(metrics, ("mean_average_precision", "precision", "recall")):
+        assert float(metric.result()) == pytest.approx(expected[name], abs=5e-4)
+
+
+def test_metric_takes_equal_scores_soft_labels_weights_and_what_is_no_number():
+    metric = MeanAveragePrecision(3)
+    metric.update_state(0.6 * FEW.labels, FEW.probabilities)
+    blank = np.float32([[0, 0, 1], [1, 1, 1]]), np.float32([[1, 0, np.nan], [0, 1, 0.5]])
+    metric.update_state(*blank, sample_weight=np.zeros(2, "float32"))
+    assert float(metric.result()) == pytest.approx(2 / 3)
+    copy = MeanAveragePrecision.from_config(metric.get_config())
+    assert float(copy.result()) == 0 and copy.counts.shape == metric.counts.shape
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_mixed_images_have_labels_in_proportion(name):
+    images = np.stack([np.full((4, 4, 1), level, "float32") for level in (0, 100)])
+    choices = make_config({"epochs": 1, "augmentation": [name]}).augmentation
+    (stream,) = open_streams(choices, 0, 2)
+    step = stream.step(tf.range(2, dtype="int64"), stream.draw(tf.constant(0, "int64")), tf.constant(0, "int64"))
+    marks = np.float32([[1, 0, 1], [0, 1, 1]])
+    mixed, labels = augment(images, tf.constant(marks), [step], lambda images: images, 3)
+    share = np.mean(mixed, axis=(1, 2, 3))[:, None] / 100  # of the second image
+    np.testing.assert_allclose(labels, (1 - share) * marks[0] + share * marks[1], atol=1e-6)
+
+
+TINY = {
+    "network": {"name": "ResNet8"},
+    "loss": "binary_cross_entropy",
+    "batch_size": 20,
+    "epochs": 3,
+    "optimizer": {"name": "adamw", "learning_rate": 3e-3},
+    "augmentation": ["flip", {"name": "mixup", "share": 0.5}],
+}
+
+
+@pytest.mark.slow
+def test_network_learns_several_labels_and_resumes(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    given = {"train": (IMAGES, MARKS), "test": (IMAGES[:15], MARKS[:15]), "classes": ("r", "g", "b")}
+    results = training.train(folder.path, **given, **{**TINY, "epochs": 8})
+    assert results["mean_average_precision"] > 0.9 and has_sigmoids(folder.load_model())
+    rows = folder.read_metrics()
+    names = ("loss", "mean_average_precision", "precision", "recall")
+    assert set(rows[0]) == {"epoch", "learning_rate", *names, *(f"val_{name}" for name in names)}
+    assert rows[-1]["val_mean_average_precision"] == pytest.approx(results["mean_average_precision"], abs=1e-3)
+    assert rows[-1]["val_loss"] == pytest.approx(results["loss"], rel=1e-4)
+    report = folder.report_file.read_text(encoding="utf-8")
+    assert "| epoch | loss | mean average precision, % | test loss | test mean average precision, % |" in report
+    assert f"| mean_average_precision | {results['mean_average_precision']:.4f} |" in report
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 4:
+                raise KeyboardInterrupt
+
+    from training import run
+
+    parts, config = RunFolder(tmp_path / "parts"), folder.read_config()
+    with pytest.raises(KeyboardInterrupt):
+        run.train(config, parts, callbacks=[Stop()], arrays=make_arrays(**given))
+    assert run.train(config, parts, resume=True, arrays=make_arrays(**given)) == results
+    assert same_weights(parts, folder) and parts.read_metrics() == rows
+
+
+@pytest.mark.slow
+def test_validation_chooses_by_mean_average_precision(table, tmp_path):
+    classes = ("r", "g", "b")
+    for number, image in enumerate(IMAGES):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    rows = [(f"{number}.png", *own) for number, own in enumerate(MARKS.tolist())]
+    data = table(("path", *classes), rows)
+    folder = RunFolder(tmp_path / "run")
+    fields = {**TINY, "data": {"dataset": "csv", "data_dir": data.data_dir, "image_size": 8}, "validation": 0.4}
+    results = training.train(folder.path, evaluation={"keep_best": True}, **fields)
+    rows = folder.read_metrics()
+    assert best_epoch(rows) == 1 + int(np.argmax([row["val_mean_average_precision"] for row in rows]))
+    assert folder.best_file.is_file() and results["split"] == "validation of train"
+    assert evaluate_run(folder, {}) == results
+    views = evaluate_run(folder, {"evaluation.views": "flip"})
+    assert views["views"] == "flip" and 0 < views["mean_average_precision"] <= 1
+
+
+def test_data_of_one_label_are_refused_for_a_network_of_several(trained, tmp_path):
+    given = {"train": (IMAGES, MARKS), "test": (IMAGES, MARKS)}
+    with pytest.raises(ValueError, match=r"weights='.*' are of a network that gives \(None, 10\).* Set new_head"):
+        training.train(tmp_path / "run", **given, **TINY, weights=str(trained.folder.path))
+    with pytest.raises(ValueError, match=r"cross_entropy is for images of one class each"):
+        training.train(tmp_path / "run", **given, epochs=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_source_in_memory_tells_its_task():
+    assert source_of([IMAGES[0]], [0], ("a", "b")).task is ONE
+    assert source_of([IMAGES[0]], MARKS[:1], ("a", "b", "c")).task is ANY
