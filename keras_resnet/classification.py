@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from keras_resnet.build.head import has_sigmoids
 from keras_resnet.images import FORMATS, decode_image
 from keras_resnet.preprocessing import Preprocessing, contract_of
 
@@ -18,33 +19,40 @@ Image = str | os.PathLike | np.ndarray
 def classify(
     model: keras.Model,
     images: Image | Sequence[Image],
-    top: int = 3,
+    top: int | None = None,
     labels: Sequence[str] | None = None,
+    *,
+    threshold: float | None = None,
 ) -> list[list[tuple[str, float]]]:
     """Name the most probable classes of images.
+
+    Where nothing is said about how many, they are three; of a network that ends in sigmoids, for images of any number
+    of classes, all of a probability over 1/2.
 
     Args:
         model: keras.Model with a classifier, that carries its input contract.
         images: an image, or a sequence of images of any sizes: files, and arrays (height, width, channels) of values 0
             to 255. Files are decoded by TensorFlow, upright as their EXIF says.
-        top: int, how many classes to name.
+        top: int, how many classes to name at most.
         labels: names of the classes in the order of the outputs; default those that the model carries.
+        threshold: float, probability over which a class is named.
 
     Returns:
         List, one an image, of lists of (name, probability), the most probable class first.
 
     Raises:
-        ValueError: a file is no image that can be read, an array is none; or the model carries no contract or names, or
-            has another number of outputs.
+        ValueError: top or threshold is not allowed; a file is no image that can be read, an array is none; or the model
+            carries no contract or names, or has another number of outputs.
     """
     contract, labels = contract_of(model), labels_for(model, labels)
+    top, threshold = limits(model, top, threshold)
     if isinstance(images, (str, os.PathLike)) or getattr(images, "ndim", None) == 3:
         images = [images]
     found = []
     for begin in range(0, len(images), BATCH):
         prepared = np.concatenate([_prepared(image, contract) for image in images[begin : begin + BATCH]])
         outputs = model.predict_on_batch(contract.standardize(prepared))
-        found += [most_probable(row, labels, top) for row in _probabilities(model, outputs)]
+        found += [most_probable(row, labels, top, threshold) for row in _probabilities(model, outputs)]
     return found
 
 
@@ -58,10 +66,24 @@ def labels_for(model: keras.Model, labels: Sequence[str] | None = None) -> Seque
     return labels
 
 
-def most_probable(probabilities: np.ndarray, labels: Sequence[str], top: int) -> list[tuple[str, float]]:
+def limits(model: keras.Model, top: int | None, threshold: float | None) -> tuple[int | None, float | None]:
+    """Decide how many classes of an image are named, and over which probability; None stands for no limit."""
+    if top is not None and top < 1:
+        raise ValueError(f"top must be at least 1; received {top}.")
+    if threshold is not None and not 0 <= threshold < 1:
+        raise ValueError(f"threshold must be at least 0 and below 1, as probabilities are; received {threshold}.")
+    if top is None and threshold is None:
+        return (None, 0.5) if has_sigmoids(model) else (3, None)
+    return top, threshold
+
+
+def most_probable(
+    probabilities: np.ndarray, labels: Sequence[str], top: int | None, threshold: float | None = None
+) -> list[tuple[str, float]]:
     """Name the most probable classes of one image, with their probabilities."""
     best = np.argsort(-probabilities, kind="stable")[:top]
-    return [(labels[index], float(probabilities[index])) for index in best]
+    kept = best if threshold is None else best[probabilities[best] > threshold]
+    return [(labels[index], float(probabilities[index])) for index in kept]
 
 
 def _prepared(image: str | os.PathLike | np.ndarray, contract: Preprocessing) -> np.ndarray:

@@ -95,8 +95,10 @@ class PredictOptions:
     """Run folder."""
     images: Positional[list[Path]]
     """Image files, folders of such at any depth, or patterns as in 'photos/*.jpg'."""
-    top: int = 3
-    """Classes to name for each image."""
+    top: int | None = None
+    """Classes to name for each image at most; default 3, or those that --threshold says."""
+    threshold: float | None = None
+    """Probability over which classes are named; default 0.5 where images may have any number of classes."""
     best: bool = False
     """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
     json: bool = False
@@ -221,7 +223,7 @@ def predict(arguments: list[str]) -> None:
     from training.run_folder import RunFolder
 
     failures: list[str] = []
-    found = predict_run(RunFolder(options.run), options.images, options.top, options.best)
+    found = predict_run(RunFolder(options.run), options.images, options.top, options.threshold, best=options.best)
     predictions = naming_failures(found, failures)
     if options.csv:
         write_table(predictions, options.csv)
@@ -239,6 +241,8 @@ def print_predictions(predictions: Iterable[dict[str, Any]]) -> None:
 
     for prediction in predictions:
         print(printable(prediction["image"]))
+        if not prediction["classes"]:
+            print(f"  none over {prediction['threshold']:g}")
         for guess in prediction["classes"]:
             print(f"  {guess['probability']:.4f}  {guess['label']}")
 

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import keras
 import tensorflow as tf
 
-from keras_resnet.classification import most_probable
+from keras_resnet.classification import limits, most_probable
 from keras_resnet.images import FORMATS, decode_image
 from keras_resnet.preprocessing import Preprocessing
 from training.data.image_files import SUFFIXES
@@ -23,38 +23,53 @@ from training.data.image_folder import Listing, is_hidden
 from training.run_folder import RunFolder
 
 BATCH = 32  # images that are in memory together
+SEPARATOR = ";"  # of the labels of an image in a table
 
 
-def predict_run(folder: RunFolder, images: Sequence[Path], top: int, best: bool = False) -> Iterator[dict[str, Any]]:
+def predict_run(
+    folder: RunFolder,
+    images: Sequence[Path],
+    top: int | None = None,
+    threshold: float | None = None,
+    *,
+    best: bool = False,
+) -> Iterator[dict[str, Any]]:
     """Classify image files with the network of a run folder, a batch at a time.
 
     Args:
         folder: RunFolder.
         images: sequence of Paths as of `find_images`.
-        top: int, how many of the most probable classes to give.
+        top: int, how many of the most probable classes to give at most.
+        threshold: float, probability over which a class is given. Without both, three are given; of a network for
+            images of any number of classes, those over 1/2.
         best: bool, whether to take the network of the best epoch.
 
     Returns:
-        Iterator of dicts, one an image: image, and classes, a list of {label, probability}, most probable first; or
-        image, and error, a sentence, where the image cannot be read.
+        Iterator of dicts, one an image: image, threshold where one decides, and classes, a list of {label,
+        probability}, most probable first; or image, and error, a sentence, where the image cannot be read.
 
     Raises:
-        ValueError: the folder is not one of a run, or holds no such network, or there is no image.
+        ValueError: the folder is not one of a run, or holds no such network, there is no image, or top or threshold is
+            not allowed.
     """
-    if top < 1:
-        raise ValueError(f"top must be at least 1; received {top}.")
     model, labels = folder.load_model(best), folder.read_labels()
     if len(labels) != model.output_shape[-1]:
         raise ValueError(
             f"{folder.labels_file} names {len(labels)} classes, and the network has {model.output_shape[-1]}; put back "
             "a copy."
         )
-    return _predict(model, folder.read_preprocessing(), labels, find_images(images), top)
+    given = limits(model, top, threshold)
+    return _predict(model, folder.read_preprocessing(), labels, find_images(images), given)
 
 
 def _predict(
-    model: keras.Model, preprocessing: Preprocessing, labels: list[str], paths: list[Path], top: int
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    labels: list[str],
+    paths: list[Path],
+    given: tuple[int | None, float | None],
 ) -> Iterator[dict[str, Any]]:
+    about = {} if given[1] is None else {"threshold": given[1]}
     read = functools.partial(_try_to_read, reader=_make_reader(preprocessing))
     with ThreadPoolExecutor() as pool:
         for begin in range(0, len(paths), BATCH):
@@ -67,9 +82,9 @@ def _predict(
                 if isinstance(image, str):
                     yield {"image": str(path), "error": image}
                 else:
-                    classes = most_probable(next(rows), labels, top)
+                    classes = most_probable(next(rows), labels, *given)
                     named = [{"label": label, "probability": probability} for label, probability in classes]
-                    yield {"image": str(path), "classes": named}
+                    yield {"image": str(path), **about, "classes": named}
 
 
 def _make_reader(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -151,12 +166,19 @@ def printable(text: str) -> str:
 
 
 def write_csv(file: TextIO, predictions: Iterable[dict[str, Any]]) -> None:
-    """Write predictions as rows of image, label_1, probability_1, label_2 and so on."""
+    """Write predictions as rows of image, label_1, probability_1, label_2 and so on.
+
+    Where a threshold decides how many classes there are, as rows of image, labels and probabilities, parted by `;`.
+    """
     writer = csv.writer(file, lineterminator="\n")
     for number, prediction in enumerate(predictions):
-        classes = prediction["classes"]
+        guesses = [(guess["label"], guess["probability"]) for guess in prediction["classes"]]
+        if "threshold" in prediction:
+            heading = ["labels", "probabilities"]
+            cells = [SEPARATOR.join(map(str, values)) for values in zip(*guesses)] or ["", ""]
+        else:
+            heading = [f"{name}_{rank + 1}" for rank in range(len(guesses)) for name in ("label", "probability")]
+            cells = [value for guess in guesses for value in guess]
         if number == 0:
-            ranks = range(1, len(classes) + 1)
-            writer.writerow(["image", *(f"{name}_{rank}" for rank in ranks for name in ("label", "probability"))])
-        guesses = (value for guess in classes for value in (guess["label"], guess["probability"]))
-        writer.writerow([printable(prediction["image"]), *guesses])
+            writer.writerow(["image", *heading])
+        writer.writerow([printable(prediction["image"]), *cells])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 
+from keras_resnet.build.head import has_sigmoids
 from keras_resnet.classification import labels_for
 from keras_resnet.files import write_atomically
 from keras_resnet.images import decode_image
@@ -26,7 +27,8 @@ def export_savedmodel(
 
     Its signatures are `serving_default` (`images`: uint8, batch of any one size) and `serve_bytes` (`bytes`: files
     as `images.decode_image` reads them, turned as their EXIF says). Both give `probabilities` (batch, classes) and
-    `classes` (int64, the most probable one). The names of the classes lie in `assets/labels.txt`, one a line.
+    `classes` (int64, the most probable one); of a network that ends in sigmoids, `present` (bool, whether the
+    probability of each class is over 1/2) instead. The names of the classes lie in `assets/labels.txt`, one a line.
 
     Args:
         model: keras.Model that gives probabilities.
@@ -62,6 +64,8 @@ def _signatures(model: keras.Model, preprocessing: Preprocessing) -> dict:
 
     def outputs(prepared):
         probabilities = model(prepared, training=False)
+        if has_sigmoids(model):
+            return {"probabilities": probabilities, "present": probabilities > 0.5}
         return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1)}
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, preprocessing.channels), tf.uint8, "images")])

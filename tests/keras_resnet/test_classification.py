@@ -59,9 +59,26 @@ def test_logits_become_probabilities(model):
     assert found[0][0] == (pytest.approx(keras_resnet.classify(model, [pixels(8, 8, 3)])[0][0]))
 
 
+def test_threshold_decides_how_many_classes_are_named_and_one_half_where_there_may_be_any_number(model):
+    image, probabilities = [pixels(8, 8, 3)], keras_resnet.classify(model, [pixels(8, 8, 3)], top=5)[0]
+    over = probabilities[2][1]
+    assert keras_resnet.classify(model, image, threshold=over) == [probabilities[:2]]
+    assert keras_resnet.classify(model, image, top=1, threshold=over) == [probabilities[:1]]
+    assert keras_resnet.classify(model, image, threshold=0.999) == [[]]
+    sigmoids = build(tiny(), (8, 8, 3), classifier_activation="sigmoid")
+    sigmoids.preprocessing, sigmoids.labels = model.preprocessing, LABELS
+    every = keras_resnet.classify(sigmoids, image, top=5)[0]
+    row = outputs(sigmoids, keras_resnet.preprocess(np.stack(image), sigmoids))[0]
+    np.testing.assert_allclose([p for _, p in every], np.sort(row)[::-1], rtol=1e-5)
+    assert keras_resnet.classify(sigmoids, image) == [[guess for guess in every if guess[1] > 0.5]]
+    assert 0 < len(keras_resnet.classify(sigmoids, image)[0]) < 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        ({"top": 0}, "top must be at least 1; received 0"),
+        ({"threshold": 1.0}, r"threshold must be at least 0 and below 1, as probabilities are; received 1\.0"),
         ({"labels": ["a"]}, "1 labels cannot name the 5 outputs of"),
         ({"images": ["nowhere.png"]}, "'nowhere.png' cannot be read: No such file"),
         ({"images": [__file__]}, "is not an image, or damaged; JPEG, PNG"),

@@ -180,3 +180,14 @@ def test_model_that_does_not_say_what_it_expects_is_not_exported(tmp_path):
 def test_labels_must_be_as_many_as_outputs(tmp_path):
     with pytest.raises(ValueError, match="2 labels cannot name the 3 outputs of 'resnet'"):
         export_savedmodel(network(), tmp_path / "new", LABELS[:2], PREPROCESSING)
+
+
+def test_network_of_sigmoids_says_which_classes_are_present(tmp_path):
+    model = randomise(keras_resnet.ResNet(tiny(), input_shape=(8, 8, 3), classes=3, classifier_activation="sigmoid"))
+    export_savedmodel(model, tmp_path / "exported", LABELS, PREPROCESSING)
+    images = pixels(4, 9, 8, 3)
+    served = tf.saved_model.load(tmp_path / "exported").signatures["serving_default"](images=tf.constant(images))
+    assert set(served) == {"probabilities", "present"}
+    expected = probabilities(model, images)
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
+    np.testing.assert_array_equal(served["present"], expected > 0.5)

@@ -7,6 +7,7 @@ import pytest
 import keras_resnet
 from keras_resnet.adaptation import freeze, stages_of, transfer
 from keras_resnet.preprocessing import CONTRACTS, Preprocessing
+from keras_resnet.weights.own import load_network
 from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, images, outputs, relative_error, tiny
 from tests.pairs import products
 
@@ -54,6 +55,17 @@ def test_new_classifier_stands_on_the_same_features(choices):
     copy.trainable_weights[0].assign(copy.trainable_weights[0] * 0)
     for before, weight in zip(kept, model.weights, strict=True):
         np.testing.assert_array_equal(before, weight)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softmax", None])
+def test_new_classifier_has_the_activation_asked_for_and_keeps_it_in_a_file(name, tmp_path):
+    expected = keras.activations.get(name)
+    copy = transfer(build(tiny()), classes=7, classifier_activation=name)
+    bare = transfer(build(tiny(), include_top=False), classes=7, classifier_activation=name)
+    assert [model.get_layer("predictions").activation for model in (copy, bare)] == [expected] * 2
+    assert transfer(bare).get_layer("predictions").activation is expected
+    copy.save(tmp_path / "copy.keras")
+    assert load_network(tmp_path / "copy.keras").get_layer("predictions").activation is expected
 
 
 def test_classifier_is_new_even_for_as_many_classes():

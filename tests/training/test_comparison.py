@@ -21,13 +21,14 @@ COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_ra
 def run(tmp_path):
     """Make the function that makes the folder of a run with given test accuracies, one an epoch."""
 
-    def make(name: str, accuracies, finished: bool = True, **fields) -> RunFolder:
+    def make(name: str, accuracies, finished: bool = True, measure: str = "accuracy", **fields) -> RunFolder:
         folder = RunFolder(tmp_path / name)
         folder.path.mkdir()
         config = make_config({"epochs": len(accuracies), "network": "ResNet8", **fields})
         folder.config_file.write_text(config.to_yaml(), encoding="utf-8")
         rows = [(epoch, 1 / epoch, 0.9, 2 / epoch, value, 0.1) for epoch, value in enumerate(accuracies, 1)]
-        text = "\n".join(",".join(map(str, row)) for row in (COLUMNS, *rows))
+        columns = [column.replace("accuracy", measure) for column in COLUMNS]
+        text = "\n".join(",".join(map(str, row)) for row in (columns, *rows))
         folder.metrics_file.write_text(text, encoding="utf-8")
         if finished:
             folder.report_file.touch()
@@ -127,3 +128,16 @@ def test_curves_of_runs_of_several_lengths_are_drawn(run, tmp_path):
     np.testing.assert_array_equal(pictures[0], pictures[1])
     orange = [np.all(np.abs(picture - [255, 127, 14]) < 30, axis=-1).sum() for picture in pictures]
     assert orange[0] > 50 and orange[2] == 0
+
+
+def test_runs_of_several_labels_are_compared_by_their_mean_average_precision(run, tmp_path):
+    measure = "mean_average_precision"
+    runs = [run(f"m{seed}", [0.5, 0.7 + seed / 10], seed=seed, measure=measure) for seed in range(2)]
+    printed = compare_runs(runs, tmp_path / "page")
+    assert "| test mAP, % | test loss | training mAP, % |" in printed
+    assert f"| 75.00 ± {statistics.stdev([70, 80]):.2f} | 1.0000 | 90.00 |" in printed
+    assert Image.open(tmp_path / "page" / "curves.png").format == "PNG"
+    with pytest.raises(
+        ValueError, match=r"m0 is of images with any number of the classes and .*one of images with one; their"
+    ):
+        compare_runs([*runs, run("one", [0.5])])

@@ -55,7 +55,7 @@ def test_tables_and_figures_are_written(tmp_path):
 def test_surest_mistakes_are_shown_with_their_images(images):
     first, second = read_mistakes(SCORES, source_of(images, [0, 0, 2, 2], CLASSES))
     assert (first.truth, first.answer, second.truth, second.answer) == ("bird", "dog, large", "cat", "dog, large")
-    assert (first.probability, second.probability) == pytest.approx((0.9, 0.5))
+    assert (first.degree, second.degree) == ("90.0 %", "50.0 %")
     np.testing.assert_array_equal(first.image, images[2])
     np.testing.assert_array_equal(second.image, images[1])
     assert len(read_mistakes(SCORES, source_of(images, [0, 0, 2, 2], CLASSES), most=1)) == 1

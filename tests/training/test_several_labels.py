@@ -1,28 +1,25 @@
 """Images of any number of classes: how tables and arrays say so, and what a network learns of them."""
 
 import csv
+import json
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
+import keras_resnet
 import training
 from keras_resnet.build.head import has_sigmoids
-from tests.training.helpers import folder_config, same_weights, source_of, write_image
-from training.config import make_config
+from tests.training.helpers import folder_config, same_weights, write_image
+from training.config import Network, Start, make_config
 from training.data.arrays import make_arrays
 from training.data.augmentation.composition import augment
 from training.data.augmentation.streams import open_streams
 from training.data.datasets import open_source
-from training.evaluation.candidates import evaluate_run
-from training.evaluation.figures import summarize
-from training.evaluation.scores import Scores
-from training.evaluation.several import average_precisions, decide, losses
-from training.metrics import MeanAveragePrecision, Precision, Recall
-from training.optimization.losses import make_loss
+from training.evaluation.candidates import evaluate_file, evaluate_run
+from training.networks import load_start, make_model
 from training.run_folder import RunFolder
 from training.selection import best_epoch
 from training.tasks import ANY, ONE
@@ -173,105 +170,6 @@ def test_what_is_no_table_of_marks_is_refused(labels, options, sentence):
         make_arrays((IMAGES, labels), **options)
 
 
-LOGITS = GENERATOR.normal(size=(4, 3)) * 2
-TARGETS = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 0.3, 1]])
-
-
-def binary(targets, logits, gamma=0.0):
-    """Compute the binary cross-entropy with the weights of the focal loss."""
-    p = 1 / (1 + np.exp(-logits))
-    return -(targets * (1 - p) ** gamma * np.log(p) + (1 - targets) * p**gamma * np.log(1 - p)).mean()
-
-
-@pytest.mark.parametrize(
-    ("choice", "expected"),
-    [
-        ("binary_cross_entropy", binary(TARGETS, LOGITS)),
-        ({"name": "binary_cross_entropy", "label_smoothing": 0.2}, binary(0.8 * TARGETS + 0.1, LOGITS)),
-        ({"name": "binary_cross_entropy", "threshold": 0.2}, binary(np.float64(TARGETS > 0.2), LOGITS)),
-        ("focal", binary(TARGETS, LOGITS, 2.0)),
-        ({"name": "focal", "gamma": 0.5, "label_smoothing": 0.2}, binary(0.8 * TARGETS + 0.1, LOGITS, 0.5)),
-    ],
-)
-def test_losses_are_those_of_sigmoids(choice, expected):
-    labels, logits = TARGETS.astype("float32"), tf.constant(LOGITS, "float32")
-    loss = make_loss(choice, task=ANY)
-    assert float(loss(labels, keras.activations.sigmoid(logits))) == pytest.approx(expected, rel=1e-5)
-    assert float(make_loss(choice, True, ANY)(labels, logits)) == pytest.approx(expected, rel=1e-5)
-    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
-    assert copy.get_config() == loss.get_config()
-    with pytest.raises(ValueError, match="takes sigmoids of the logits, and these probabilities do not carry theirs"):
-        loss(labels, tf.constant(labels))
-
-
-def test_focal_loss_of_sigmoids_has_a_slope_also_where_the_network_is_sure():
-    logits = tf.constant([[200.0, -200.0]])
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        value = make_loss({"name": "focal", "gamma": 0.5}, True, ANY)(np.float32([[1, 1]]), logits)
-    assert float(value) == pytest.approx(100)
-    assert tape.gradient(value, logits)[0].numpy() == pytest.approx([0, -0.5], abs=1e-3)
-
-
-def test_cross_entropy_of_several_labels_is_refused():
-    with pytest.raises(
-        ValueError, match=r"cross_entropy is for images of one class each.* --loss binary_cross_entropy"
-    ):
-        make_loss("cross_entropy", task=ANY)
-
-
-# By hand: right at ranks 1 and 3, (1 + 2/3) / 2; equal scores, which are one step, 1/2; a class without an image.
-FEW = Scores(
-    np.float32([[1, 1, 0], [0, 0, 0], [1, 1, 0], [0, 0, 0]]),
-    np.float32([[0.9, 0.4, 0.1], [0.8, 0.4, 0.6], [0.7, 0.4, 0.2], [0.1, 0.4, 0.3]]),
-)
-MANY = Scores(
-    np.float32(GENERATOR.random((500, 6)) < [0.5, 0.2, 0.1, 0.05, 0.02, 0.3]),
-    GENERATOR.random((500, 6)).astype("float32").round(2),
-)
-
-
-def test_average_precision_is_that_of_the_hand_and_of_scikit_learn():
-    np.testing.assert_allclose(average_precisions(FEW), [5 / 6, 1 / 2, np.nan])
-    assert summarize(FEW, 100)["mean_average_precision"] == pytest.approx(2 / 3)
-    expected = average_precision_score(MANY.labels, MANY.probabilities, average=None)
-    np.testing.assert_allclose(average_precisions(MANY), expected, rtol=1e-12)
-
-
-def test_figures_are_those_of_scikit_learn():
-    answers = MANY.probabilities > 0.5
-    for average, found in ((None, decide(MANY)), ("micro", summarize(MANY, 100))):
-        expected = precision_recall_fscore_support(MANY.labels, answers, average=average, zero_division=0)
-        for value, name in zip(expected, ("precision", "recall", "f1")):
-            np.testing.assert_allclose(found[name] if average else getattr(found, name), value)
-    p = np.clip(MANY.probabilities.astype("float64"), 1e-7, 1 - 1e-7)
-    entropy = -np.where(MANY.labels > 0, np.log(p), np.log(1 - p)).mean(axis=1)
-    np.testing.assert_allclose(losses(MANY), entropy, rtol=1e-6)
-    assert summarize(MANY, 100)["loss"] == pytest.approx(entropy.mean(), rel=1e-6)
-
-
-def test_metric_of_an_epoch_is_near_the_figure_of_the_test():
-    quality = GENERATOR.normal(size=MANY.labels.shape) + 1.5 * MANY.labels - 2
-    scores = Scores(MANY.labels, (1 / (1 + np.exp(-quality))).astype("float32"))
-    metrics = [MeanAveragePrecision(6), Precision(), Recall()]
-    for part in np.array_split(np.arange(500), 7):
-        for metric in metrics:
-            metric.update_state(scores.labels[part], scores.probabilities[part])
-    expected = summarize(scores, 100)
-    for metric, name in zip(metrics, ("mean_average_precision", "precision", "recall")):
-        assert float(metric.result()) == pytest.approx(expected[name], abs=5e-4)
-
-
-def test_metric_takes_equal_scores_soft_labels_weights_and_what_is_no_number():
-    metric = MeanAveragePrecision(3)
-    metric.update_state(0.6 * FEW.labels, FEW.probabilities)
-    blank = np.float32([[0, 0, 1], [1, 1, 1]]), np.float32([[1, 0, np.nan], [0, 1, 0.5]])
-    metric.update_state(*blank, sample_weight=np.zeros(2, "float32"))
-    assert float(metric.result()) == pytest.approx(2 / 3)
-    copy = MeanAveragePrecision.from_config(metric.get_config())
-    assert float(copy.result()) == 0 and copy.counts.shape == metric.counts.shape
-
-
 @pytest.mark.parametrize("name", ["mixup", "cutmix"])
 def test_mixed_images_have_labels_in_proportion(name):
     images = np.stack([np.full((4, 4, 1), level, "float32") for level in (0, 100)])
@@ -341,15 +239,83 @@ def test_validation_chooses_by_mean_average_precision(table, tmp_path):
     assert views["views"] == "flip" and 0 < views["mean_average_precision"] <= 1
 
 
-def test_data_of_one_label_are_refused_for_a_network_of_several(trained, tmp_path):
-    given = {"train": (IMAGES, MARKS), "test": (IMAGES, MARKS)}
-    with pytest.raises(ValueError, match=r"weights='.*' are of a network that gives \(None, 10\).* Set new_head"):
-        training.train(tmp_path / "run", **given, **TINY, weights=str(trained.folder.path))
-    with pytest.raises(ValueError, match=r"cross_entropy is for images of one class each"):
-        training.train(tmp_path / "run", **given, epochs=1)
+def test_loss_of_one_label_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="cross_entropy is for images of one class each"):
+        training.train(tmp_path / "run", train=(IMAGES, MARKS), test=(IMAGES, MARKS), epochs=1)
     assert not (tmp_path / "run").exists()
 
 
-def test_source_in_memory_tells_its_task():
-    assert source_of([IMAGES[0]], [0], ("a", "b")).task is ONE
-    assert source_of([IMAGES[0]], MARKS[:1], ("a", "b", "c")).task is ANY
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """Files of untrained networks of three classes, by activation; and a run folder of that of several labels."""
+    folder, paths = tmp_path_factory.mktemp("networks"), {}
+    for name in ("softmax", "sigmoid"):
+        shape = {"input_shape": (8, 8, 3), "classes": 3}
+        model = keras_resnet.ResNet("ResNet8", classifier_activation=name, name="net", **shape)
+        model.preprocessing = keras_resnet.Preprocessing((8, 8), 3, (100.0,) * 3, (60.0,) * 3)
+        model.labels = ("r", "g", "b")
+        paths[name] = folder / f"{name}.keras"
+        model.save(paths[name])
+    run = RunFolder(folder / "run")
+    run.path.mkdir()
+    run.config_file.write_text(make_config({"epochs": 1, "network": "ResNet8"}).to_yaml(), encoding="utf-8")
+    run.labels_file.write_text("r\ng\nb\n", encoding="utf-8")
+    model.preprocessing.save(run.preprocessing_file)
+    model.save(run.model_file)
+    return {**paths, "run": run}
+
+
+def started(weights, task, **start):
+    """Make the network of a run that starts from weights."""
+    start, network = Start(weights=str(weights), **start), Network(name="ResNet8")
+    loaded = load_start(network, start, keras_resnet.get_architecture("ResNet8"))
+    return make_model(None, loaded.preprocessing, 3, task=task, name="ResNet8", start=start, loaded=loaded)
+
+
+def test_network_to_start_from_must_be_of_the_same_task_or_get_a_new_head(networks):
+    assert has_sigmoids(started(networks["sigmoid"], ANY)) and not has_sigmoids(started(networks["softmax"], ONE))
+    assert has_sigmoids(started(networks["softmax"], ANY, new_head=True))
+    assert not has_sigmoids(started(networks["sigmoid"], ONE, new_head=True))
+    with pytest.raises(
+        ValueError, match=r"of a network for images with one of the classes, and .* have any number\. Set"
+    ):
+        started(networks["softmax"], ANY)
+    with pytest.raises(ValueError, match=r"images with any number of the classes, and .* have one\. Set new_head"):
+        started(networks["sigmoid"], ONE)
+
+
+def test_network_is_tested_on_images_with_as_many_labels(networks, table):
+    data = table(("path", "label"), [(f"{number}.png", "rgbrgb"[number]) for number in range(5)])
+    changes = {"dataset": "csv", "data_dir": data.data_dir, "validation": 0.6}
+    with pytest.raises(
+        ValueError, match=r"sigmoid\.keras are of a network for .* any number of the .* Name other data"
+    ):
+        evaluate_file(networks["sigmoid"], None, changes)
+    rows = [("0.png", "r;g"), ("1.png", ""), ("2.png", "b"), ("3.png", "r")]
+    changes["data_dir"] = table(("path", "label"), rows).data_dir
+    results = evaluate_file(networks["sigmoid"], None, {**changes, "data.label_separator": ";"})
+    assert set(results) == {"split", "examples", "loss", "mean_average_precision", "precision", "recall", "f1"}
+
+
+def test_predictions_are_all_classes_over_a_threshold(networks, said, refused, tmp_path):
+    paths, run = [tmp_path / f"{number}.png" for number in range(3)], networks["run"]
+    for path, image in zip(paths, IMAGES):
+        Image.fromarray(image).save(path)
+    rows = run.load_model().predict(run.read_preprocessing()(IMAGES[:3]), verbose=0)
+    middle = float(np.sort(rows, axis=None)[4:6].mean())
+    for options, over in (((), 0.5), (("--threshold", middle), middle)):
+        found = json.loads(said("predict", run.path, *paths, "--json", *options))
+        for prediction, row in zip(found, rows, strict=True):
+            named = {guess["label"]: guess["probability"] for guess in prediction["classes"]}
+            assert named == pytest.approx({name: p for name, p in zip("rgb", row) if p > over}, abs=1e-5)
+            assert prediction["threshold"] == over
+    lines = said("predict", run.path, *paths, "--threshold", middle, "--csv", "-").splitlines()
+    assert lines[0] == "image,labels,probabilities"
+    for line, prediction in zip(lines[1:], found, strict=True):
+        labels, probabilities = line.split(",")[1:]
+        assert labels.split(";") == [guess["label"] for guess in prediction["classes"]] or labels == ""
+        values = [float(value) for value in probabilities.split(";") if value]
+        assert values == pytest.approx([guess["probability"] for guess in prediction["classes"]])
+    assert "  none over 0.999\n" in said("predict", run.path, paths[0], "--threshold", 0.999)
+    assert len(said("predict", run.path, paths[0], "--top", 2).splitlines()) == 3
+    assert refused("predict", run.path, paths[0], "--threshold", 2).startswith("threshold must be at least 0")

@@ -19,13 +19,14 @@ LONGEST = 90  # letters of a configuration in the legend
 
 
 def draw_comparison(configurations: Sequence[Configuration], path: Path) -> None:
-    """Draw training loss and test error: a thin line for each seed, a thick one for their mean, a band of deviation."""
+    """Draw training loss and test figure: a thin line for each seed, a thick one for the mean, a band of deviation."""
     figure = Figure(figsize=(10, 4 + 0.2 * len(configurations)), layout="constrained")
-    panels = (("loss", "training loss"), ("val_error", "test error, %"))
-    for axes, (name, label) in zip(figure.subplots(1, 2), panels):
+    task = configurations[0].runs[0].task
+    panels = (("loss", "training loss", True), ("val_figure", f"test {task.figure}, %", task.is_error))
+    for axes, (name, label, falls) in zip(figure.subplots(1, 2), panels):
         for number, own in enumerate(configurations):
             _draw(axes, own, name, f"C{number % COLORS}", STYLES[number // COLORS % len(STYLES)])
-        show_epochs(axes, label)
+        show_epochs(axes, label, falls)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", frameon=False, fontsize=9)
     save(figure, path)

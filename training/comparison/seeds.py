@@ -12,6 +12,7 @@ import numpy as np
 from training.config.fields import OF_THE_MACHINE, choice_of, flat_config, shown_name
 from training.config.text import write_inline
 from training.run_folder import RunFolder
+from training.tasks import Task, task_of
 
 # Fields that decide which images are trained and tested on.
 OF_THE_IMAGES = (
@@ -50,10 +51,15 @@ class Run:
         """Whether it has written its report, which comes last."""
         return self.folder.report_file.is_file()
 
+    @property
+    def task(self) -> Task:
+        """What the labels of its images are."""
+        return task_of(self.rows[0])
+
     def curve(self, name: str) -> np.ndarray:
-        """Give a metric of each epoch; "error" and "val_error" in %."""
-        if name.endswith("error"):
-            return 100 * (1 - self.curve(name.replace("error", "accuracy")))
+        """Give a metric of each epoch; "figure" and "val_figure", the error or what else its task shows, in %."""
+        if name.endswith("figure"):
+            return self.task.shown(self.curve(name.replace("figure", self.task.measure)))
         return np.array([row[name] for row in self.rows])
 
 
@@ -124,8 +130,15 @@ def sort_by_configuration(runs: Sequence[Run]) -> list[Configuration]:
         List of Configurations, in the order of their first runs.
 
     Raises:
-        ValueError: two runs have the same seed too, so that a deviation over seeds would be too small.
+        ValueError: two runs have the same seed too, so that a deviation over seeds would be too small; or their images
+            have other numbers of labels.
     """
+    for run in runs:
+        if run.task is not runs[0].task:
+            raise ValueError(
+                f"{runs[0].folder.path} is of images with {runs[0].task.labels} of the classes and {run.folder.path} "
+                f"of images with {run.task.labels}; their figures cannot be compared. Leave one of them out."
+            )
     groups: list[list[Run]] = []
     for run in runs:
         own = next((group for group in groups if group[0].fields == run.fields), None)

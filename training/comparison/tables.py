@@ -11,17 +11,7 @@ import numpy as np
 from training.comparison.seeds import OF_THE_IMAGES, Configuration, write_value
 from training.config.fields import shown_name
 
-HEADING = (
-    "configuration",
-    "network",
-    "data set",
-    "seeds",
-    "epochs",
-    "test error, %",
-    "deviation",
-    "test loss",
-    "training error, %",
-)
+DEVIATION = "deviation"
 # What LaTeX reads otherwise than as it is written.
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -37,20 +27,27 @@ def deviation(values: np.ndarray) -> float | None:
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
+def heading(configurations: Sequence[Configuration]) -> list[str]:
+    """Name the columns; the figure is that of the runs' task."""
+    figure = f"{configurations[0].runs[0].task.figure}, %"
+    first = ["configuration", "network", "data set", "seeds", "epochs"]
+    return [*first, f"test {figure}", DEVIATION, "test loss", f"training {figure}"]
+
+
 def cells(configuration: Configuration) -> list[str]:
     """Give the row of a configuration: means over seeds, of the last epoch of each run."""
-    error = configuration.last("val_error")
-    spread, epochs = deviation(error), sorted({run.epochs for run in configuration.runs})
+    figure = configuration.last("val_figure")
+    spread, epochs = deviation(figure), sorted({run.epochs for run in configuration.runs})
     return [
         configuration.letter,
         configuration.network,
         configuration.runs[0].fields["data.dataset"],
         " ".join(str(run.seed) for run in configuration.runs),
         " to ".join(str(end) for end in dict.fromkeys((epochs[0], epochs[-1]))),
-        f"{error.mean():.2f}",
+        f"{figure.mean():.2f}",
         "" if spread is None else f"{spread:.2f}",
         f"{configuration.last('val_loss').mean():.4f}",
-        f"{configuration.last('error').mean():.2f}",
+        f"{configuration.last('figure').mean():.2f}",
     ]
 
 
@@ -58,7 +55,7 @@ def as_csv(configurations: Sequence[Configuration]) -> str:
     """Write the table as CSV, the differing fields behind the figures."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEADING, *map(shown_name, configurations[0].differing)])
+    writer.writerow([*heading(configurations), *map(shown_name, configurations[0].differing)])
     for own in configurations:
         writer.writerow([*cells(own), *map(write_value, own.differing.values())])
     return text.getvalue()
@@ -66,17 +63,25 @@ def as_csv(configurations: Sequence[Configuration]) -> str:
 
 def as_markdown(configurations: Sequence[Configuration]) -> str:
     """Write the table as Markdown, with what must be known to read it."""
-    heading, rows = _joined(configurations, "±")
-    lines = [_row(heading), "|---" * len(heading) + "|", *map(_row, rows)]
+    columns, rows = _joined(configurations, "±")
+    lines = [_row(columns), "|---" * len(columns) + "|", *map(_row, rows)]
     return "\n".join([*lines, "", *notes(configurations)]) + "\n"
 
 
 def as_latex(configurations: Sequence[Configuration]) -> str:
     """Write the table as a tabular of LaTeX, without packages."""
-    heading, rows = _joined(configurations, r"$\pm$")
-    body = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in (heading, *rows)]
-    columns = "l" * 4 + "r" * (len(heading) - 4)
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", body[0], r"\hline", *body[1:], r"\hline", r"\end{tabular}"]
+    columns, rows = _joined(configurations, r"$\pm$")
+    body = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in (columns, *rows)]
+    alignment = "l" * 4 + "r" * (len(columns) - 4)
+    lines = [
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\hline",
+        body[0],
+        r"\hline",
+        *body[1:],
+        r"\hline",
+        r"\end{tabular}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -89,15 +94,15 @@ def differences(configurations: Sequence[Configuration]) -> str:
         [f"`{shown_name(path)}`", *(_cell(write_value(own.differing[path])) for own in configurations)]
         for path in paths
     ]
-    heading = ["field", *(own.letter for own in configurations)]
-    return "\n".join([_row(heading), "|---" * len(heading) + "|", *map(_row, rows)]) + "\n"
+    columns = ["field", *(own.letter for own in configurations)]
+    return "\n".join([_row(columns), "|---" * len(columns) + "|", *map(_row, rows)]) + "\n"
 
 
 def notes(configurations: Sequence[Configuration]) -> list[str]:
     """Say what the figures are, and which of them cannot be compared."""
     said = [
-        "Test error and losses are those after the last epoch of each run, none being chosen by them: the mean over "
-        "seeds ± the standard deviation of the sample."
+        f"Test {configurations[0].runs[0].task.figure} and losses are those after the last epoch of each run, none "
+        "being chosen by them: the mean over seeds ± the standard deviation of the sample."
     ]
     if unfinished := [str(run.folder.path) for own in configurations for run in own.runs if not run.is_finished]:
         said.append(f"Not finished: {', '.join(unfinished)}.")
@@ -112,12 +117,13 @@ def notes(configurations: Sequence[Configuration]) -> list[str]:
 
 def _joined(configurations: Sequence[Configuration], sign: str) -> tuple[list[str], list[list[str]]]:
     """Put the deviation into the column of the error."""
-    place = HEADING.index("deviation")
+    columns = heading(configurations)
+    place = columns.index(DEVIATION)
     rows = [cells(own) for own in configurations]
     for row in rows:
         spread = row.pop(place)
         row[place - 1] += f" {sign} {spread}" if spread else ""
-    return [*HEADING[:place], *HEADING[place + 1 :]], rows
+    return [*columns[:place], *columns[place + 1 :]], rows
 
 
 def _row(values: Sequence[str]) -> str:

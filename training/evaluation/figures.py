@@ -17,6 +17,8 @@ BINS = 15  # of confidence, in the calibration error
 class Calibration(NamedTuple):
     """How often a network is right, by how sure it is: bins of equal width of the probability of its answer.
 
+    Where images may have any number of classes, of the probability of each class of each image.
+
     Args:
         counts: int array (bins,), images.
         confidences: float array (bins,), mean probability of the answers; NaN where there is none.
@@ -59,11 +61,14 @@ def calibrate(scores: Scores, bins: int = BINS) -> Calibration:
 
     Source: arXiv 1706.04599, section 2 and equation 3, and 15 bins in its experiments.
     """
-    answers = scores.probabilities.argmax(axis=1)
-    confidences = scores.probabilities.max(axis=1).astype("float64")
+    if scores.task is ANY:
+        probabilities, right = scores.probabilities.ravel(), scores.labels.ravel() > 0
+    else:
+        probabilities, right = scores.probabilities.max(axis=1), scores.probabilities.argmax(axis=1) == scores.labels
+    confidences = probabilities.astype("float64")
     places = np.clip(np.ceil(confidences * bins).astype(int) - 1, 0, bins - 1)
     counts = np.bincount(places, minlength=bins)
-    sums = (np.bincount(places, values, bins) for values in (confidences, answers == scores.labels))
+    sums = (np.bincount(places, values, bins) for values in (confidences, right))
     return Calibration(counts, *(np.where(counts, total / np.maximum(counts, 1), np.nan) for total in sums))
 
 
@@ -75,7 +80,12 @@ def confusion(scores: Scores) -> np.ndarray:
 
 
 def worst_mistakes(scores: Scores, most: int) -> np.ndarray:
-    """Find the images with a wrong answer of which the network is surest, the surest first, by their places."""
+    """Find the images with a wrong answer of which the network is surest, the surest first, by their places.
+
+    Where images may have any number of classes, those with a wrong answer whose loss is highest.
+    """
+    if scores.task is ANY:
+        return several.worst_mistakes(scores, most)
     answers, confidences = scores.probabilities.argmax(axis=1), scores.probabilities.max(axis=1)
     wrong = np.flatnonzero(answers != scores.labels)
     return wrong[np.argsort(-confidences[wrong], kind="stable")[:most]]

@@ -15,10 +15,21 @@ from keras_resnet.files import make_folder, write_atomically, write_text
 from keras_resnet.images import decode_image
 from training.data.datasets import Source
 from training.evaluation.figures import calibrate, confusion, worst_mistakes
-from training.evaluation.pictures import Mistake, draw_confusion, draw_mistakes, draw_reliability
+from training.evaluation.pictures import (
+    LONGEST,
+    Mistake,
+    draw_confusion,
+    draw_mistakes,
+    draw_precision_and_recall,
+    draw_reliability,
+)
 from training.evaluation.scores import Scores
+from training.evaluation.several import OVER, average_precisions, decide, losses, precision_and_recall
+from training.pictures import shorten
+from training.tasks import ANY
 
 SHOWN = 24  # mistakes on the contact sheet
+LINES = 3  # classes of an image that it names
 
 
 def write_evaluation(folder: Path, results: dict[str, Any], scores: Scores, source: Source) -> None:
@@ -34,18 +45,42 @@ def write_evaluation(folder: Path, results: dict[str, Any], scores: Scores, sour
         OSError: a file cannot be written.
     """
     make_folder(folder)
-    classes, counts = list(source.classes), confusion(scores)
+    classes = list(source.classes)
     write_text(folder / "evaluation.json", json.dumps(results, indent=2) + "\n")
-    _write_rows(folder / "classes.csv", ["class", "images", "accuracy"], _class_rows(counts, classes))
-    matrix = ([name, *row] for name, row in zip(classes, counts.tolist()))
-    _write_rows(folder / "confusion.csv", ["true class", *classes], matrix)
-    write_atomically(folder / "confusion.png", lambda part: draw_confusion(counts, classes, part))
-    write_atomically(folder / "reliability.png", lambda part: draw_reliability(calibrate(scores), part))
+    (_write_several if scores.task is ANY else _write_one)(folder, scores, classes)
+    write_atomically(folder / "reliability.png", lambda part: draw_reliability(calibrate(scores), part, scores.task))
     sheet = folder / "mistakes.png"
     if mistakes := read_mistakes(scores, source):
         write_atomically(sheet, lambda part: draw_mistakes(mistakes, part))
     else:
         sheet.unlink(missing_ok=True)
+
+
+def _write_one(folder: Path, scores: Scores, classes: list[str]) -> None:
+    """Write the table of classes, and what is taken for what."""
+    counts = confusion(scores)
+    _write_rows(folder / "classes.csv", ["class", "images", "accuracy"], _class_rows(counts, classes))
+    matrix = ([name, *row] for name, row in zip(classes, counts.tolist()))
+    _write_rows(folder / "confusion.csv", ["true class", *classes], matrix)
+    write_atomically(folder / "confusion.png", lambda part: draw_confusion(counts, classes, part))
+
+
+def _write_several(folder: Path, scores: Scores, classes: list[str]) -> None:
+    """Write the table and the curves of classes, of which an image may have any number."""
+    found, averages = decide(scores), average_precisions(scores)
+    rows = (
+        [name, total, *(f"{value:.4f}" if total else "" for value in figures)]
+        for name, total, *figures in zip(classes, found.labels, averages, found.precision, found.recall, found.f1)
+    )
+    _write_rows(
+        folder / "classes.csv", ["class", "images", "average precision", "precision", "recall", "F1 score"], rows
+    )
+    curves = [
+        (name, average, precision_and_recall(own, marks > 0))
+        for name, average, own, marks in zip(classes, averages, scores.probabilities.T, scores.labels.T)
+        if marks.any()
+    ]
+    write_atomically(folder / "precision_recall.png", lambda part: draw_precision_and_recall(curves, part))
 
 
 def _class_rows(counts: np.ndarray, classes: Sequence[str]) -> Iterable[list]:
@@ -65,16 +100,24 @@ def read_mistakes(scores: Scores, source: Source, most: int = SHOWN) -> list[Mis
     for place, (image, _) in chosen.take(len(places)):
         image = decode_image(image, source.shape[2]) if source.is_encoded else image
         images[int(place)] = image.numpy()
-    answers = scores.probabilities.argmax(axis=1)
-    return [
-        Mistake(
-            images[place],
-            source.classes[scores.labels[place]],
-            source.classes[answers[place]],
-            float(scores.probabilities[place, answers[place]]),
-        )
-        for place in places.tolist()
-    ]
+    return [Mistake(images[place], *_said(scores, place, source.classes)) for place in places.tolist()]
+
+
+def _said(scores: Scores, place: int, classes: Sequence[str]) -> tuple[str, str, str]:
+    """Name the classes of an image and those of the answer, and say how far the network is off."""
+    row, label = scores.probabilities[place], scores.labels[place]
+    if scores.task is ANY:
+        truth, answer = (_listed([classes[own] for own in np.flatnonzero(marks)]) for marks in (label > 0, row > OVER))
+        return truth, answer, f"loss {losses(scores)[place]:.2f}"
+    answer = row.argmax()
+    return shorten(classes[label], LONGEST), shorten(classes[answer], LONGEST), f"{100 * float(row[answer]):.1f} %"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write a few names below one another."""
+    more = len(names) - LINES
+    lines = [shorten(name, LONGEST) for name in names[:LINES]]
+    return "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])]) or "none"
 
 
 def _write_rows(path: Path, heading: list[str], rows: Iterable[list]) -> None:

@@ -1,4 +1,4 @@
-"""The pictures of a test: confusion matrix, reliability diagram, and the mistakes of which a network is surest."""
+"""The pictures of a test: confusion matrix, curves of precision, reliability diagram, and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ from matplotlib.figure import Figure
 
 from training.evaluation.figures import Calibration
 from training.pictures import save, shorten
+from training.tasks import ANY, ONE, Task
 
 NAMED, COUNTED = 50, 20  # classes up to which they are named, and their counts written, in the confusion matrix
 COLUMNS = 6  # of the contact sheet
 LONGEST = 20  # letters of a class
+TOLD = 10  # classes up to which they are told apart by color in the curves of precision
+# What a reliability diagram calls shares and their bars, probabilities and their means, and counts.
+RELIABILITY = {
+    ONE: ("right answers, %", "accuracy", "confidence: probability of the answer", "mean confidence", "images"),
+    ANY: ("images of the class, %", "frequency", "probability of a class", "mean probability", "images × classes"),
+}
 
 
 class Mistake(NamedTuple):
@@ -25,15 +32,15 @@ class Mistake(NamedTuple):
 
     Args:
         image: uint8 array (height, width, channels), of 1 or 3 channels.
-        truth: str, the true class.
-        answer: str, the predicted class.
-        probability: float, of the answer.
+        truth: str, the true class or classes, as they are shown.
+        answer: str, the predicted class or classes, as they are shown.
+        degree: str, how sure or how wrong the answer is.
     """
 
     image: np.ndarray
     truth: str
     answer: str
-    probability: float
+    degree: str
 
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], path: Path) -> None:
@@ -63,29 +70,55 @@ def draw_confusion(counts: np.ndarray, classes: Sequence[str], path: Path) -> No
     save(figure, path)
 
 
-def draw_reliability(calibration: Calibration, path: Path) -> None:
+def draw_precision_and_recall(curves: Sequence[tuple[str, float, tuple[np.ndarray, np.ndarray]]], path: Path) -> None:
+    """Draw the precision of each class over its recall, of (name, average precision, (precision, recall))."""
+    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+    axes = figure.subplots()
+    named = len(curves) <= TOLD
+    for name, average, (precision, recall) in curves:
+        label = f"{shorten(name, LONGEST)}, {100 * average:.1f} %" if named else None
+        # The precision of a recall is that at which it is reached first.
+        axes.step(
+            100 * np.append(0, recall),
+            100 * np.append(precision[0], precision),
+            where="pre",
+            label=label,
+            color=None if named else "C0",
+            linewidth=1.6 if named else 0.6,
+        )
+    axes.set(xlabel="recall, %", ylabel="precision, %", xlim=(0, 101), ylim=(0, 102))
+    mean = 100 * np.mean([average for _, average, _ in curves])
+    axes.set_title(f"mean average precision {mean:.1f} %", fontsize=10)
+    axes.grid(alpha=0.3, linewidth=0.5)
+    if named:
+        axes.legend(frameon=False, loc="lower left", fontsize=9)
+    save(figure, path)
+
+
+def draw_reliability(calibration: Calibration, path: Path, task: Task = ONE) -> None:
     """Draw accuracy over confidence, which is a diagonal where a network is as often right as it says."""
+    shares, bars, probabilities, means, units = RELIABILITY[task]
     figure = Figure(figsize=(4.6, 5.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     number = len(calibration.counts)
     width = 1 / number
     middles = (np.arange(number) + 0.5) * width
-    above.bar(middles, 100 * np.nan_to_num(calibration.accuracies), width, edgecolor="white", label="accuracy")
+    above.bar(middles, 100 * np.nan_to_num(calibration.accuracies), width, edgecolor="white", label=bars)
     above.plot(
         calibration.confidences,
         100 * calibration.confidences,
         "o",
         color="0.2",
         ms=4,
-        label="mean confidence",
+        label=means,
         clip_on=False,
     )
     above.plot([0, 1], [0, 100], "--", color="0.5", linewidth=1)
-    above.set(ylabel="right answers, %", xlim=(0, 1), ylim=(0, 100))
+    above.set(ylabel=shares, xlim=(0, 1), ylim=(0, 100))
     above.set_title(f"expected calibration error {100 * calibration.error:.1f} %", fontsize=10)
     above.legend(frameon=False, loc="upper left")
     below.bar(middles, calibration.counts, width, edgecolor="white", color="0.6")
-    below.set(xlabel="confidence: probability of the answer", ylabel="images")
+    below.set(xlabel=probabilities, ylabel=units)
     for axes in (above, below):
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.set_axisbelow(True)
@@ -109,8 +142,6 @@ def _show(axes: Axes, mistake: Mistake) -> None:
     """Show an image with its true class above and the answer below it."""
     image = mistake.image
     axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-    axes.set_title(shorten(mistake.truth, LONGEST), fontsize=9)
-    axes.set_xlabel(
-        f"{shorten(mistake.answer, LONGEST)}\n{100 * mistake.probability:.1f} %", fontsize=9, color="firebrick"
-    )
+    axes.set_title(mistake.truth, fontsize=9)
+    axes.set_xlabel(f"{mistake.answer}\n{mistake.degree}", fontsize=9, color="firebrick")
     axes.set(xticks=[], yticks=[])

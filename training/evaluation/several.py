@@ -82,6 +82,12 @@ def losses(scores: Scores) -> np.ndarray:
     return -np.log(np.clip(right, LEAST, 1 - LEAST)).mean(axis=1)
 
 
+def worst_mistakes(scores: Scores, most: int) -> np.ndarray:
+    """Find the images with a wrong answer whose loss is highest, the highest first, by their places."""
+    wrong = np.flatnonzero(((scores.probabilities > OVER) != (scores.labels > 0)).any(axis=1))
+    return wrong[np.argsort(-losses(scores)[wrong], kind="stable")[:most]]
+
+
 def summarize(scores: Scores) -> dict[str, float]:
     """Give loss, mean average precision, and precision, recall and F1 of all classes together.
 

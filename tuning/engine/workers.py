@@ -88,7 +88,13 @@ def planned_epochs(study: Study) -> int:
 
     space = study.parsed_space
     config = study.config(space.fields(next(space.points(coarse=True))))
-    return Plan.of(open_source(config.data), config).epochs
+    source = open_source(config.data)
+    if study.objective not in ("loss", source.task.measure):
+        raise ValueError(
+            f"The objective {study.objective} is for images of one class each, and those of {source.name!r} may have "
+            "any number; choose the objective loss."
+        )
+    return Plan.of(source, config).epochs
 
 
 def work(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
