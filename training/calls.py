@@ -34,7 +34,8 @@ def train(
         run_dir: folder to make for the run.
         recipe: str, name of the recipe that gives all other fields.
         train: tuple (images, labels) of arrays to train on instead of a data set: values 0 to 255 of shape (count,
-            height, width, channels), or (count, height, width) for grey images, and integers (count,) from 0.
+            height, width, channels), or (count, height, width) for grey images, and integers (count,) from 0; or
+            integers 0 and 1 of shape (count, classes), where an image may have any number of classes.
         test: tuple of the same kind to test on; without it set `validation`, a share of `train`.
         classes: sequence of str, the names of the classes of arrays; default their numbers.
         resume: bool, whether to go on with an interrupted run in that folder; with the same arrays.
@@ -44,7 +45,8 @@ def train(
             `epochs=20`, `optimizer={"name": "sgd", "learning_rate": 0.01}`.
 
     Returns:
-        Dict of the test results: split, examples, loss and accuracy.
+        Dict of the test results: split, examples, loss and accuracy; or what else
+        `training.evaluation.testing.evaluate` gives of images of any number of classes.
 
     Raises:
         ValueError: something in the fields, the data or the folder does not work.

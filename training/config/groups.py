@@ -131,9 +131,11 @@ class Evaluation(Group):
         None, gt=0, le=1, description="share of the shorter side in the test images' crop; default all of it"
     )
     views: Views = Field("single", description="what a network is shown of an image at the test, not at the validation")
-    keep_best: bool = Field(False, description="keep the network of the best validation accuracy beside the last one")
+    keep_best: bool = Field(
+        False, description="keep the network of the best validation accuracy, or mAP, beside the last one"
+    )
     patience: int | None = Field(
-        None, ge=1, description="epochs without a better validation accuracy after which a run ends"
+        None, ge=1, description="epochs without a better validation accuracy, or mAP, after which a run ends"
     )
 
 
