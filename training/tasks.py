@@ -31,8 +31,22 @@ class Task:
         return 100 * (1 - measured) if self.is_error else 100 * measured
 
 
-ONE = Task("one", "softmax", "cross-entropy", "accuracy", "error", True)
-ANY = Task("any number", "sigmoid", "binary cross-entropy", "mean_average_precision", "mAP", False)
+ONE = Task(
+    labels="one",
+    activation="softmax",
+    loss="cross-entropy",
+    measure="accuracy",
+    figure="error",
+    is_error=True,
+)
+ANY = Task(
+    labels="any number",
+    activation="sigmoid",
+    loss="binary cross-entropy",
+    measure="mean_average_precision",
+    figure="mAP",
+    is_error=False,
+)
 
 
 def task_of(metrics: Iterable[str]) -> Task:

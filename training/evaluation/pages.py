@@ -68,9 +68,10 @@ def _write_one(folder: Path, scores: Scores, classes: list[str]) -> None:
 def _write_several(folder: Path, scores: Scores, classes: list[str]) -> None:
     """Write the table and the curves of classes, of which an image may have any number."""
     found, averages = decide(scores), average_precisions(scores)
+    figures = zip(averages, found.precision, found.recall, found.f1)
     rows = (
-        [name, total, *(f"{value:.4f}" if total else "" for value in figures)]
-        for name, total, *figures in zip(classes, found.labels, averages, found.precision, found.recall, found.f1)
+        [name, total, *(f"{value:.4f}" if total else "" for value in own)]
+        for name, total, own in zip(classes, found.labels, figures)
     )
     _write_rows(
         folder / "classes.csv", ["class", "images", "average precision", "precision", "recall", "F1 score"], rows
