@@ -36,9 +36,11 @@ from training.optimization.schedules import make_schedule
 from training.plan import Phase, Plan
 from training.processor import warn_of_emulation
 from training.report import write_report
+from training.resizing import Size, check_sizes, spans, taking
 from training.run_folder import RunFolder
 from training.selection import StopEarly, best_epoch, following, is_stalled
 from training.session import prepare_session, restored
+from training.skipped import check_skipped, write_skipped
 from training.tasks import ANY
 
 
@@ -100,6 +102,8 @@ def train(
         strategy = make_strategy(config.hardware, config.batch_size)
         source = datasets.open_source(config.data, arrays)
         make_loss(config.loss, task=source.task)  # refused before images are read
+        if resume:
+            check_skipped(folder, source)
         run = Run(config, folder, source, Plan.of(source, config))
         datasets.check_images(source, source.train_split, source.watched.test_split, source.test_split)
         prepare_session(config)  # not before: preparing a data set draws from the generators that are seeded here
@@ -146,6 +150,7 @@ def begin(run: Run, architecture: keras_resnet.Architecture | None, overwrite: b
     run.folder.create(overwrite)
     write_text(run.folder.config_file, run.config.to_yaml())
     write_atomically(run.folder.labels_file, lambda part: write_labels(part, run.source.classes))
+    write_skipped(run.folder, run.source)
     model.preprocessing.save(run.folder.preprocessing_file)
     return model
 
@@ -169,6 +174,7 @@ def new_network(
         loaded=loaded,
     )
     model.labels = tuple(source.classes)
+    check_sizes(model, config)
     return model
 
 
@@ -213,23 +219,26 @@ def fit(model: keras.Model, run: Run, callbacks: Sequence[keras.callbacks.Callba
     # A run that was killed before its last checkpoint has a row more than epochs, of one that is made again.
     if is_stalled(run.folder.read_metrics()[: done // plan.steps], run.config.evaluation.patience):
         return
-    for phase in plan.phases:
+    own = run.config.data.sizes, model.preprocessing.size
+    parts = [part for phase in plan.phases for part in spans(*own, phase, plan.epochs)]
+    for phase, size in parts:
         if done >= min(phase.last * plan.steps, plan.iterations):
             continue
-        fit_phase(model, run, phase._replace(first=max(phase.first, done // plan.steps)), callbacks)
+        with taking(model, size):
+            fit_phase(model, run, phase._replace(first=max(phase.first, done // plan.steps)), size, callbacks)
         if model.stop_training:
             return
 
 
-def fit_phase(model: keras.Model, run: Run, phase: Phase, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Train for the epochs of a phase, and save each of them."""
+def fit_phase(model: keras.Model, run: Run, phase: Phase, size: Size, callbacks: Sequence[Any]) -> None:
+    """Train for the epochs of a phase on images of a size, and save each of them."""
     config, source, preprocessing = run.config, run.source.watched, model.preprocessing
     with make_strategy(config.hardware, config.batch_size).scope():
         freeze(model, phase.frozen)
         compile_model(model, run, model.optimizer)
     training = batches.training_batches(
         source,
-        preprocessing,
+        preprocessing.for_images(size, preprocessing.channels),
         config.data,
         range(phase.first, phase.last),
         augmentation=config.augmentation,
@@ -276,6 +285,8 @@ def finish(model: keras.Model, run: Run, export: bool) -> dict[str, Any]:
     }
     if rate := scaled_rate(run.config.optimizer, run.config.batch_size):
         facts["learning rate"] = rate
+    if run.source.skipped:
+        facts["images left out"] = f"{len(run.source.skipped):,}, see {run.folder.skipped_file.name}"
     if run.config.evaluation.keep_best:
         facts["best epoch"] = best_epoch(run.folder.read_metrics())
     write_report(run.folder, run.config, facts, results)

@@ -29,6 +29,7 @@ RUN_FILES = (
     "checkpoint.weights.h5",
     "preprocessing.json",
     "labels.txt",
+    "skipped.json",
     "curves.png",
     "report.md",
     "config.yaml",
@@ -88,6 +89,11 @@ class RunFolder:
     def labels_file(self) -> Path:
         """The names of the classes, one a line."""
         return self.path / "labels.txt"
+
+    @property
+    def skipped_file(self) -> Path:
+        """The image files that a run leaves out as it cannot read them, where it may leave any out."""
+        return self.path / "skipped.json"
 
     @property
     def report_file(self) -> Path:

@@ -32,6 +32,7 @@ EVERYTHING = {
     "data": {
         "dataset": "cifar10",
         "data_dir": "some/data",
+        "label_separator": ";",
         "arrays": "0123456789abcdef",
         "download": True,
         "train_split": "train[:90%]",
@@ -39,8 +40,13 @@ EVERYTHING = {
         "validation": 0.1,
         "validation_seed": 4,
         "image_size": 64,
+        "sizes": {"name": "progressive", "smallest": 0.25, "sizes": 3, "until": 0.5},
         "cache": True,
         "shuffle_buffer": 10,
+        "display_names": {"cat": "Siamese cat"},
+        "on_bad_image": "skip",
+        "balance": {"name": "sampling", "power": 0.5},
+        "repeats": 3,
         "standardize": "pixel",
     },
     "augmentation": [

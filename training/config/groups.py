@@ -14,6 +14,9 @@ from keras_resnet import __version__
 from keras_resnet.choices.registry import complete
 from training.data.augmentation import AUGMENTATIONS
 from training.data.augmentation.registry import complete_list
+from training.data.balance import BALANCES
+from training.data.display_names import read_names
+from training.data.sizes import SIZES
 from training.evaluation.views import VIEWS
 from training.limits import LARGEST_SIDE
 from training.optimization.losses import LOSSES
@@ -30,6 +33,8 @@ REGISTRIES: dict[str, Mapping[str, Callable]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "loss": LOSSES,
+    "data.balance": BALANCES,
+    "data.sizes": SIZES,
     "evaluation.views": VIEWS,
 }
 
@@ -45,8 +50,11 @@ Choice = dict[str, Any]
 Optimizer = Annotated[Choice, BeforeValidator(partial(complete, "optimizer", registry=OPTIMIZERS))]
 Schedule = Annotated[Choice, BeforeValidator(partial(complete, "schedule", registry=SCHEDULES))]
 Loss = Annotated[Choice, BeforeValidator(partial(complete, "loss", registry=LOSSES))]
+Balance = Annotated[Choice, BeforeValidator(partial(complete, "balance", registry=BALANCES))]
 Views = Annotated[Choice, BeforeValidator(partial(complete, "views", registry=VIEWS))]
 Augmentation = Annotated[tuple[Choice, ...], BeforeValidator(complete_list)]
+Sizes = Annotated[Choice, BeforeValidator(partial(complete, "sizes", registry=SIZES))]
+Names = Annotated[dict[str, str], BeforeValidator(read_names)]
 Mapped = Annotated[dict[str, Any], BeforeValidator(_frozen)]
 
 
@@ -115,8 +123,21 @@ class Data(Group):
     )
     validation_seed: int = Field(0, ge=0, description="decides which examples these are")
     image_size: int | None = Field(None, ge=1, le=LARGEST_SIDE, description="side of the network's input, in pixels")
+    sizes: Sizes = Field("full", description="size of the training images along the run")
     cache: bool = Field(False, description="keep the decoded training images in memory")
     shuffle_buffer: int = Field(50_000, ge=1, description="examples among which the next one is drawn")
+    display_names: Names = Field(
+        {},
+        description="names by which classes are shown: a CSV file of class and name, a YAML file, or a mapping as in "
+        "'{n02102040: English springer}'",
+    )
+    on_bad_image: Literal["refuse", "skip"] = Field(
+        "refuse", description="what becomes of image files that cannot be decoded: an error before the run, or left out"
+    )
+    balance: Balance = Field("none", description="what is done in training about classes of unequal size")
+    repeats: int = Field(
+        1, ge=1, description="copies of an image in a batch, each augmented anew; so many times fewer images an epoch"
+    )
     standardize: Literal["channel", "pixel", "imagenet", "weights"] = Field(
         "channel",
         description="mean and deviation of each channel of the training set; the mean of each pixel, as the 2015 "

@@ -14,6 +14,7 @@ from training.data.augmentation.composition import augment
 from training.data.augmentation.registry import Choices
 from training.data.augmentation.streams import Stream, open_streams
 from training.data.datasets import Source
+from training.data.sampling import balance_of, make_sampling
 
 
 def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data.Dataset:
@@ -70,27 +71,46 @@ def training_batches(
     batch_size: int,
     seed: int,
 ) -> tf.data.Dataset:
-    """Read the training set epoch after epoch, shuffled and augmented.
+    """Read the training set epoch after epoch, shuffled and augmented; with weights where classes have such.
 
-    Order and augmentation depend on the seed, the epoch and the example only, so that a run that was
-    interrupted goes on with the same batches. (The order also depends on TensorFlow's global seed, which
+    Which examples, their order and augmentation depend on the seed, the epoch and the example only, so that a run that
+    was interrupted goes on with the same batches. (The order also depends on TensorFlow's global seed, which
     `session.prepare_session` sets, and which must not be zero.)
     """
     count = source.count(source.train_split)
-    streams = open_streams(augmentation, seed, count)
+    sampling, weights = make_sampling(source, data, seed), balance_of(source, data).weights
+    # Augmentation draws anew for each copy of an example that an epoch shows several times.
+    streams = open_streams(augmentation, seed, sampling.count * sampling.repeats if sampling else count)
     crop = streams.pop(0) if streams and streams[0].kind == "crop" else None
     examples = _training_examples(source, data, preprocessing, crop is not None).enumerate()
 
     def one_epoch(epoch):
         order = tf.constant(seed, tf.int64) * 1_000_003 + epoch
-        ordered = examples.shuffle(min(count, data.shuffle_buffer), seed=order)
+        drawn = sampling.draw(examples, epoch) if sampling else examples
+        ordered = drawn.shuffle(min(sampling.count if sampling else count, data.shuffle_buffer), seed=order)
         return (
-            ordered.map(_sizing(crop, epoch, preprocessing), tf.data.AUTOTUNE)
+            (sampling.repeat(ordered) if sampling else ordered)
+            .map(_sizing(crop, epoch, preprocessing), tf.data.AUTOTUNE)
             .batch(batch_size, drop_remainder=True)
+            .take(count // batch_size)
             .map(_augmenting(streams, epoch, preprocessing, len(source.classes)), tf.data.AUTOTUNE)
         )
 
-    return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+    batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+    if weights is not None:
+        batches = batches.map(_weighting(weights), tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _weighting(weights: np.ndarray) -> Callable:
+    """Make the function that gives the examples of a batch the weights of their classes."""
+    table = tf.constant(weights, tf.float32)
+
+    def weighted(images, labels):
+        own = tf.gather(table, labels) if labels.dtype.is_integer else tf.linalg.matvec(labels, table)
+        return images, labels, own
+
+    return weighted
 
 
 def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing) -> Callable:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,11 +16,12 @@ from keras_resnet.labels import check_labels
 from training.config import Data
 from training.data import image_files
 from training.data.arrays import Arrays
+from training.data.display_names import named
 from training.data.image_files import ImageFiles
 from training.data.image_folder import open_folder
 from training.data.image_table import open_table
 from training.data.registered import ARRAYS, IMAGE_FOLDER, TABLE, Registered, open_registered
-from training.data.splits import Splits, check_split, first_name, slices
+from training.data.splits import Splits, check_split, first_name, slices, split_names
 from training.tasks import ANY, Task
 
 TEST_SPLITS = ("test", "validation", "val")
@@ -55,11 +59,14 @@ class Source:
     # Splits that the reader does not know: a split that it knows, and which of its examples belong to the part.
     parts: dict[str, tuple[str, np.ndarray]] = dataclasses.field(default_factory=dict)
     validation_split: str | None = None  # that was taken off the training split, if one was
+    # Image files that are left out as they cannot be decoded, from the folder of the data; None where none may be.
+    skipped: tuple[str, ...] | None = None
+    display_names: tuple[str, ...] | None = None  # by which the classes are shown, in the order of the labels
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes in the order of the labels."""
-        return self.reader.classes
+        """Names of the classes in the order of the labels, as they are shown."""
+        return self.display_names or self.reader.classes
 
     @property
     def shape(self) -> tuple[int | None, int | None, int]:
@@ -87,6 +94,11 @@ class Source:
             return int(self.parts[split][1].sum())
         return sum(part.stop - part.start for _, part in slices(split, self.reader.splits))
 
+    def labels(self, split: str) -> np.ndarray:
+        """Give the label of every example of a split, in its order."""
+        whole, members = self.parts.get(split, (split, slice(None)))
+        return self.reader.labels(whole)[members]
+
     def examples(self, split: str) -> tf.data.Dataset:
         """Read a split in an order that never changes."""
         return self.reader.examples(*self.parts.get(split, (split, None)))
@@ -104,12 +116,19 @@ def open_source(data: Data, arrays: Arrays | None = None) -> Source:
 
     Raises:
         ValueError: the data set is unknown, not prepared, or not one of labelled images; or it lacks a split, or
-            examples in it, or classes that the other has.
+            examples in it, or classes that the other has; images that cannot be read leave nothing; or classes are not
+            named one by one, or cannot be balanced.
     """
     reader = _open_reader(data, arrays)
-    check_labels(reader.classes)
+    names = named(reader.classes, data.display_names)
+    check_labels(names)
     if len(reader.classes) < 2:
         raise ValueError(f"{data.dataset!r} has one class, {reader.classes[0]!r}; there is nothing to tell apart.")
+    if reader.task is ANY and data.balance["name"] != "none":
+        raise ValueError(
+            f"balance={data.balance['name']!r} is for images of one class each; in {data.dataset!r} they have any "
+            "number of them."
+        )
     splits = list(reader.splits)
     test = data.test_split
     if not test and not data.validation:
@@ -119,6 +138,9 @@ def open_source(data: Data, arrays: Arrays | None = None) -> Source:
                 f"{data.dataset!r} has no split to test on: keep a share of the training images by --validation 0.2, "
                 f"or name one of {splits} by --test-split."
             )
+    skipped = None
+    if data.on_bad_image == "skip":
+        reader, skipped = _leave_out_broken(reader, data, [data.train_split, *([test] if test else [])])
     for field, split in (("train_split", data.train_split), ("test_split", test)):
         if split:
             check_split(f"{field} of {data.dataset!r}", split, reader.splits)
@@ -129,7 +151,7 @@ def open_source(data: Data, arrays: Arrays | None = None) -> Source:
                 )
     if test and isinstance(reader, ImageFiles):
         reader.check_classes(test)
-    source = Source(data.dataset, reader, data.train_split, test)
+    source = Source(data.dataset, reader, data.train_split, test, skipped=skipped, display_names=names)
     return _hold_out(source, data) if data.validation else source
 
 
@@ -154,6 +176,25 @@ def _open_reader(data: Data, arrays: Arrays | None) -> Reader:
     if data.dataset == IMAGE_FOLDER:
         return open_folder(data.data_dir, train)
     return open_registered(data)
+
+
+def _leave_out_broken(reader: Reader, data: Data, splits: Sequence[str]) -> tuple[ImageFiles, tuple[str, ...]]:
+    """Take the images that cannot be decoded out of these splits, before anything is counted or drawn."""
+    if not isinstance(reader, ImageFiles):
+        raise ValueError(
+            f"on_bad_image='skip' is for image files, {IMAGE_FOLDER!r} and {TABLE!r}; {data.dataset!r} has none."
+        )
+    names = [name for split in splits for name in split_names(split) if reader.files.get(name)]
+    paths = list(dict.fromkeys(path for name in names for path, _ in reader.files[name]))
+    if not (broken := image_files.broken_images(paths, reader.shape[2])):
+        return reader, ()
+    print(
+        f"{len(broken)} of {len(paths)} images cannot be read and are left out: {image_files.shortened(broken)}.",
+        file=sys.stderr,
+        flush=True,
+    )
+    root = data.data_dir if data.dataset == IMAGE_FOLDER else data.data_dir.parent
+    return reader.without(set(broken), names), tuple(os.path.relpath(path, root) for path in broken)
 
 
 def _hold_out(source: Source, data: Data) -> Source:
@@ -194,6 +235,6 @@ def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
 
 def check_images(source: Source, *splits: str) -> None:
     """Decode every image file of these splits, so that a damaged one is reported before the run."""
-    if isinstance(source.reader, ImageFiles):
+    if isinstance(source.reader, ImageFiles) and source.skipped is None:
         files = [file for split in splits for file in source.reader.members(*source.parts.get(split, (split, None)))]
         image_files.check_images((path for path, _ in files), source.shape[2])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,20 @@ class ImageFiles:
         dataset = tf.data.Dataset.from_tensor_slices((paths, labels))
         return dataset.map(lambda path, label: (tf.io.read_file(path), label), tf.data.AUTOTUNE)
 
+    def without(self, broken: Collection[str], splits: Sequence[str]) -> ImageFiles:
+        """Leave out files that cannot be read; a split, or a class of the first one, that has no other is an error."""
+        files = {split: [file for file in own if file[0] not in broken] for split, own in self.files.items()}
+        lost = classes_in(self.files[splits[0]]) - classes_in(files[splits[0]])
+        empty = [f"the class {name!r}" for name in sorted(lost)] or [
+            f"{split!r}" for split in splits if not files[split]
+        ]
+        if empty:
+            raise ValueError(
+                f"No image of {empty[0]} can be read, so that leaving them out leaves nothing: "
+                f"{shortened(sorted(broken))}. Replace them."
+            )
+        return dataclasses.replace(self, files=files)
+
     def check_classes(self, split: str) -> None:
         """Raise an error where a split to test on has classes that the training split lacks."""
         if unknown := sorted(classes_in(self.members(split)) - set(self.classes)):
@@ -100,7 +115,7 @@ def broken_images(paths: Sequence[str], channels: int) -> list[str]:
 
     def decoded(index, path):
         # The size of the decoded image, because TensorFlow skips an unused decoding.
-        return index, tf.size(decode_image(tf.io.read_file(path), channels))
+        return index, tf.size(_decode_roughly(tf.io.read_file(path), channels))
 
     dataset = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths]).enumerate()
     dataset = dataset.map(decoded, tf.data.AUTOTUNE, deterministic=False).ignore_errors(log_warning=False)
@@ -113,6 +128,18 @@ def broken_images(paths: Sequence[str], channels: int) -> list[str]:
     return [path for path, is_sound in zip(paths, sound) if not is_sound]
 
 
+def _decode_roughly(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decode an image to see whether that works, a JPEG to an eighth of its size.
+
+    All of its data are read, which is where one that is cut off fails; only the transform to pixels is spared, which
+    takes most of the time.
+    """
+    is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
+    return tf.cond(
+        is_jpeg, lambda: tf.io.decode_jpeg(encoded, channels=3, ratio=8), lambda: decode_image(encoded, channels)
+    )
+
+
 def _show_progress(done: int, count: int) -> None:
     if sys.stderr.isatty():
         print(f"\rChecking images: {done} of {count}", end="" if done < count else "\n", file=sys.stderr, flush=True)
@@ -123,5 +150,6 @@ def check_images(paths: Iterable[str], channels: int) -> None:
     paths = list(dict.fromkeys(paths))
     if broken := broken_images(paths, channels):
         raise ValueError(
-            f"{len(broken)} of {len(paths)} images cannot be read: {shortened(broken)}. Replace or remove them."
+            f"{len(broken)} of {len(paths)} images cannot be read: {shortened(broken)}. Replace or remove them; a "
+            "training leaves them out by --data.on-bad-image skip."
         )

@@ -26,9 +26,14 @@ def slices(split: str, splits: Splits) -> list[tuple[str, slice]]:
     ]
 
 
+def split_names(split: str) -> list[str]:
+    """List the names that stand in a split, `train` and `test` in `train[:40%]+test`."""
+    return [part.split("[")[0].strip() for part in split.split("+")]
+
+
 def first_name(split: str) -> str:
-    """Give the name that stands first in a split, `train` in `train[:40%]+train[60%:]`."""
-    return split.split("[")[0].split("+")[0].strip()
+    """Give the name that stands first in a split."""
+    return split_names(split)[0]
 
 
 def check_split(name: str, split: str, splits: Splits) -> None:
