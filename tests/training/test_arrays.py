@@ -73,6 +73,8 @@ def test_labels_and_shapes_must_fit():
         make_arrays((IMAGES, LABELS), classes=["a"])
     with pytest.raises(ValueError, match=r"same shape; received \[\(4, 4, 3\), \(8, 8, 3\)\]"):
         make_arrays((IMAGES, LABELS), (IMAGES[:, :4, :4], LABELS))
+    with pytest.raises(ValueError, match=r"images to test on have the labels \[1\], which none to train on has\. Add"):
+        make_arrays((IMAGES, LABELS * 0), (IMAGES, LABELS), ["a", "b"])
     with pytest.raises(ValueError, match="'arrays' has one class, '0'"):
         open_source(data_of(), make_arrays((IMAGES, LABELS * 0), (IMAGES, LABELS * 0)))
     with pytest.raises(ValueError, match="test and classes are those of arrays; give arrays to train on too"):

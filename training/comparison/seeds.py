@@ -22,6 +22,7 @@ OF_THE_IMAGES = (
     "data.test_split",
     "data.validation",
     "data.validation_seed",
+    "data.on_bad_image",
 )
 
 

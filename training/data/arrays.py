@@ -83,6 +83,11 @@ def make_arrays(train: Examples, test: Examples | None = None, classes: Sequence
         raise ValueError(f"Labels have {found} columns, one a class, and there are {len(names)} classes.")
     if found > len(names):
         raise ValueError(f"A label is {found - 1}, and there are {len(names)} classes, numbered from 0.")
+    if test is not None and not width and (unseen := np.setdiff1d(parts["test"][1], parts["train"][1]).tolist()):
+        raise ValueError(
+            f"The images to test on have the labels {unseen}, which none to train on has. Add images of them to train "
+            "on, or remove them."
+        )
     return Arrays(parts, names)
 
 
