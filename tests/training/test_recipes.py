@@ -65,7 +65,7 @@ def test_recipe_is_complete_and_says_where_it_comes_from(name):
 def photographs(tmp_path_factory):
     """Some photographs of each class of Imagenette, as an image folder."""
     folder, source = tmp_path_factory.mktemp("imagenette"), shared_file("data/imagenette")
-    for split, count in (("train", 20), ("val", 2)):
+    for split, count in (("train", 30), ("val", 2)):
         for name in sorted(path.name for path in (source / split).iterdir()):
             (folder / split / name).mkdir(parents=True)
             for path in sorted((source / split / name).iterdir())[:count]:
@@ -76,15 +76,17 @@ def photographs(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name not in ("digits", "fine-tune")])
 def test_recipe_trains(name, photographs, tmp_path):
-    """The images, the network and the time are small, and all else is the recipe's."""
+    """The images, the network and the time are small, the rate follows the batch, and all else is the recipe's."""
     recipe, folder = load_recipe(name), RunFolder(tmp_path / "run")
     small = {"network.name": "ResNet8", "image_size": 32, "dataset": "image_folder", "data_dir": photographs}
-    short = {"epochs": 3, "batch_size": 20, "test_split": "val", "hardware.dtype": "float32"}
+    short = {"epochs": 4, "batch_size": 15, "test_split": "val", "hardware.dtype": "float32"}
     if recipe["data"].get("validation"):
         short["validation"] = 0.1  # a share that leaves an image of each class
     if recipe["schedule"].get("warmup_steps"):
         short["schedule.warmup_steps"] = 2
+    if not recipe["optimizer"].get("scaling"):
+        short |= {"optimizer.scaling": "sqrt", "optimizer.reference_batch": recipe["batch_size"]}
     results = train(make_config({**small, **short}, base=recipe), folder)
     losses = [row["loss"] for row in folder.read_metrics()]
-    assert len(losses) == 3 and losses[-1] < losses[0]
+    assert len(losses) == 4 and losses[-1] < losses[0]
     assert results["split"] == "val" and np.isfinite(results["loss"])

@@ -77,7 +77,7 @@ def make_optimizer(
 def scaling_factor(scaling: str, reference_batch: int, batch_size: int | None) -> float:
     """Give the factor of a rate that is stated for one batch size and used at another.
 
-    Source: arXiv 1706.02677, section 2.1, "linear scaling rule"; arXiv 1404.5997, section 3, for the square root.
+    Source: arXiv 1706.02677, section 2.1, "linear scaling rule"; arXiv 1404.5997 for the square root.
     """
     return 1.0 if scaling == "none" else (batch_size / reference_batch) ** {"linear": 1.0, "sqrt": 0.5}[scaling]
 
