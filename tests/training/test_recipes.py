@@ -10,6 +10,7 @@ from tests.shared import shared_file
 from training.config import load_recipe, make_config, recipe_names
 from training.optimization.optimizers import make_optimizer
 from training.optimization.schedules import make_schedule
+from training.resizing import size_in
 from training.run import train
 from training.run_folder import RunFolder
 
@@ -45,6 +46,25 @@ def test_recipe_is_that_of_its_source(name):
     for share, rate in rates.items():
         optimizer.iterations.assign(round(share * steps))
         assert float(optimizer.learning_rate) == pytest.approx(rate, rel=1e-3, abs=1e-6), share
+
+
+@pytest.mark.parametrize(
+    ("name", "trained", "shown"),
+    [
+        ("he2015-imagenet", 224, 256),
+        ("he2016-imagenet", 224, 256),
+        ("flax-imagenet", 224, 256),
+        ("torchvision-v2", 176, 232),
+        ("strikes-back-a3", 160, 236),
+    ],
+)
+def test_recipe_trains_and_tests_on_the_sizes_of_its_source(name, trained, shown):
+    """What is tested is the middle 224 pixels of an image whose shorter side has so many as are shown."""
+    config = make_config(load_recipe(name))
+    size = (config.data.image_size,) * 2
+    assert size == (224, 224)
+    assert {size_in(config.data.sizes, size, epoch, 10) for epoch in range(10)} == {(trained, trained)}
+    assert round(224 / config.evaluation.test_crop) == shown
 
 
 @pytest.mark.parametrize("name", recipe_names())

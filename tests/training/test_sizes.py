@@ -30,6 +30,12 @@ def test_images_grow_in_equal_steps_and_have_their_full_size_at_the_end():
     assert sides({**GROWING, "until": 0.4}, 224, 5) == [112, 168, 224, 224, 224]  # whatever 0.4 is as a float
 
 
+def test_smaller_images_stay_so_and_are_those_of_the_recipes():
+    assert sides("smaller", 224, 3) == [176] * 3
+    assert sides({"name": "smaller", "share": 0.7143}, 224, 2) == [160] * 2
+    assert spans({"name": "smaller", "share": 0.5}, (32, 32), Phase(1, 6, ()), 8) == [((1, 6, ()), (16, 16))]
+
+
 def test_sides_are_multiples_of_four_and_no_larger_than_the_full_ones():
     assert [size_in(GROWING, (33, 50), epoch, 4) for epoch in range(4)] == [(16, 24), (24, 36), (33, 50), (33, 50)]
     assert size_in({**GROWING, "smallest": 0.01}, (32, 32), 0, 4) == (4, 4)

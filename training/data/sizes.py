@@ -53,3 +53,23 @@ def progressive(
     """
     step = min(int(done / until * (sizes - 1) + 1e-9), sizes - 1)
     return smallest + (1 - smallest) * step / (sizes - 1)
+
+
+@size("smaller")
+def smaller(
+    done: float,
+    *,
+    share: Annotated[float, Range(0, 1, above=True), "side of training images, as a share of the full one"] = 0.7857,
+) -> float:
+    """Train on smaller images throughout: random crops show objects larger than the crop of a test does.
+
+    Args:
+        done: float, part of the run's epochs that are done.
+        share: float, side of training images as a share of the full one; unless given torchvision's, 176 of 224.
+
+    Returns:
+        float, the same.
+
+    Source: arXiv 1906.06423, "Fixing the train-test resolution discrepancy", without its fine-tuning.
+    """
+    return share
