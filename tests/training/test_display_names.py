@@ -93,6 +93,11 @@ def test_classes_of_arrays_and_registered_sets_are_named_too(tiny):
     assert open_source(config.data, arrays).classes == ("zero", "one")
 
 
+def test_classes_that_have_these_names_keep_them(image_dir):
+    config = folder_config(image_dir, **{"data.display_names": {"n1": "cat", "n2": "dog", "n3": "horse"}})
+    assert open_source(config.data).classes == ("cat", "dog")
+
+
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [

@@ -1,6 +1,7 @@
 """Evaluation and prediction against NumPy on what the model itself gives."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -50,6 +51,18 @@ def test_run_is_evaluated_where_its_data_lies_now(trained, tmp_path):
     results = evaluate_run(trained.folder, {"data_dir": tmp_path})
     assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
     assert (tmp_path / "digits").is_dir()
+
+
+def test_run_on_image_files_is_evaluated_on_other_data_too(trained, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(trained.folder.path, folder.path)
+    text = folder.config_file.read_text(encoding="utf-8")
+    for field, value in (("dataset: digits", "dataset: csv"), ("label_separator: null", "label_separator: ';'")):
+        assert field in text
+        text = text.replace(field, value)
+    folder.config_file.write_text(text.replace("on_bad_image: refuse", "on_bad_image: skip"), encoding="utf-8")
+    results = evaluate_run(folder, {"dataset": "digits"})
+    assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
 
 
 def test_other_classes_than_the_networks_are_refused(trained, image_dir):

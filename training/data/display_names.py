@@ -64,8 +64,11 @@ def _read_yaml(file: Iterable[str]) -> Iterable[tuple[str, str]]:
 
 
 def named(classes: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
-    """Give the names by which classes are shown; all of them must have one of their own, where any has."""
-    if not names:
+    """Give the names by which classes are shown; all of them must have one of their own, where any has.
+
+    Classes of another data set, on which a network is tested, may have these names already.
+    """
+    if set(classes) <= {*names.values()} or not names:
         return tuple(classes)
     if missing := [name for name in classes if name not in names]:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""

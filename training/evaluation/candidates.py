@@ -12,7 +12,7 @@ import keras
 from keras_resnet.preprocessing import Preprocessing, contract_of
 from keras_resnet.weights.loading import network_of
 from keras_resnet.weights.named import is_name
-from training.config import RunConfig, make_config
+from training.config import FIELDS, RunConfig, make_config
 from training.config.fields import flat_config
 from training.data import datasets
 from training.data.registered import IMAGE_FOLDER, TABLE
@@ -20,6 +20,9 @@ from training.distribution import strategy_of
 from training.evaluation.testing import evaluate
 from training.networks import check_task
 from training.run_folder import RunFolder
+
+# What only image files have, as it stands for all other data.
+OF_FILES = {path: FIELDS[path].default for path in ("data.on_bad_image", "data.label_separator")}
 
 
 class Protocol(NamedTuple):
@@ -119,7 +122,10 @@ def open_named(name: str, network: str | None, changes: dict[str, Any], best: bo
 
 def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> Candidate:
     """Load the network of a run folder, and open its data set or another with the same classes."""
-    config = make_config(changes, "evaluate", flat_config(folder.read_config()))
+    before = flat_config(folder.read_config())
+    if changes.get("dataset", before["data.dataset"]) not in (IMAGE_FOLDER, TABLE):
+        before |= OF_FILES
+    config = make_config(changes, "evaluate", before)
     source = datasets.open_source(config.data)
     labels = folder.read_labels()
     if list(source.classes) != labels:
