@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import time
 from pathlib import Path
 
 import keras
 
 from keras_resnet.files import write_atomically
 from keras_resnet.model import uncompiled
+from training.clock import EpochClock
 from training.divergence import check_epoch, check_weights
 from training.plan import Plan
 from training.run_folder import RunFolder
@@ -24,27 +24,14 @@ class SaveRun(keras.callbacks.Callback):
     of them agree.
     """
 
-    def __init__(self, folder: RunFolder, batch_size: int, keep_best: bool = False):
+    def __init__(self, folder: RunFolder, clock: EpochClock, keep_best: bool = False):
         super().__init__()
-        self.folder, self.batch_size, self.keep_best = folder, batch_size, keep_best
-        self.began, self.trained, self.steps = 0.0, 0.0, 0
+        self.folder, self.clock, self.keep_best = folder, clock, keep_best
 
     def on_train_begin(self, logs=None) -> None:
         """Save before the first epoch, so that a full disk shows at once."""
         check_weights(self.model)
         self.save()
-
-    def on_epoch_begin(self, epoch: int, logs=None) -> None:
-        """Note the time."""
-        self.began, self.trained, self.steps = time.perf_counter(), 0.0, 0
-
-    def on_train_batch_end(self, batch: int, logs=None) -> None:
-        """Count the steps."""
-        self.steps = batch + 1
-
-    def on_test_begin(self, logs=None) -> None:
-        """Note how long the training of the epoch took."""
-        self.trained = self.trained or time.perf_counter() - self.began
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Save the epoch; raise an error where something is not finite."""
@@ -55,9 +42,12 @@ class SaveRun(keras.callbacks.Callback):
         if self.keep_best and best_epoch([*before, metrics]) == epoch + 1:
             write_atomically(self.folder.best_file, uncompiled(self.model).save)
         add_row(self.folder.metrics_file, before, metrics)
-        seconds = time.perf_counter() - self.began
-        rate = self.steps * self.batch_size / (self.trained or seconds)
-        times = {"epoch": epoch + 1, "seconds": round(seconds, 3), "images_per_second": round(rate, 1)}
+        times = {
+            "epoch": epoch + 1,
+            "seconds": round(self.clock.seconds, 3),
+            "images_per_second": round(self.clock.images_per_second, 1),
+            "waiting": round(self.clock.share_waiting, 4),
+        }
         add_row(self.folder.times_file, self.folder.read_times(), times)
         self.save()
 
@@ -73,7 +63,7 @@ def add_row(path: Path, rows: list[dict[str, float]], row: dict[str, float]) -> 
 
     def write(part: Path) -> None:
         with open(part, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
+            writer = csv.DictWriter(file, fieldnames=list(row), restval="nan")  # earlier versions noted less
             writer.writeheader()
             writer.writerows({**one, "epoch": int(one["epoch"])} for one in kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import statistics
 from pathlib import Path
@@ -66,6 +67,8 @@ def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], tim
     seconds = sum(row["seconds"] for row in times)
     rates = [row["images_per_second"] for row in times if "images_per_second" in row]
     rate = f"| images a second, in training | {statistics.median(rates):,.0f} |\n" if rates else ""
+    shares = [row["waiting"] for row in times if math.isfinite(row.get("waiting", math.nan))]
+    rate += f"| waiting for data, % of training | {100 * statistics.median(shares):.0f} |\n" if shares else ""
     facts = {**network, **results, **published_rows(config)}
     figures = "\n".join(f"| {name} | {_figure(value)} |" for name, value in facts.items())
     task = task_of(rows[0] if rows else results)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from keras_resnet.files import write_atomically, write_text
 from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
 from training.callbacks import SaveRun, SeedLayers, StopAt
+from training.clock import EpochClock
 from training.config import RunConfig, Start
 from training.config.fields import OF_THE_MACHINE, flat_config, name_of
 from training.data import batches, datasets
@@ -35,9 +36,11 @@ from training.optimization.rules import layer_rates
 from training.optimization.schedules import make_schedule
 from training.plan import Phase, Plan
 from training.processor import warn_of_emulation
+from training.progress import Progress
 from training.report import write_report
 from training.resizing import Size, check_sizes, spans, taking
 from training.run_folder import RunFolder
+from training.run_log import RunLog, log_examples
 from training.selection import StopEarly, best_epoch, following, is_stalled
 from training.session import prepare_session, restored
 from training.skipped import check_skipped, write_skipped
@@ -221,6 +224,9 @@ def fit(model: keras.Model, run: Run, callbacks: Sequence[keras.callbacks.Callba
         return
     own = run.config.data.sizes, model.preprocessing.size
     parts = [part for phase in plan.phases for part in spans(*own, phase, plan.epochs)]
+    if not done:
+        first = model.preprocessing.for_images(parts[0][1], model.preprocessing.channels)
+        log_examples(run.folder.tensorboard, run.source.watched, first, run.config)
     for phase, size in parts:
         if done >= min(phase.last * plan.steps, plan.iterations):
             continue
@@ -246,28 +252,38 @@ def fit_phase(model: keras.Model, run: Run, phase: Phase, size: Size, callbacks:
         seed=config.seed,
     )
     test = batches.test_batches(source, source.test_split, preprocessing, config.batch_size, run.replicas)
-    own = [
+    clock = EpochClock(config.batch_size, run.replicas)
+    progress = Progress(run.plan, clock)
+    with contextlib.closing(progress):
+        model.fit(
+            training,
+            initial_epoch=phase.first,
+            epochs=phase.last,
+            steps_per_epoch=run.plan.steps,
+            validation_data=test,
+            callbacks=[*callbacks_of(model, run, clock), progress, *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
+
+
+def callbacks_of(model: keras.Model, run: Run, clock: EpochClock) -> list[keras.callbacks.Callback]:
+    """Make what a run does at each step and epoch, in this order."""
+    config, source, folder = run.config, run.source.watched, run.folder
+    patience = config.evaluation.patience
+    return [
+        clock,
         MergeReplicas(),
         CheckCount(source, run.replicas),
-        StopAtDivergence(run.plan, run.folder, config.hardware.steps_per_execution),
+        StopAtDivergence(run.plan, folder, config.hardware.steps_per_execution),
         CountSkippedSteps(run.plan),
-        SaveRun(run.folder, config.batch_size, config.evaluation.keep_best),
-        *([StopEarly(run.folder, config.evaluation.patience)] if config.evaluation.patience else []),
-        *following(model.optimizer, run.folder, config, run.plan),
+        SaveRun(folder, clock, config.evaluation.keep_best),
+        *([StopEarly(folder, patience)] if patience else []),
+        *following(model.optimizer, folder, config, run.plan),
         StopAt(run.plan),
         SeedLayers(run.plan, config.seed),
-        keras.callbacks.TensorBoard(run.folder.tensorboard, write_graph=False),
+        RunLog(folder.tensorboard, clock),
     ]
-    model.fit(
-        training,
-        initial_epoch=phase.first,
-        epochs=phase.last,
-        steps_per_epoch=run.plan.steps,
-        validation_data=test,
-        callbacks=[*own, *callbacks],
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
 
 
 def steps_done(model: keras.Model) -> int:

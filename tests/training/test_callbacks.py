@@ -1,6 +1,7 @@
 """What a run does at each epoch: it saves whole files of finite numbers, in an order that survives any kill."""
 
 import errno
+import math
 import os
 
 import keras
@@ -11,8 +12,9 @@ import keras_resnet
 from keras_resnet import model as networks
 from keras_resnet.model import uncompiled
 from tests.keras_resnet.helpers import images, outputs, run_python, tiny
-from training import callbacks
+from training import callbacks, clock
 from training.callbacks import SaveRun
+from training.clock import EpochClock
 from training.optimization.rules import L2SGD
 from training.run_folder import RunFolder
 
@@ -21,13 +23,14 @@ import resource, signal, sys
 from pathlib import Path
 import keras_resnet
 from training.callbacks import SaveRun
+from training.clock import EpochClock
 from training.optimization.rules import L2SGD
 from training.run_folder import RunFolder
 
 folder = RunFolder(Path(sys.argv[1]))
 model = keras_resnet.ResNet("ResNet8", input_shape=(8, 8, 1))
 model.compile("sgd", "mse")
-saver = SaveRun(folder, 8)
+saver = SaveRun(folder, EpochClock(8))
 saver.set_model(model)
 saver.save()
 before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
@@ -54,8 +57,9 @@ def test_model_survives_a_disk_that_fills_up(tmp_path):
 def saver(folder: RunFolder, keep_best: bool = False, **arguments) -> SaveRun:
     model = keras_resnet.ResNet(tiny(), input_shape=(8, 8, 1), classes=3)
     model.compile(**{"optimizer": keras.optimizers.SGD(0.25), "loss": "mse", **arguments})
-    callback = SaveRun(folder, batch_size=8, keep_best=keep_best)
-    callback.set_model(model)
+    callback = SaveRun(folder, EpochClock(batch_size=8), keep_best=keep_best)
+    for own in (callback.clock, callback):
+        own.set_model(model)
     return callback
 
 
@@ -64,7 +68,7 @@ def files_of(folder: RunFolder) -> dict[str, bytes]:
 
 
 def end_epoch(callback: SaveRun, epoch: int, **logs: float) -> None:
-    callback.on_epoch_begin(epoch)
+    callback.clock.on_epoch_begin(epoch)
     callback.on_epoch_end(epoch, logs)
 
 
@@ -84,20 +88,24 @@ def test_save_run_replaces_the_rows_of_epochs_that_are_repeated(tmp_path):
 
 
 def test_save_run_times_each_epoch(tmp_path, monkeypatch):
-    now = iter((10.0, 11.5, 12.5, 20.0, 24.0))
-    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(now))
+    now = iter((10.0, 11.5, 12.5, 20.0, 24.0, 24.0))
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: next(now))
     callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
-    callback.on_epoch_begin(0)
+    folder.times_file.write_text("epoch,seconds,images_per_second\n1,7.5,16\n", encoding="utf-8")
+    callback.clock.on_epoch_begin(1)
     for batch in range(6):
-        callback.on_train_batch_end(batch)
-    callback.on_test_begin()
-    callback.on_epoch_end(0, {"loss": 1.0})
-    end_epoch(callback, 1, loss=1.0)
+        callback.clock.on_train_batch_begin(batch)
+        callback.clock.on_train_batch_end(batch)
+    callback.clock.on_test_begin()
+    callback.clock.waited, callback.clock.measured = 0.5, (5, 2.0)
+    callback.on_epoch_end(1, {"loss": 1.0})
+    callback.clock.on_epoch_begin(2)
+    callback.on_epoch_end(2, {"loss": 1.0})
+    first, second, third = folder.read_times()
     # Six steps of eight images in a second and a half; the rest of the epoch is its test.
-    assert folder.read_times() == [
-        {"epoch": 1, "seconds": 2.5, "images_per_second": 32},
-        {"epoch": 2, "seconds": 4, "images_per_second": 0},
-    ]
+    assert second == {"epoch": 2, "seconds": 2.5, "images_per_second": 32, "waiting": 0.25}
+    assert (third["seconds"], third["images_per_second"]) == (4, 0) and math.isnan(third["waiting"])
+    assert first["seconds"] == 7.5 and math.isnan(first["waiting"])  # of an earlier version, which did not note it
 
 
 def test_save_run_saves_before_the_first_epoch(tmp_path):

@@ -87,7 +87,7 @@ def test_ctrl_c_ends_a_run_with_status_130_and_says_how_to_go_on(data_dir, tmp_p
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if line.startswith("Epoch 2/"):
+        if line.startswith("epoch 1/"):
             process.send_signal(signal.SIGINT)
             break
     lines += process.stdout
