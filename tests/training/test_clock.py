@@ -71,7 +71,7 @@ def test_share_of_waiting_is_large_where_data_are_late_and_small_where_they_are_
     late, at_hand = (fitted(late, steps_per_execution=execution)[1] for late in (True, False))
     # Another process may take the processor from a step, or from its start.
     assert min(late.shares) > 0.6 > 0.5 > min(at_hand.shares)
-    assert max(late.rates) < 128 / 0.1
+    assert max(late.rates) < 2 * 128 / 0.1 < 10 * min(late.rates)
 
 
 def test_step_that_xla_compiles_tells_nothing_and_the_network_keeps_its_own():
