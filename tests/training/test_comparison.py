@@ -58,6 +58,17 @@ def test_runs_that_differ_in_seed_and_machine_alone_are_one_configuration(runs):
     assert (first.label, second.label) == ("A: optimizer sgd", "B: activation gelu, optimizer adamw")
 
 
+def test_augmentations_are_told_by_their_names_unless_these_are_the_same(run):
+    folders = [run("a", [0.5], augmentation=["pad_crop", "flip"]), run("b", [0.5], augmentation=["flip"])]
+    first, second = sort_by_configuration([read_run(folder) for folder in folders])
+    assert (first.label, second.label) == ("A: augmentation pad_crop+flip", "B: augmentation flip")
+    third = run("c", [0.5], augmentation=[{"name": "flip", "alternating": True}])
+    labels = [own.label for own in sort_by_configuration([read_run(folder) for folder in (folders[1], third)])]
+    assert labels[1] == "B: augmentation [{name: flip, alternating: true}]"
+    plain = sort_by_configuration([read_run(folder) for folder in (run("d", [0.5]), folders[1])])
+    assert [own.label for own in plain] == ["A: augmentation none", "B: augmentation flip"]
+
+
 def test_table_says_mean_and_deviation_of_the_last_epoch(runs, tmp_path):
     printed = compare_runs(runs, tmp_path / "new" / "out")
     rows = list(csv.DictReader((tmp_path / "new" / "out" / "comparison.csv").read_text(encoding="utf-8").splitlines()))

@@ -15,7 +15,7 @@ from training.report import show_epochs
 
 COLORS = 10  # of Matplotlib's cycle; more configurations have them again with another line
 STYLES = ("-", "--", ":", "-.")
-LONGEST = 90  # letters of a configuration in the legend
+LONGEST = 140  # letters of a configuration in the legend
 
 
 def draw_comparison(configurations: Sequence[Configuration], path: Path) -> None:

@@ -72,18 +72,20 @@ class Configuration:
         letter: str, by which tables and curves name it.
         runs: tuple of Runs, by seed.
         differing: dict of the fields in which it differs from another configuration, by path.
+        briefly: dict of the same in a few words each.
     """
 
     letter: str
     runs: tuple[Run, ...]
     differing: dict[str, Any]
+    briefly: dict[str, str]
 
     @property
     def label(self) -> str:
         """The letter, and in a few words what is special."""
         named = {f"{choice_of(path)}.name" for path in self.differing} & self.differing.keys()
         said = [
-            _said(path, value)
+            _said(path, self.briefly[path])
             for path, value in self.differing.items()
             # A choice of another name is told without its parameters.
             if value is not None and (path in named or f"{choice_of(path)}.name" not in named)
@@ -100,9 +102,18 @@ class Configuration:
         return np.array([run.curve(name)[-1] for run in self.runs])
 
 
-def _said(path: str, value: Any) -> str:
+def _said(path: str, value: str) -> str:
     """Write a field and its value; a network by its name alone."""
-    return str(value) if path == "network.name" else f"{shown_name(path)} {write_value(value)}"
+    return value if path == "network.name" else f"{shown_name(path)} {value}"
+
+
+def in_brief(values: Sequence[Any]) -> list[str]:
+    """Write the values of a field for curves; lists of choices by their names alone, where these tell them apart."""
+    whole = [write_value(value) for value in values]
+    if not all(isinstance(value, tuple) and all(isinstance(one, dict) for one in value) for value in values):
+        return whole
+    names = ["+".join(choice["name"] for choice in value) or "none" for value in values]
+    return names if len(set(names)) == len(set(whole)) else whole
 
 
 def write_value(value: Any) -> str:
@@ -154,12 +165,11 @@ def sort_by_configuration(runs: Sequence[Run]) -> list[Configuration]:
                 )
         own.append(run)
     paths = list(_differing(group[0].fields for group in groups))
-    return [
-        Configuration(
-            letter, tuple(sorted(group, key=lambda run: run.seed)), {path: group[0].fields.get(path) for path in paths}
-        )
-        for letter, group in zip(_letters(), groups)
-    ]
+    differing = [{path: group[0].fields.get(path) for path in paths} for group in groups]
+    columns = {path: in_brief([own[path] for own in differing]) for path in paths}
+    briefly = [{path: column[place] for path, column in columns.items()} for place in range(len(groups))]
+    ordered = (tuple(sorted(group, key=lambda run: run.seed)) for group in groups)
+    return [Configuration(*parts) for parts in zip(_letters(), ordered, differing, briefly)]
 
 
 def _differing(configurations: Iterable[dict[str, Any]]) -> Iterator[str]:
