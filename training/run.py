@@ -19,9 +19,9 @@ from keras_resnet.files import write_atomically, write_text
 from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
 from training.callbacks import SaveRun, SeedLayers, StopAt
+from training.checks import check_resumable, check_start
 from training.clock import EpochClock
 from training.config import RunConfig, Start
-from training.config.fields import OF_THE_MACHINE, flat_config, name_of
 from training.data import batches, datasets
 from training.data.arrays import Arrays
 from training.data.augmentation import streams
@@ -117,33 +117,6 @@ def train(
         print(f"run folder {folder.path}", flush=True)
         fit(model, run, callbacks)
         return finish(model, run, export)
-
-
-def check_start(config: RunConfig) -> None:
-    """Refuse fields that only mean something for weights to start from, where there are none."""
-    asked = {"new_head": config.start.new_head or None, "standardize": config.data.standardize}
-    for field, value in asked.items():
-        if not config.start.weights and value in (True, "weights"):
-            raise ValueError(f"{field}={value} needs weights, the network to start from.")
-
-
-def check_resumable(folder: RunFolder, config: RunConfig) -> None:
-    """Refuse to go on with a run under another configuration, or with one of version 0.1.0."""
-    before = folder.read_config()
-    if folder.is_former():
-        raise ValueError(
-            f"{folder.path} is a run of version 0.1.0 and cannot be resumed: augmentation draws other random numbers "
-            "today. Evaluate, export or fine-tune it as it is, or start it anew with --overwrite."
-        )
-    old, new = flat_config(before), flat_config(config)
-    changed = [
-        name for name in (*old, *(new.keys() - old)) if name not in OF_THE_MACHINE and old.get(name) != new.get(name)
-    ]
-    if changed:
-        differences = ", ".join(f"{name_of(name)} was {old.get(name)!r}" for name in changed)
-        raise ValueError(f"{folder.path} cannot be resumed with other settings: {differences}.")
-    if not folder.checkpoint_file.is_file():
-        raise ValueError(f"{folder.path} holds no checkpoint to resume from; start it anew with --overwrite.")
 
 
 def begin(run: Run, architecture: keras_resnet.Architecture | None, overwrite: bool) -> keras.Model:
