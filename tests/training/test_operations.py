@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
 from tests.training.augmenting import augmented, levels
 from training.data.augmentation.automatic import DRAWN
-from training.data.augmentation.operations import OPERATIONS, operate
+from training.data.augmentation.operations import OPERATIONS, _all_at_once, operate
 from training.data.augmentation.policies import POLICIES
 
 FILL = (50, 50, 50)
@@ -73,6 +74,16 @@ def test_every_image_of_a_batch_has_an_operation_of_its_own():
     amounts = [AMOUNTS.get(name, (0,))[0] for name in OPERATIONS]
     actual, expected = operated(images, OPERATIONS, amounts), by_pillow(images, OPERATIONS, amounts)
     assert np.abs(actual - expected).max() <= 1.01
+
+
+def test_compiled_image_by_image_and_for_all_at_once_is_the_same():
+    images = np.repeat(levels(2), len(OPERATIONS), axis=0).astype("float32")
+    places = np.tile(np.arange(len(OPERATIONS), dtype="int32"), 2)
+    amounts = np.array([AMOUNTS.get(OPERATIONS[place], (0, 0))[1] for place in places], "float32")
+    actual = tf.function(operate, jit_compile=True)(images, places, amounts, 50.0)
+    # A product and a sum in one instruction may end on the other side of a whole level, where levels are cut.
+    difference = np.abs(actual - np.asarray(_all_at_once(images, places, amounts, 50.0)))
+    assert difference.max() <= 1.01 and (difference > 1e-3).mean() < 1e-3
 
 
 @pytest.mark.parametrize("name", ["auto_contrast", "equalize", "contrast"])

@@ -83,18 +83,17 @@ def training_batches(
     streams = open_streams(augmentation, seed, sampling.count * sampling.repeats if sampling else count)
     crop = streams.pop(0) if streams and streams[0].kind == "crop" else None
     examples = _training_examples(source, data, preprocessing, crop is not None).enumerate()
+    ready = crop is None and _is_ready(examples.element_spec[1][0], preprocessing)
 
     def one_epoch(epoch):
         order = tf.constant(seed, tf.int64) * 1_000_003 + epoch
         drawn = sampling.draw(examples, epoch) if sampling else examples
         ordered = drawn.shuffle(min(sampling.count if sampling else count, data.shuffle_buffer), seed=order)
-        return (
-            (sampling.repeat(ordered) if sampling else ordered)
-            .map(_sizing(crop, epoch, preprocessing), tf.data.AUTOTUNE)
-            .batch(batch_size, drop_remainder=True)
-            .take(count // batch_size)
-            .map(_augmenting(streams, epoch, preprocessing, len(source.classes)), tf.data.AUTOTUNE)
-        )
+        ordered = sampling.repeat(ordered) if sampling else ordered
+        sized = ordered if ready else ordered.map(_sizing(crop, epoch, preprocessing), tf.data.AUTOTUNE)
+        augmented = _augmenting(streams, epoch, preprocessing, len(source.classes))
+        batched = sized.batch(batch_size, drop_remainder=True).take(count // batch_size)
+        return batched.map(augmented, tf.data.AUTOTUNE)
 
     batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
     if weights is not None:
@@ -113,6 +112,11 @@ def _weighting(weights: np.ndarray) -> Callable:
     return weighted
 
 
+def _is_ready(image: tf.TensorSpec, preprocessing: Preprocessing) -> bool:
+    """Tell whether images need neither decoding nor resizing, which cost more than augmenting small ones."""
+    return tuple(image.shape) == (*preprocessing.size, preprocessing.channels) and preprocessing.crop == 1
+
+
 def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing) -> Callable:
     """Make the function that turns an example into an image of the network's size."""
     numbers = crop.draw(epoch) if crop else None
@@ -121,10 +125,10 @@ def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing)
         image, label = example
         image = decode_image(image, preprocessing.channels) if image.dtype == tf.string else image
         if not crop:
-            return index, _resized(image, preprocessing), label
+            return index, (_resized(image, preprocessing), label)
         step = crop.step(index, numbers, epoch)
         image = step(image, step.drawn, preprocessing.size)
-        return index, tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label
+        return index, (tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label)
 
     return size
 
@@ -133,11 +137,13 @@ def _augmenting(streams: Sequence[Stream], epoch: tf.Tensor, preprocessing: Prep
     """Make the function that augments and standardizes a batch."""
     numbers = [stream.draw(epoch) for stream in streams]
 
-    def augmented(index, images, labels):
+    def augmented(index, examples):
+        images, labels = examples
         steps = [stream.step(index, own, epoch) for stream, own in zip(streams, numbers)]
         return augment(images, labels, steps, preprocessing.standardize, classes)
 
-    return augmented
+    # XLA passes over the pixels once for all that does not move them; it would take a while for nothing otherwise.
+    return tf.function(augmented, jit_compile=True) if streams else augmented
 
 
 def _training_examples(source: Source, data: Data, preprocessing: Preprocessing, cropped: bool) -> tf.data.Dataset:

@@ -63,6 +63,17 @@ def _place(number: tf.Tensor, count: int) -> tf.Tensor:
     return ops.cast(number * count, "int32")
 
 
+def _one_after_the_other(images, operations, amounts, fill: float):
+    """Let every image go through several operations, (batch, passes): in a loop, for XLA to compile one pass only."""
+    from keras import ops
+
+    def operated(number, images):
+        operation, amount = (ops.take(columns, number, axis=1) for columns in (operations, amounts))
+        return operate(images, operation, amount, fill)
+
+    return ops.fori_loop(0, operations.shape[1], operated, ops.cast(images, "float32"))
+
+
 @augmentation("rand_augment", draws=2 * MOST_OPERATIONS, kind="pixels")
 def rand_augment(
     images: tf.Tensor,
@@ -94,11 +105,9 @@ def rand_augment(
 
     places = np.array([OPERATIONS.index(name) for name in DRAWN], "int32")
     table = _usual(np.array([magnitude / 10]))[:, 0]
-    for number in range(count):
-        operation = ops.take(places, _place(drawn.numbers[:, 2 * number], len(places)))
-        side = _place(drawn.numbers[:, 2 * number + 1], 2)
-        images = operate(images, operation, ops.take(table.reshape(-1), operation * 2 + side), fill)
-    return images
+    operations = ops.take(places, _place(drawn.numbers[:, : 2 * count : 2], len(places)))
+    sides = _place(drawn.numbers[:, 1 : 2 * count : 2], 2)
+    return _one_after_the_other(images, operations, ops.take(table.reshape(-1), operations * 2 + sides), fill)
 
 
 @augmentation("trivial_augment", draws=3, kind="pixels")
@@ -158,14 +167,11 @@ def auto_augment(
     for name in FACTORS:
         table[OPERATIONS.index(name)] = 0.1 + 1.8 * strengths[:, None]
     pairs = POLICIES[policy]
+    operations = np.array([[OPERATIONS.index(part.operation) for part in parts] for parts in pairs], "int32")
+    amount = table[operations, [[part.magnitude for part in parts] for parts in pairs]]  # (pairs, 2, sides)
+    probability = np.array([[part.probability for part in parts] for parts in pairs], "float32")
     pair = _place(drawn.numbers[:, 0], len(pairs))
-    for second in (0, 1):
-        parts = [parts[second] for parts in pairs]
-        operations = np.array([OPERATIONS.index(part.operation) for part in parts], "int32")
-        amount = table[operations, [part.magnitude for part in parts]]
-        probability = np.array([part.probability for part in parts], "float32")
-        happens = drawn.numbers[:, 1 + 2 * second] < ops.take(probability, pair)
-        operation = ops.where(happens, ops.take(operations, pair), OPERATIONS.index("identity"))
-        side = _place(drawn.numbers[:, 2 + 2 * second], 2)
-        images = operate(images, operation, ops.take(amount.reshape(-1), pair * 2 + side), fill)
-    return images
+    happens = drawn.numbers[:, 1:5:2] < ops.take(probability, pair, axis=0)
+    operation = ops.where(happens, ops.take(operations, pair, axis=0), OPERATIONS.index("identity"))
+    places = pair[:, None] * 4 + np.array([0, 2], "int32") + _place(drawn.numbers[:, 2:5:2], 2)
+    return _one_after_the_other(images, operation, ops.take(amount.reshape(-1), places), fill)

@@ -187,4 +187,4 @@ def flip(
     mirrored = drawn.numbers[:, 0] < 0.5
     if alternating:
         mirrored = ops.logical_xor(drawn.first[:, 0] < 0.5, drawn.epoch % 2 == 1)
-    return ops.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+    return ops.where(mirrored[:, None, None, None], ops.flip(images, 2), images)

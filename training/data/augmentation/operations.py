@@ -34,7 +34,6 @@ OPERATIONS = (
     "translate_y",
     "invert",
 )
-Chosen = Mapping[str, "tf.Tensor"]
 
 
 def operate(images: tf.Tensor, operation: tf.Tensor, amount: tf.Tensor, fill: float) -> tf.Tensor:
@@ -52,37 +51,127 @@ def operate(images: tf.Tensor, operation: tf.Tensor, amount: tf.Tensor, fill: fl
     Raises:
         ValueError: the images are neither of one channel nor of three.
     """
-    from keras import ops
+    from keras import backend, ops
 
+    luma(images.shape[3], "An operation on colors")
     images = ops.round(images)
-    chosen = {name: ops.equal(operation, place) for place, name in enumerate(OPERATIONS)}
-    gray = ops.round(ops.sum(images * luma(images.shape[3], "An operation on colors"), axis=3, keepdims=True))
-    leveled = _look_up(_blend(images, gray, chosen, amount), _tables(images, gray, chosen, amount))
-    return warp(leveled, _matrices(chosen, amount, images.shape[1:3]), fill)
+    # Under tf.data a processor computes, image by image what each needs; accelerators are faster with all for all.
+    operate_on = _one_by_one if backend.backend() == "tensorflow" else _all_at_once
+    return operate_on(images, operation, amount, fill)
 
 
-def _matrices(chosen: Chosen, amount, size: tuple[int, int]):
-    """Give the matrix of each image's places; that of what moves no pixel is the identity."""
+def _one_by_one(images, operation, amount, fill: float):
+    """Let each image go through its operation only."""
+    import numpy as np
     from keras import ops
 
-    by = {name: ops.where(chosen[name], amount, 0.0) for name in OPERATIONS}
+    def moved(image, operation, amount):
+        return _moved(image, _chosen(operation), amount, fill)
+
+    # One branch for all that moves pixels: XLA takes a second to compile each.
+    branches = [lambda image, _, amount, change=change: change(image, amount) for change in POINTWISE.values()]
+    places = np.array([[*POINTWISE, name].index(name) for name in OPERATIONS], "int32")
+
+    def operated(one):
+        image, place, strength = (part[None] for part in one)
+        return ops.switch(ops.take(places, place[0]), [*branches, moved], image, place, strength)[0]
+
+    return ops.map(operated, (images, operation, amount))
+
+
+def _all_at_once(images, operation, amount, fill: float):
+    """Compute every operation of every image, and keep its own."""
+    from keras import ops
+
+    chosen, changed = _chosen(operation), images
+    for name, function in POINTWISE.items():
+        changed = ops.where(chosen[name][:, None, None, None], function(images, amount), changed)
+    return _moved(changed, chosen, amount, fill)
+
+
+def _chosen(operation) -> dict[str, tf.Tensor]:
+    """Tell by name which images have an operation."""
+    from keras import ops
+
+    return {name: ops.equal(operation, place) for place, name in enumerate(OPERATIONS)}
+
+
+def _moved(images, chosen: Mapping[str, tf.Tensor], amount, fill: float):
+    """Take each pixel from where an image's operation says; what moves no pixel leaves all bits."""
+    from keras import ops
+
+    height, width = images.shape[1:3]
+    by = {name: ops.where(chosen[name], amount, 0.0) for name in MOVING}
     cosine, sine = (function(by["rotate"] * (math.pi / 180)) for function in (ops.cos, ops.sin))
-    return matrices_of(
-        [
-            (cosine, by["shear_x"] - sine, by["translate_x"] * size[1]),
-            (by["shear_y"] + sine, cosine, by["translate_y"] * size[0]),
-        ]
-    )
+    rows = [
+        (cosine, by["shear_x"] - sine, by["translate_x"] * width),
+        (by["shear_y"] + sine, cosine, by["translate_y"] * height),
+    ]
+    return warp(images, matrices_of(rows), fill)
 
 
-def _blend(images, gray, chosen: Chosen, amount):
-    """Draw images towards gray, or smoothed ones, (a factor below 1) or away from them, in whole levels."""
+def _by_image(amount):
+    return amount[:, None, None, None]
+
+
+def _whole(levels):
+    """Cut levels to whole ones of 0 to 255."""
     from keras import ops
 
-    colored, sharpened = (chosen[name][:, None, None, None] for name in ("color", "sharpness"))
-    other = ops.where(colored, gray, _smooth(images))
-    factor = ops.where(colored | sharpened, amount[:, None, None, None], 1.0)  # 1 leaves whole levels as they are
-    return ops.floor(ops.clip(other + factor * (images - other), 0, 255))
+    return ops.floor(ops.clip(levels, 0, 255))
+
+
+def _gray(images):
+    """Give the brightness of each pixel, a whole level (batch, height, width, 1)."""
+    from keras import ops
+
+    weights = luma(images.shape[3], "An operation on colors")
+    return ops.round(ops.sum(images * weights, axis=3, keepdims=True))
+
+
+def _drawn_from(other, images, amount):
+    """Draw images towards others (a factor below 1) or away from them, in whole levels."""
+    return _whole(other + _by_image(amount) * (images - other))
+
+
+def _color(images, amount):
+    return _drawn_from(_gray(images), images, amount)
+
+
+def _sharpness(images, amount):
+    return _drawn_from(_smooth(images), images, amount)
+
+
+def _contrast(images, amount):
+    from keras import ops
+
+    return _drawn_from(ops.floor(ops.mean(_gray(images), axis=(1, 2), keepdims=True) + 0.5), images, amount)
+
+
+def _brightness(images, amount):
+    return _whole(images * _by_image(amount))
+
+
+def _solarize(images, amount):
+    from keras import ops
+
+    return ops.where(images < _by_image(amount), images, 255 - images)
+
+
+def _posterize(images, amount):
+    from keras import ops
+
+    step = 2.0 ** ops.clip(8 - _by_image(amount), 0, 8)
+    return ops.floor(images / step) * step
+
+
+def _auto_contrast(images, amount):
+    """Spread the levels of each channel from black to white."""
+    from keras import ops
+
+    lowest, highest = (extreme(images, axis=(1, 2), keepdims=True) for extreme in (ops.min, ops.max))
+    spread = _whole((images - lowest) * 255 / ops.maximum(highest - lowest, 1))
+    return ops.where(highest > lowest, spread, images)
 
 
 def _smooth(images):
@@ -103,65 +192,38 @@ def _smooth(images):
     return ops.reshape(ops.concatenate([rows[:, :1], middle, rows[:, -1:]], axis=1), ops.shape(images))
 
 
-def _look_up(images, tables):
-    """Replace whole levels by those of tables (batch, channels, 256)."""
-    from keras import ops
-
-    return ops.take(ops.reshape(tables, (-1,)), _places_in_tables(images), axis=0)
-
-
-def _places_in_tables(images):
-    """Give the place of each level in the tables of its image and channel, one table after the other."""
-    from keras import ops
-
-    channels = images.shape[3]
-    own = ops.arange(ops.shape(images)[0], dtype="int32")[:, None, None, None] * channels
-    return (own + ops.arange(channels, dtype="int32")) * 256 + ops.cast(images, "int32")
-
-
-def _tables(images, gray, chosen: Chosen, amount):
-    """Give the new level of each old one, float32 (batch, channels, 256), for each image by its operation."""
-    from keras import ops
-
-    level = ops.arange(256, dtype="float32")[None, None]
-    mean = ops.floor(ops.mean(gray, axis=(1, 2)) + 0.5)[:, :, None]
-    factor = amount[:, None, None]
-    step = 2.0 ** ops.clip(8 - factor, 0, 8)
-    made = {
-        "auto_contrast": _stretched(images, level),
-        "equalize": _equalized(images, level),
-        "invert": 255 - level,
-        "solarize": ops.where(level < factor, level, 255 - level),
-        "posterize": ops.floor(level / step) * step,
-        "brightness": ops.floor(ops.clip(level * factor, 0, 255)),
-        "contrast": ops.floor(ops.clip(mean + factor * (level - mean), 0, 255)),
-    }
-    tables = level + ops.zeros((ops.shape(images)[0], images.shape[3], 1))
-    for name, table in made.items():
-        tables = ops.where(chosen[name][:, None, None], table, tables)
-    return tables
-
-
-def _stretched(images, level):
-    """Spread the levels of each channel from black to white."""
-    from keras import ops
-
-    lowest, highest = (extreme(images, axis=(1, 2))[:, :, None] for extreme in (ops.min, ops.max))
-    spread = ops.floor(ops.clip((level - lowest) * 255 / ops.maximum(highest - lowest, 1), 0, 255))
-    return ops.where(highest > lowest, spread, level)
-
-
-def _equalized(images, level):
+def _equalize(images, amount):
     """Spread the levels of each channel by how many pixels have them, in integers."""
     from keras import ops
 
     count, channels = ops.shape(images)[0], images.shape[3]
-    places = ops.reshape(_places_in_tables(images), (-1,))
-    pixels = ops.segment_sum(ops.ones_like(places), places, num_segments=count * channels * 256)
+    # The place of each level among those of its image and channel, 256 for each, one after the other.
+    own = ops.arange(count, dtype="int32")[:, None, None, None] * channels
+    places = (own + ops.arange(channels, dtype="int32")) * 256 + ops.cast(images, "int32")
+    flat = ops.reshape(places, (-1,))
+    pixels = ops.segment_sum(ops.ones_like(flat), flat, num_segments=count * channels * 256)
     pixels = ops.reshape(pixels, (count, channels, 256))
+    level = ops.arange(256, dtype="float32")[None, None]
     highest = ops.max(images, axis=(1, 2))[:, :, None]
     # As Pillow has it: the pixels of the highest level do not count, and the rest is shared out to 255 steps.
     step = ops.sum(ops.where(level < highest, pixels, 0), axis=2, keepdims=True) // 255
     below = ops.cumsum(pixels, axis=2) - pixels
     spread = ops.clip((step // 2 + below) // ops.maximum(step, 1), 0, 255)
-    return ops.where(step > 0, ops.cast(spread, "float32"), level)
+    table = ops.where(step > 0, ops.cast(spread, "float32"), level)
+    return ops.take(ops.reshape(table, (-1,)), places, axis=0)
+
+
+# Those that move no pixel, as functions of images and amounts (batch,).
+POINTWISE = {
+    "identity": lambda images, amount: images,
+    "auto_contrast": _auto_contrast,
+    "equalize": _equalize,
+    "solarize": _solarize,
+    "color": _color,
+    "posterize": _posterize,
+    "contrast": _contrast,
+    "brightness": _brightness,
+    "sharpness": _sharpness,
+    "invert": lambda images, amount: 255 - images,
+}
+MOVING = tuple(name for name in OPERATIONS if name not in POINTWISE)
