@@ -69,6 +69,8 @@ class EvaluateOptions:
     """Data set, registered with TFDS, or image_folder; default the run's."""
     data_dir: Path | None = None
     """Where the data lies, if elsewhere than at training."""
+    label_separator: str | None = None
+    """What parts the labels in a CSV file; '' for a file with one label an image or a column for each class."""
     test_split: str | None = None
     """Another split than the run's."""
     views: str | None = None
@@ -197,6 +199,8 @@ def evaluate(arguments: list[str]) -> None:
 
     names = ("dataset", "data_dir", "test_split", "batch_size")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.label_separator is not None:
+        changes["data.label_separator"] = options.label_separator or None
     if options.views is not None:
         changes["evaluation.views"] = read_choice("views", options.views)
     progress = sys.stdout.isatty() and not options.json

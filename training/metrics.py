@@ -7,7 +7,8 @@ from keras import ops
 
 from training.tasks import ANY
 
-LEVELS = 4096  # of the logit, into which scores are sorted
+MOST, LEAST = 4096, 256  # levels of the logit, into which scores are sorted
+CELLS = 2**18  # of levels and classes together, which every step goes through; beyond, levels are fewer
 LARGEST = 12.0  # logit that is told from smaller ones
 
 
@@ -65,29 +66,30 @@ class MeanAveragePrecision(keras.metrics.Metric):
 
     def __init__(self, classes: int, name: str = ANY.measure, **kwargs):
         super().__init__(name=name, **kwargs)
-        self.classes = classes
-        self.counts = self.add_variable((2, LEVELS, classes), "zeros", name="counts")  # without and with the class
+        self.classes, self.levels = classes, max(min(CELLS // classes, MOST), LEAST)
+        self.counts = self.add_variable((2, classes, self.levels), "zeros", name="counts")  # without and with the class
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count a batch."""
         scores = ops.cast(y_pred, "float32")
         logits = ops.nan_to_num(ops.log(scores) - ops.log1p(-scores))  # of a network that diverges
-        levels = ops.cast((ops.clip(logits / LARGEST, -1.0, 1.0) + 1) / 2 * (LEVELS - 1), "int32")
+        # The highest score comes first.
+        levels = ops.cast((1 - ops.clip(logits / LARGEST, -1.0, 1.0)) / 2 * (self.levels - 1), "int32")
         marks = ops.cast(as_marks(y_true), "int32")
-        places = (marks * LEVELS + levels) * self.classes + ops.arange(self.classes, dtype="int32")
+        places = (marks * self.classes + ops.arange(self.classes, dtype="int32")) * self.levels + levels
         weights = ops.ones_like(scores)
         if sample_weight is not None:
             weights = weights * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
-        sums = ops.segment_sum(ops.reshape(weights, (-1,)), ops.reshape(places, (-1,)), 2 * LEVELS * self.classes)
+        sums = ops.segment_sum(ops.reshape(weights, (-1,)), ops.reshape(places, (-1,)), 2 * self.levels * self.classes)
         self.counts.assign_add(ops.reshape(sums, self.counts.shape))
 
     def result(self):
         """Give the mean over the classes that have an image; 0 where none has."""
-        negatives, positives = self.counts[0][::-1], self.counts[1][::-1]  # the highest score first
-        found = ops.cumsum(positives, axis=0)
-        precisions = found / ops.maximum(found + ops.cumsum(negatives, axis=0), keras.config.epsilon())
-        present = ops.cast(found[-1] > 0, "float32")
-        averages = ops.sum(positives * precisions, axis=0) / ops.maximum(found[-1], keras.config.epsilon())
+        positives, (wrong, found) = self.counts[1], ops.unstack(ops.cumsum(self.counts, axis=2), 2)
+        precisions = found / ops.maximum(found + wrong, keras.config.epsilon())
+        totals = found[:, -1]
+        present = ops.cast(totals > 0, "float32")
+        averages = ops.sum(positives * precisions, axis=1) / ops.maximum(totals, keras.config.epsilon())
         return ops.sum(averages * present) / ops.maximum(ops.sum(present), 1.0)
 
     def get_config(self) -> dict:

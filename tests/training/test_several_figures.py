@@ -116,6 +116,7 @@ def test_metric_takes_equal_scores_soft_labels_weights_and_what_is_no_number():
     assert float(metric.result()) == pytest.approx(2 / 3)
     copy = MeanAveragePrecision.from_config(metric.get_config())
     assert float(copy.result()) == 0 and copy.counts.shape == metric.counts.shape
+    assert [MeanAveragePrecision(classes).levels for classes in (64, 1000, 10_000)] == [4096, 262, 256]
 
 
 def test_calibration_is_of_all_decisions():

@@ -7,13 +7,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from PIL import Image
 
 import keras_resnet
 import training
 from keras_resnet.build.head import has_sigmoids
 from tests.training.helpers import folder_config, same_weights, write_image
-from training.config import Network, Start, make_config
+from training.config import Data, Network, Start, make_config
 from training.data.arrays import make_arrays
 from training.data.augmentation.composition import augment
 from training.data.augmentation.streams import open_streams
@@ -78,6 +79,37 @@ def test_without_a_separator_a_label_is_one_class_and_what_looks_like_several_is
         "1 classes have a ';' in their name, as 'cat;dog'. If these are several labels, pass --data.label-separator "
         "';'.\n"
     )
+
+
+class Tagged(tfds.core.GeneratorBasedBuilder):
+    """Images with a sequence of classes each."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    LABELS = ([2, 0], [], [1], [1, 1])
+
+    def _info(self):
+        labels = tfds.features.Sequence(tfds.features.ClassLabel(names=["cat", "cow", "dog"]))
+        features = {"image": tfds.features.Image(shape=(2, 2, 1)), "labels": labels}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(), "test": self._generate_examples()}
+
+    def _generate_examples(self):
+        for number, labels in enumerate(self.LABELS):
+            yield number, {"image": np.full((2, 2, 1), number, "uint8"), "labels": labels}
+
+
+def test_registered_sets_may_have_several_labels(tmp_path, monkeypatch):
+    builder = Tagged(data_dir=tmp_path)
+    builder.download_and_prepare()
+    monkeypatch.setattr(tfds, "builder", lambda *_, **__: builder)
+    source = open_source(Data(dataset="tagged", data_dir=tmp_path))
+    assert source.task is ANY and source.classes == ("cat", "cow", "dog")
+    marks = {int(image[0, 0, 0]): label.tolist() for image, label in source.examples("test").as_numpy_iterator()}
+    assert marks == {0: [1, 0, 1], 1: [0, 0, 0], 2: [0, 1, 0], 3: [0, 1, 0]}
+    labels = source.reader.labels("test")
+    assert labels.dtype == np.float32 and sorted(labels.tolist()) == sorted(marks.values())
 
 
 SPLIT_BY_BAR = {"data.label_separator": "|"}
@@ -284,7 +316,7 @@ def test_network_to_start_from_must_be_of_the_same_task_or_get_a_new_head(networ
         started(networks["sigmoid"], ONE)
 
 
-def test_network_is_tested_on_images_with_as_many_labels(networks, table):
+def test_network_is_tested_on_images_with_as_many_labels(networks, table, said):
     data = table(("path", "label"), [(f"{number}.png", "rgbrgb"[number]) for number in range(5)])
     changes = {"dataset": "csv", "data_dir": data.data_dir, "validation": 0.6}
     with pytest.raises(
@@ -294,6 +326,8 @@ def test_network_is_tested_on_images_with_as_many_labels(networks, table):
     rows = [("0.png", "r;g"), ("1.png", ""), ("2.png", "b"), ("3.png", "r")]
     changes["data_dir"] = table(("path", "label"), rows).data_dir
     results = evaluate_file(networks["sigmoid"], None, {**changes, "data.label_separator": ";"})
+    given = ("--dataset", "csv", "--data-dir", changes["data_dir"], "--label-separator", ";", "--json")
+    assert json.loads(said("evaluate", networks["sigmoid"], *given, "--test-split", "train"))["examples"] == 4
     assert set(results) == {"split", "examples", "loss", "mean_average_precision", "precision", "recall", "f1"}
 
 

@@ -123,7 +123,10 @@ def _ask_about(classes: Iterable[str]) -> None:
 def _single(cell: str | None) -> str:
     """Read a label that stands alone."""
     if not cell:
-        raise ValueError("a path, label or split is empty")
+        raise ValueError(
+            "a path, label or split is empty; an image may be without a label only where --data.label-separator says "
+            "what parts several"
+        )
     return cell
 
 

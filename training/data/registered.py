@@ -15,8 +15,9 @@ import tensorflow_datasets as tfds
 from keras_resnet.messages import unknown_of_many
 from training.config import Data
 from training.data.splits import Splits
-from training.tasks import ONE
+from training.tasks import ANY, ONE, Task
 
+LABEL, SEVERAL = "label", "labels"  # features: the class of an image, or a sequence of any number of classes
 EMBEDDED = ("digits",)
 # Names of what is not registered.
 IMAGE_FOLDER, TABLE, ARRAYS = "image_folder", "csv", "arrays"
@@ -27,12 +28,17 @@ class Registered:
     """A data set that TFDS has prepared."""
 
     builder: tfds.core.DatasetBuilder
-    task = ONE
+
+    @property
+    def task(self) -> Task:
+        """What the labels of an image are, by the name of their feature."""
+        return ONE if LABEL in self.builder.info.features else ANY
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes in the order of the labels."""
-        return tuple(self.builder.info.features["label"].names)
+        features = self.builder.info.features
+        return tuple((features[LABEL] if self.task is ONE else features[SEVERAL].feature).names)
 
     @property
     def shape(self) -> tuple[int | None, int | None, int]:
@@ -47,12 +53,12 @@ class Registered:
 
     def labels(self, split: str) -> np.ndarray:
         """Give the label of every example of a split, in its order."""
-        dataset = self._read(split, encoded=True).map(lambda example: example["label"])
+        dataset = self._read(split, encoded=True).map(self._label)
         return np.concatenate([*dataset.batch(10_000).as_numpy_iterator()])
 
     def has_labels(self, split: str) -> bool:
         """Tell whether the examples of a split have labels: those of ImageNet's test split are all -1."""
-        return all(example["label"] >= 0 for example in self._read(split, encoded=True).take(1))
+        return self.task is ANY or all(example[LABEL] >= 0 for example in self._read(split, encoded=True).take(1))
 
     def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
@@ -61,7 +67,14 @@ class Registered:
             dataset = dataset.enumerate().filter(lambda index, _: tf.constant(members)[index]).map(lambda _, one: one)
             # Without a known size Keras would warn that the data ran out.
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(int(members.sum())))
-        return dataset.map(lambda example: (example["image"], example["label"]), tf.data.AUTOTUNE)
+        return dataset.map(lambda example: (example["image"], self._label(example)), tf.data.AUTOTUNE)
+
+    def _label(self, example: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Give the label of an example: a number, or 0 and 1 for each class."""
+        if self.task is ONE:
+            return example[LABEL]
+        marks = tf.one_hot(example[SEVERAL], len(self.classes), dtype=tf.float32)
+        return tf.cast(tf.reduce_sum(marks, axis=0) > 0, tf.float32)
 
     def _read(self, split: str, encoded: bool) -> tf.data.Dataset:
         decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
@@ -74,7 +87,9 @@ def open_registered(data: Data) -> Registered:
     """Open a data set that is registered with TFDS; raises ValueError where it is not one of labelled images."""
     builder = _builder(data)
     features = builder.info.features
-    if not isinstance(dict(features or {}).get("label"), tfds.features.ClassLabel) or "image" not in features:
+    label, several = (dict(features or {}).get(name) for name in (LABEL, SEVERAL))
+    kinds = label, getattr(several, "feature", None) if label is None else None
+    if "image" not in (features or {}) or not any(isinstance(kind, tfds.features.ClassLabel) for kind in kinds):
         raise ValueError(f"{data.dataset!r} is not a set of labelled images: its features are {list(features)}.")
     return Registered(builder)
 
