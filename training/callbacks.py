@@ -9,6 +9,7 @@ import keras
 
 from keras_resnet.files import write_atomically
 from keras_resnet.model import uncompiled
+from training.averaging import ShownAverage
 from training.clock import EpochClock
 from training.divergence import check_epoch, check_weights
 from training.plan import Plan
@@ -21,17 +22,21 @@ class SaveRun(keras.callbacks.Callback):
 
     With `keep_best` the model of the epoch of the highest validation accuracy lies beside the last one. The checkpoint
     comes last: it says which epochs are complete, so that a run that is killed between two files is resumed where all
-    of them agree.
+    of them agree. Models are those of the average of the weights, where a run has one; checkpoints hold both.
     """
 
-    def __init__(self, folder: RunFolder, clock: EpochClock, keep_best: bool = False):
+    def __init__(
+        self, folder: RunFolder, clock: EpochClock, keep_best: bool = False, average: ShownAverage | None = None
+    ):
         super().__init__()
-        self.folder, self.clock, self.keep_best = folder, clock, keep_best
+        self.folder, self.clock, self.keep_best, self.average = folder, clock, keep_best, average
 
     def on_train_begin(self, logs=None) -> None:
         """Save before the first epoch, so that a full disk shows at once."""
         check_weights(self.model)
-        self.save()
+        if not self.folder.model_file.exists():  # else it is that of the last complete epoch
+            self.save_model()
+        self.save_checkpoint()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Save the epoch; raise an error where something is not finite."""
@@ -52,8 +57,18 @@ class SaveRun(keras.callbacks.Callback):
         self.save()
 
     def save(self) -> None:
-        """Save model and checkpoint."""
+        """Save model and checkpoint, and go on with the weights that it holds."""
+        self.save_model()
+        if self.average:
+            self.average.put_back()
+        self.save_checkpoint()
+
+    def save_model(self) -> None:
+        """Save the network, without what only its training needs."""
         write_atomically(self.folder.model_file, uncompiled(self.model).save)
+
+    def save_checkpoint(self) -> None:
+        """Save the weights and the state of the optimizer."""
         self.model.save_weights(self.folder.checkpoint_file)
 
 
@@ -94,12 +109,12 @@ class SeedLayers(keras.callbacks.Callback):
     No file of Keras's holds the state of their generators, so a resumed run would draw other numbers.
     """
 
-    def __init__(self, plan: Plan, seed: int):
+    def __init__(self, plan: Plan, seed: int, draws: int = 1):
         super().__init__()
-        self.plan, self.seed = plan, seed
+        self.plan, self.seed, self.draws = plan, seed, draws
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
-        """Count the draws of the epochs before: one a step."""
+        """Count the draws of the epochs before, as many a step as it has parts."""
         drawing = [layer for layer in self.model.layers if hasattr(layer, "seed_generator")]
         for place, layer in enumerate(drawing):
-            layer.seed_generator.state.assign([self.seed * 10_007 + place, epoch * self.plan.steps])
+            layer.seed_generator.state.assign([self.seed * 10_007 + place, epoch * self.plan.steps * self.draws])

@@ -75,7 +75,21 @@ def make_strategy(hardware: Hardware, batch_size: int) -> tf.distribute.Strategy
             f"batch_size={batch_size} cannot be split evenly over {replicas} devices; it is the batch of all "
             f"devices together. Take {near} or {near + replicas}."
         )
+    check_parts(hardware.accumulation, batch_size, replicas)
     return chosen
+
+
+def check_parts(parts: int, batch_size: int, replicas: int) -> None:
+    """Refuse parts of a batch that are not of one size."""
+    share = batch_size // replicas
+    if share % parts:
+        fitting = [number for number in range(1, share + 1) if share % number == 0]
+        less, more = (max(n for n in fitting if n < parts), next((n for n in fitting if n > parts), None))
+        each = f" on each of {replicas} devices" if replicas > 1 else ""
+        raise ValueError(
+            f"hardware.accumulation={parts} cannot split a batch of {share}{each} evenly. Take {less}"
+            f"{f' or {more}' if more else ''}."
+        )
 
 
 class MergeReplicas(keras.callbacks.Callback):

@@ -18,6 +18,7 @@ from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.files import write_atomically, write_text
 from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
+from training.averaging import shown_average
 from training.callbacks import SaveRun, SeedLayers, StopAt
 from training.checks import check_resumable, check_start
 from training.clock import EpochClock
@@ -29,7 +30,9 @@ from training.data.standardization import make_preprocessing
 from training.distribution import MergeReplicas, choose_devices, make_strategy
 from training.divergence import CountSkippedSteps, StopAtDivergence
 from training.evaluation.testing import CheckCount, evaluate, metrics_for
+from training.learner import learning
 from training.networks import image_size, load_start, make_architecture, make_model
+from training.optimization.averages import make_average
 from training.optimization.losses import make_loss
 from training.optimization.optimizers import make_optimizer, scaled_rate
 from training.optimization.rules import layer_rates
@@ -151,12 +154,12 @@ def new_network(
     )
     model.labels = tuple(source.classes)
     check_sizes(model, config)
-    return model
+    return learning(model, config.hardware.accumulation)
 
 
 def resumed(run: Run) -> keras.Model:
     """Load the network of a run, and its optimizer, as the last complete epoch left them."""
-    model = run.folder.load_model()
+    model = learning(run.folder.load_model(), run.config.hardware.accumulation)
     model.preprocessing = run.folder.read_preprocessing()
     prepare(model, run)
     run.folder.load_checkpoint(model)
@@ -168,8 +171,9 @@ def prepare(model: keras.Model, run: Run) -> None:
     config, plan = run.config, run.plan
     freeze(model, config.start.freeze)
     schedule = make_schedule(config.schedule, plan.iterations, plan.head_steps)
+    average = make_average(config.averaging, plan.iterations)
     rates = layer_rates(model, config.start.stage_decay)
-    optimizer = make_optimizer(config.optimizer, schedule, rates, batch_size=config.batch_size)
+    optimizer = make_optimizer(config.optimizer, schedule, rates, batch_size=config.batch_size, average=average)
     compile_model(model, run, optimizer)
     model.optimizer.build(model.trainable_variables)
 
@@ -244,17 +248,19 @@ def callbacks_of(model: keras.Model, run: Run, clock: EpochClock) -> list[keras.
     """Make what a run does at each step and epoch, in this order."""
     config, source, folder = run.config, run.source.watched, run.folder
     patience = config.evaluation.patience
+    average = shown_average(config, run.source, model.preprocessing, run.plan.iterations, run.replicas)
     return [
         clock,
         MergeReplicas(),
+        *([average] if average else []),
         CheckCount(source, run.replicas),
         StopAtDivergence(run.plan, folder, config.hardware.steps_per_execution),
         CountSkippedSteps(run.plan),
-        SaveRun(folder, clock, config.evaluation.keep_best),
+        SaveRun(folder, clock, config.evaluation.keep_best, average),
         *([StopEarly(folder, patience)] if patience else []),
         *following(model.optimizer, folder, config, run.plan),
         StopAt(run.plan),
-        SeedLayers(run.plan, config.seed),
+        SeedLayers(run.plan, config.seed, config.hardware.accumulation),
         RunLog(folder.tensorboard, clock),
     ]
 
@@ -266,6 +272,9 @@ def steps_done(model: keras.Model) -> int:
 
 def finish(model: keras.Model, run: Run, export: bool) -> dict[str, Any]:
     """Evaluate a network that has been trained, write the report and, where asked for, a SavedModel."""
+    if run.config.averaging["name"] != "none":
+        with make_strategy(run.config.hardware, run.config.batch_size).scope():
+            model = run.folder.load_model()  # the average; the other holds the weights of the last step
     results = evaluate(model, run.source, model.preprocessing, run.config)
     facts = {
         "network": network_name(model, run.config),

@@ -83,7 +83,7 @@ def relative_error(actual, expected) -> float:
     return float(np.abs(actual - expected).max() / np.std(expected))
 
 
-def run_python(*arguments, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+def run_python(*arguments, check: bool = True, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess:
     """Run Python in a fresh process that sees the repository; with `check`, its failure fails the test."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     process = subprocess.run(
@@ -92,7 +92,7 @@ def run_python(*arguments, check: bool = True, **environment: str) -> subprocess
         env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     assert not check or process.returncode == 0, process.stderr
     return process

@@ -63,9 +63,9 @@ def read_pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def weights_of(folder: RunFolder) -> list[np.ndarray]:
-    """Read the weights of a run's network."""
-    return keras.models.load_model(folder.model_file, compile=False).get_weights()
+def weights_of(folder: RunFolder, name: str = "model_file") -> list[np.ndarray]:
+    """Read the weights of a run's network, that of the last epoch or another."""
+    return keras.models.load_model(getattr(folder, name), compile=False).get_weights()
 
 
 def same_weights(one: RunFolder, other: RunFolder) -> bool:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tests.training.augmenting import augmented, given, jittered, levels
 from training.data.augmentation import AUGMENTATIONS
 from training.data.augmentation.automatic import DRAWN
+from training.optimization.averages import AVERAGES, make_average
 from training.optimization.losses import LOSSES, make_loss
 from training.optimization.optimizers import OPTIMIZERS, make_optimizer
 from training.optimization.schedules import SCHEDULES, make_schedule
@@ -251,3 +252,22 @@ def test_loss_computes_its_formula(name):
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
     from_logits = make_loss({"name": name, **parameters}, from_logits=True)
     np.testing.assert_allclose(from_logits(labels, logits), expected, rtol=1e-5)
+
+
+# The share of the way to the new weights that an average goes after a step of 100; None where there is no average.
+AVERAGE = {
+    "none": ({}, None),
+    "ema": ({"decay": 0.8}, lambda step: 1 - min(0.8, (1 + step) / (10 + step))),
+    "swa": ({"start": 0.3}, lambda step: 1 if step < 30 else 1 / (step - 29)),
+}
+
+
+@pytest.mark.parametrize("name", AVERAGES)
+def test_average_follows_by_its_shares(name):
+    parameters, formula = row_of(AVERAGE, "average", name)
+    average = make_average({"name": name, **parameters}, 100)
+    if formula is None:
+        assert average is None
+        return
+    shares = [float(average.share(tf.constant(float(step)))) for step in range(100)]
+    np.testing.assert_allclose(shares, [formula(step) for step in range(100)], rtol=1e-5)

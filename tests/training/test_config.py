@@ -75,6 +75,7 @@ EVERYTHING = {
         "warmup_from": 0.5,
     },
     "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+    "averaging": {"name": "ema", "decay": 0.99, "warmup": False, "images": 1000},
     "evaluation": {
         "test_crop": 0.875,
         "views": {"name": "ten_crop", "crop": 0.75},
@@ -86,6 +87,7 @@ EVERYTHING = {
         "synchronized": True,
         "jit_compile": True,
         "steps_per_execution": 4,
+        "accumulation": 2,
         "dtype": "mixed_bfloat16",
     },
     "seed": 7,

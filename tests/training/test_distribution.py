@@ -136,6 +136,21 @@ def test_several_steps_in_an_execution_train_the_same_on_two_devices(pair, tiny,
     np.testing.assert_allclose(losses(two), losses(pair[0]), atol=1e-5, rtol=1e-5)
 
 
+AVERAGED = {
+    "optimizer": {"name": "muon", "learning_rate": 0.01, "kernel_rate": 0.001, "clip_norm": 1.0},
+    "averaging": {"name": "ema", "decay": 0.8, "images": 128},
+}
+
+
+@pytest.mark.slow
+def test_two_devices_average_as_one_does(tiny, tmp_path):
+    fields = {name: value for name, value in SHORT.items() if name != "learning_rate"} | AVERAGED
+    one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
+    train(tiny(**fields), one)
+    on_two(tiny(**fields, devices=TWO), two)
+    np.testing.assert_allclose(losses(two), losses(one), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_two_devices_fine_tune_as_one_does(pair, tiny, tmp_path):
     learning = {"new_head": True, "head_epochs": 1, "freeze": ("conv1",), "stage_decay": 0.5}
@@ -199,6 +214,10 @@ REFUSALS = [
     ({"devices": TWO, "batch_size": 65}, "batch_size=65 cannot be split evenly over 2 devices"),
     ({"devices": TWO, "batch_size": 65}, "Take 64 or 66."),
     ({"devices": TWO, "batch_size": 1}, "Take 2 or 4."),
+    (
+        {"devices": TWO, "batch_size": 64, "hardware.accumulation": 3},
+        "hardware.accumulation=3 cannot split a batch of 32 on each of 2 devices evenly. Take 2 or 4.",
+    ),
     ({"devices": ("CPU:0", "CPU:7")}, "Unknown device 'CPU:7'. Did you mean 'CPU:1'? Allowed: CPU:0, CPU:1."),
     ({"devices": ("TPU:0",)}, "Unknown device 'TPU:0'."),
     ({"devices": ("CPU:0", "CPU:0")}, "Each device can be named once; received CPU:0, CPU:0."),

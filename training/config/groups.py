@@ -19,6 +19,7 @@ from training.data.display_names import read_names
 from training.data.sizes import SIZES
 from training.evaluation.views import VIEWS
 from training.limits import LARGEST_SIDE
+from training.optimization.averages import AVERAGES
 from training.optimization.losses import LOSSES
 from training.optimization.optimizers import OPTIMIZERS
 from training.optimization.schedules import SCHEDULES
@@ -33,6 +34,7 @@ REGISTRIES: dict[str, Mapping[str, Callable]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "loss": LOSSES,
+    "averaging": AVERAGES,
     "data.balance": BALANCES,
     "data.sizes": SIZES,
     "evaluation.views": VIEWS,
@@ -50,6 +52,7 @@ Choice = dict[str, Any]
 Optimizer = Annotated[Choice, BeforeValidator(partial(complete, "optimizer", registry=OPTIMIZERS))]
 Schedule = Annotated[Choice, BeforeValidator(partial(complete, "schedule", registry=SCHEDULES))]
 Loss = Annotated[Choice, BeforeValidator(partial(complete, "loss", registry=LOSSES))]
+Averaging = Annotated[Choice, BeforeValidator(partial(complete, "averaging", registry=AVERAGES))]
 Balance = Annotated[Choice, BeforeValidator(partial(complete, "balance", registry=BALANCES))]
 Views = Annotated[Choice, BeforeValidator(partial(complete, "views", registry=VIEWS))]
 Augmentation = Annotated[tuple[Choice, ...], BeforeValidator(complete_list)]
@@ -167,6 +170,9 @@ class Hardware(Group):
     synchronized: bool = Field(False, description="take batch statistics over all devices")
     jit_compile: bool = Field(False, description="compile steps with XLA; one device only")
     steps_per_execution: int = Field(1, ge=1, description="steps in one call of the device")
+    accumulation: int = Field(
+        1, ge=1, description="parts in which each device takes its share of a batch, one after another, to save memory"
+    )
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field("float32", description="dtype policy")
 
 
@@ -187,6 +193,7 @@ class RunConfig(Group):
     optimizer: Optimizer = Field("sgd", description="update rule")
     schedule: Schedule = Field("constant", description="course of the learning rate")
     loss: Loss = Field("cross_entropy", description="what is minimized")
+    averaging: Averaging = Field("none", description="average of the weights, which is what is tested and saved")
     evaluation: Evaluation = Evaluation()
     hardware: Hardware = Hardware()
     seed: int = Field(0, ge=0, description="decides initial weights, order and augmentation")

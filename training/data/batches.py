@@ -19,12 +19,15 @@ from training.data.sampling import balance_of, make_sampling
 
 def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data.Dataset:
     """Read a split as images of the network's size, not yet standardized: uint8 or, where resized, float32."""
+    return _all_resized(source.examples(split), source, preprocessing)
 
+
+def _all_resized(examples: tf.data.Dataset, source: Source, preprocessing: Preprocessing) -> tf.data.Dataset:
     def prepare(image, label):
         image = decode_image(image, preprocessing.channels) if source.is_encoded else image
         return _resized(image, preprocessing), label
 
-    return source.examples(split).map(prepare, tf.data.AUTOTUNE)
+    return examples.map(prepare, tf.data.AUTOTUNE)
 
 
 def _resized(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
@@ -59,6 +62,23 @@ def test_batches(source: Source, split: str, preprocessing: Preprocessing, batch
 def blanks(count: int, replicas: int) -> int:
     """Count the blank examples that a test split needs, so that every batch can be shared out evenly."""
     return -count % replicas
+
+
+def sample_batches(source: Source, preprocessing: Preprocessing, size: int, batch: int, seed: int) -> tf.data.Dataset:
+    """Read about so many training images, drawn at random, as a test would show them: full batches, at least one.
+
+    They are kept in memory as they are stored, for a data set can be long and they are read after every epoch.
+    """
+    batch = min(batch, source.count(source.train_split))
+    whole = max(size // batch, 1) * batch
+    examples = source.sample(source.train_split, whole, seed).cache()
+    found = int(examples.reduce(np.int64(0), lambda number, *_: number + 1))  # see `in_memory`
+    return (
+        _all_resized(examples, source, preprocessing)
+        .take(found // batch * batch)
+        .batch(batch, drop_remainder=True)
+        .map(lambda images, labels: (preprocessing.standardize(images), labels), tf.data.AUTOTUNE)
+    )
 
 
 def training_batches(

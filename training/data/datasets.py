@@ -103,6 +103,15 @@ class Source:
         """Read a split in an order that never changes."""
         return self.reader.examples(*self.parts.get(split, (split, None)))
 
+    def sample(self, split: str, size: int, seed: int) -> tf.data.Dataset:
+        """Read so many examples of a split, or all, drawn at random, in an order drawn at random."""
+        whole, members = self.parts.get(split, (split, None))
+        members = np.ones(self.count(split), bool) if members is None else members
+        generator = np.random.default_rng((seed, 1))  # other numbers than those of a validation split
+        drawn = generator.permutation(np.flatnonzero(members))[:size]
+        examples = self.reader.examples(whole, np.isin(np.arange(len(members)), drawn))
+        return examples.shuffle(len(drawn), seed=int(generator.integers(1, 2**31)), reshuffle_each_iteration=False)
+
 
 def open_source(data: Data, arrays: Arrays | None = None) -> Source:
     """Open the data set of a run, and prepare it where that needs no network or the user allowed it.

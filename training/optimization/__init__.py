@@ -1,1 +1,1 @@
-"""How a network learns: optimizers, schedules and losses, each a choice by name in a registry of its own."""
+"""How a network learns: optimizers, schedules, losses and averages of weights, each a choice by name in a registry."""

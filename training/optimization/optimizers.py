@@ -2,9 +2,9 @@
 
 An optimizer is a function `(schedule, common, **parameters) -> keras.optimizers.Optimizer`. `schedule` turns the
 highest learning rate into that of each step. `common` is what all take, for the class `Layerwise` in `rules.py`: a
-share of the rate for layers by name, and clipping. `optimizer` adds the parameters of clipping, and those of a rate
-that is stated for a batch of another size. Keras is imported inside the functions, so that `--help` can list them at
-once.
+share of the rate for layers by name, an average of the weights, and clipping. `optimizer` adds the parameters of
+clipping, and those of a rate that is stated for a batch of another size. Keras is imported inside the functions, so
+that `--help` can list them at once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from keras_resnet.choices.registry import Range, extended, parse_choice, registe
 
 if TYPE_CHECKING:
     import keras
+
+    from training.optimization.averages import Average
 
 OPTIMIZERS: dict[str, Callable] = {}
 
@@ -39,7 +41,7 @@ def optimizer(name: str) -> Callable[[Callable], Callable]:
     def register(function: Callable) -> Callable:
         def common(
             schedule,
-            rates,
+            given,
             batch_size,
             *,
             clip_norm: ClipNorm = 0.0,
@@ -53,7 +55,7 @@ def optimizer(name: str) -> Callable[[Callable], Callable]:
                     f"Gradients are clipped by their norm or by value; received clip_norm={clip_norm} and clip_value="
                     f"{clip_value}. Leave one of them out."
                 )
-            own = {"rates": rates, "clip_norm": clip_norm, "clip_value": clip_value}
+            own = {**given, "clip_norm": clip_norm, "clip_value": clip_value}
             factor = scaling_factor(scaling, reference_batch, batch_size)
             return function(lambda rate: schedule(rate * factor), own, **parameters)
 
@@ -68,10 +70,12 @@ def make_optimizer(
     rates: Mapping[str, float] | None = None,
     *,
     batch_size: int | None = None,
+    average: Average | None = None,
 ) -> keras.optimizers.Optimizer:
     """Make the optimizer of a run; a rate that is scaled needs the examples of a step over all devices."""
     name, parameters = parse_choice("optimizer", choice, OPTIMIZERS)
-    return OPTIMIZERS[name](schedule, dict(rates or {}), batch_size, **parameters)
+    given = {"rates": dict(rates or {}), "average": average.share if average else None}
+    return OPTIMIZERS[name](schedule, given, batch_size, **parameters)
 
 
 def scaling_factor(scaling: str, reference_batch: int, batch_size: int | None) -> float:

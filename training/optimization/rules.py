@@ -1,8 +1,9 @@
-"""The update rules that Keras lacks: weight decay as L2, Muon, a learning rate for each layer, clipping of sums."""
+"""The update rules that Keras lacks: weight decay as L2, Muon, rates of layers, clipping of sums, averages."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import keras
 
@@ -11,11 +12,15 @@ from keras_resnet.layers.normalization import shared_constant
 
 
 class Layerwise:
-    """A mixin before an optimizer of Keras: which variables decay, at what share of the rate a layer learns, clipping.
+    """A mixin before an optimizer of Keras: which variables decay, rates of layers, clipping, an average of variables.
 
     The clipping of Keras is done by each device before their gradients are added up, which on several devices leaves
     longer ones than asked for. This one sees the sum. Of `clip_norm`, the largest norm of all gradients together, and
     `clip_value` one at most is not 0.
+
+    The average of Keras, `use_ema`, knows one constant decay, begins at zero for variables that do not learn from the
+    first step on, and takes the variables' place at the end of every `fit`. This one begins at their values and stays
+    beside them, in `averages`. `average` is the share as of `training.optimization.averages.Average`.
 
     Source: arXiv 1211.5063, algorithm 1.
     """
@@ -26,11 +31,13 @@ class Layerwise:
         rates: dict[str, float] | None = None,
         clip_norm: float = 0.0,
         clip_value: float = 0.0,
+        average: Callable | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.decayed, self.rates = decayed, dict(rates or {})
         self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.average, self.averages = average, []
 
     def build(self, variables) -> None:
         """Make the optimizer's state, and note which variables decay and how fast they learn."""
@@ -38,6 +45,8 @@ class Layerwise:
         # By place and not by name: a step may be handed the backend's variable, whose name is another.
         self._decaying = {i for i, v in enumerate(variables) if self.decayed == "all" or v.name == "kernel"}
         self._shares = [self.rates.get(v.path.split("/")[0], 1.0) for v in variables]
+        if self.average:
+            self.averages = [self.add_variable_from_reference(v, "average", copying(v)) for v in variables]
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         """Add up the gradients of all devices, as only TensorFlow's optimizers do, and clip the sums."""
@@ -48,6 +57,10 @@ class Layerwise:
         """Update all variables; on other backends than TensorFlow nothing is left to be added up."""
         clipped = grads if keras.backend.backend() == "tensorflow" else self.clipped(grads)
         super()._backend_update_step(clipped, trainable_variables, learning_rate)
+        if self.average:
+            share = self.average(keras.ops.cast(self.iterations, "float32"))
+            for variable, average in zip(self._trainable_variables, self.averages):
+                average.assign_add(keras.ops.cast(share, average.dtype) * (variable - average))
 
     def clipped(self, gradients):
         """Clip gradients as is asked for."""
@@ -67,6 +80,11 @@ class Layerwise:
         """Return the optimizer's configuration."""
         own = {name: getattr(self, name) for name in ("decayed", "rates", "clip_norm", "clip_value")}
         return {**super().get_config(), **own}
+
+
+def copying(variable) -> Callable:
+    """Make the initializer of a variable that begins at the value of another."""
+    return lambda shape, dtype: keras.ops.cast(variable, dtype)
 
 
 @keras.saving.register_keras_serializable("training")

@@ -1,0 +1,60 @@
+"""A network whose training step takes a batch in parts, so that a large one fits into a device's memory."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+from keras.src.losses.loss import unscale_loss_for_distribution
+
+from keras_resnet.garbage import uncollected
+from keras_resnet.model import ResidualNetwork, carried
+
+
+class LearnerInParts(ResidualNetwork):
+    """A network that sends each batch through its layers in `parts` of equal size, one after another.
+
+    A step follows the mean of their gradients, which is that of the batch but for batch normalization: its statistics
+    are of the parts, and move with each of them. (The `gradient_accumulation_steps` of Keras's optimizers stretch a
+    step over several batches instead, count each of them as a step, and fail on several devices.)
+    """
+
+    parts = 1
+
+    def train_step(self, data):
+        """Train on a batch."""
+        with uncollected():
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+            loss, outputs, gradients = self._accumulate(*(self._split(values) for values in (x, y, weight)))
+            self._loss_tracker.update_state(unscale_loss_for_distribution(loss), sample_weight=tf.shape(x)[0])
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights))
+            return self.compute_metrics(x, y, outputs, sample_weight=weight)
+
+    def _split(self, values) -> list:
+        """Split what a step is given into its parts; of nothing into as many nothings."""
+        return [None] * self.parts if values is None else tf.split(values, self.parts)
+
+    def _accumulate(self, images, labels, weights):
+        """Give the mean loss of all parts, the outputs of all, and the mean of their gradients."""
+        losses, outputs, gradients = [], [], []
+        for x, y, weight in zip(images, labels, weights):
+            # A part waits for the one before, or TensorFlow could hold what all of them compute at once.
+            with tf.control_dependencies(gradients):
+                x = tf.identity(x)
+            with tf.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight, training=True) / self.parts
+                scaled = self.optimizer.scale_loss(loss)
+            own = tape.gradient(scaled, self.trainable_weights)
+            gradients = [before + new for before, new in zip(gradients, own)] if gradients else own
+            losses.append(loss)
+            outputs.append(y_pred)
+        return tf.add_n(losses), tf.concat(outputs, axis=0), gradients
+
+
+def learning(model: ResidualNetwork, parts: int) -> ResidualNetwork:
+    """Give a network over the same layers that learns in so many parts; the network itself if it is one."""
+    if parts == 1:
+        return model
+    learner = LearnerInParts(model.input, model.output, name=model.name, **carried(model))
+    learner.parts = parts
+    return learner
