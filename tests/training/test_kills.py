@@ -90,6 +90,6 @@ def test_run_killed_between_any_two_files_ends_in_the_same_bits(tiny, tmp_path):
         for left, right in zip(one, other, strict=True):
             np.testing.assert_array_equal(left, right)
     one, other = tensors_of(whole.checkpoint_file), tensors_of(parts.checkpoint_file)
-    assert one.keys() == other.keys() and len(one) > 100
+    assert one.keys() == other.keys() and len(one) > 80
     for name, values in one.items():
         np.testing.assert_array_equal(values, other[name], err_msg=name)
