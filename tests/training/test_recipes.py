@@ -67,6 +67,13 @@ def test_recipe_trains_and_tests_on_the_sizes_of_its_source(name, trained, shown
     assert round(224 / config.evaluation.test_crop) == shown
 
 
+def test_average_of_torchvision_is_as_slow_as_theirs():
+    """A share of 2e-5 in every 32nd step, which its script multiplies by the images of 32 steps, over the epochs."""
+    averaging = make_config(load_recipe("torchvision-v2")).averaging
+    theirs = 1 - 2e-5 * 1024 * 32 / 600
+    assert averaging["name"] == "ema" and averaging["decay"] ** 32 == pytest.approx(theirs, abs=1e-5)
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipe_is_complete_and_says_where_it_comes_from(name):
     recipe = load_recipe(name)
