@@ -41,7 +41,7 @@ def table(tmp_path):
             write_image(tmp_path / path, (4, 4), seed=number)
         with open(tmp_path / "table.csv", "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([header, *rows])
-        return folder_config(tmp_path / "table.csv", dataset="csv", validation=0.4, **fields).data
+        return folder_config(tmp_path / "table.csv", **{"dataset": "csv", "validation": 0.4, **fields}).data
 
     return make
 
@@ -129,6 +129,12 @@ SPLIT_BY_BAR = {"data.label_separator": "|"}
             [("0.png", "a|b", "train"), ("1.png", "a|c", "test")],
             {**SPLIT_BY_BAR, "test_split": "test"},
             "The split 'test' has classes that the training split lacks: c",
+        ),
+        (
+            ("path", "label", "split"),
+            [("0.png", "a|b", "train"), ("1.png", "", "test")],
+            {**SPLIT_BY_BAR, "test_split": "test", "validation": 0},
+            "No image of the split 'test' of 'csv' has a label; choose another split",
         ),
         (("path", "cat"), [("0.png", "1"), ("1.png", "0")], {}, "'csv' has one class, 'cat'; there is nothing to tell"),
         (

@@ -161,7 +161,20 @@ def open_source(data: Data, arrays: Arrays | None = None) -> Source:
     if test and isinstance(reader, ImageFiles):
         reader.check_classes(test)
     source = Source(data.dataset, reader, data.train_split, test, skipped=skipped, display_names=names)
-    return _hold_out(source, data) if data.validation else source
+    source = _hold_out(source, data) if data.validation else source
+    if source.task is ANY:
+        _check_marks(source)
+    return source
+
+
+def _check_marks(source: Source) -> None:
+    """Raise an error where no image of a split to test on has a label, so that no average precision is defined."""
+    for split in dict.fromkeys((source.watched.test_split, source.test_split)):
+        if not source.labels(split).any():
+            raise ValueError(
+                f"No image of the split {split!r} of {source.name!r} has a label; choose another split, or a larger "
+                "share, to test on."
+            )
 
 
 def _has_labels(reader: Reader, split: str) -> bool:
