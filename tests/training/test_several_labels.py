@@ -13,6 +13,7 @@ from PIL import Image
 import keras_resnet
 import training
 from keras_resnet.build.head import has_sigmoids
+from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import folder_config, same_weights, write_image
 from training.config import Data, Network, Start, make_config
 from training.data.arrays import make_arrays
@@ -275,6 +276,23 @@ def test_validation_chooses_by_mean_average_precision(table, tmp_path):
     assert evaluate_run(folder, {}) == results
     views = evaluate_run(folder, {"evaluation.views": "flip"})
     assert views["views"] == "flip" and 0 < views["mean_average_precision"] <= 1
+
+
+@pytest.mark.slow
+def test_two_devices_measure_any_number_of_images_as_one_does(tmp_path):
+    for number, image in enumerate(IMAGES):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    rows = [(f"{number}.png", *own, "train" if number < 37 else "test") for number, own in enumerate(MARKS.tolist())]
+    with open(tmp_path / "table.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("path", "r", "g", "b", "split"), *rows])
+    data = ("--dataset", "csv", "--data-dir", tmp_path / "table.csv", "--image-size", "8", "--augmentation", "[flip]")
+    other = ("--network", "ResNet8", "--loss", "binary_cross_entropy", "--learning-rate", "0.01", "--epochs", "2")
+    folders = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
+    for folder, devices in zip(folders, (("CPU:0",), ("CPU:0", "CPU:1"))):
+        own = ("--run-dir", folder.path, "--devices", *devices, "--hardware.synchronized", "--batch-size", "10")
+        run_python("-m", "training", *data, *other, *own)
+    one, two = (np.array([list(row.values()) for row in folder.read_metrics()]) for folder in folders)
+    np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-4)
 
 
 def test_loss_of_one_label_is_refused_before_anything_is_written(tmp_path):
