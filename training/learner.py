@@ -1,6 +1,8 @@
-"""A network whose training step takes a batch in parts, so that a large one fits into a device's memory."""
+"""A network whose training step fits into less memory: batches in parts, activations that are computed again."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -8,17 +10,21 @@ from keras.src.losses.loss import unscale_loss_for_distribution
 
 from keras_resnet.garbage import uncollected
 from keras_resnet.model import ResidualNetwork, carried
+from training.recomputation import recomputing
 
 
-class LearnerInParts(ResidualNetwork):
+class Learner(ResidualNetwork):
     """A network that sends each batch through its layers in `parts` of equal size, one after another.
 
     A step follows the mean of their gradients, which is that of the batch but for batch normalization: its statistics
     are of the parts, and move with each of them. (The `gradient_accumulation_steps` of Keras's optimizers stretch a
     step over several batches instead, count each of them as a step, and fail on several devices.)
+
+    `forward` gives the outputs of images in training; of None they are the network's own.
     """
 
     parts = 1
+    forward: Callable | None = None
 
     def train_step(self, data):
         """Train on a batch."""
@@ -41,7 +47,7 @@ class LearnerInParts(ResidualNetwork):
             with tf.control_dependencies(gradients):
                 x = tf.identity(x)
             with tf.GradientTape() as tape:
-                y_pred = self(x, training=True)
+                y_pred = self.forward(x) if self.forward else self(x, training=True)
                 loss = self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight, training=True) / self.parts
                 scaled = self.optimizer.scale_loss(loss)
             own = tape.gradient(scaled, self.trainable_weights)
@@ -51,10 +57,10 @@ class LearnerInParts(ResidualNetwork):
         return tf.add_n(losses), tf.concat(outputs, axis=0), gradients
 
 
-def learning(model: ResidualNetwork, parts: int) -> ResidualNetwork:
-    """Give a network over the same layers that learns in so many parts; the network itself if it is one."""
-    if parts == 1:
+def learning(model: ResidualNetwork, parts: int = 1, remat: bool = False) -> ResidualNetwork:
+    """Give a network over the same layers that learns in less memory; the network itself where nothing is asked for."""
+    if parts == 1 and not remat:
         return model
-    learner = LearnerInParts(model.input, model.output, name=model.name, **carried(model))
-    learner.parts = parts
+    learner = Learner(model.input, model.output, name=model.name, **carried(model))
+    learner.parts, learner.forward = parts, recomputing(model) if remat else None
     return learner

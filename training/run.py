@@ -154,12 +154,13 @@ def new_network(
     )
     model.labels = tuple(source.classes)
     check_sizes(model, config)
-    return learning(model, config.hardware.accumulation)
+    return learning(model, config.hardware.accumulation, config.hardware.remat)
 
 
 def resumed(run: Run) -> keras.Model:
     """Load the network of a run, and its optimizer, as the last complete epoch left them."""
-    model = learning(run.folder.load_model(), run.config.hardware.accumulation)
+    hardware = run.config.hardware
+    model = learning(run.folder.load_model(), hardware.accumulation, hardware.remat)
     model.preprocessing = run.folder.read_preprocessing()
     prepare(model, run)
     run.folder.load_checkpoint(model)

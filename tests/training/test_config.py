@@ -88,6 +88,7 @@ EVERYTHING = {
         "jit_compile": True,
         "steps_per_execution": 4,
         "accumulation": 2,
+        "remat": True,
         "dtype": "mixed_bfloat16",
     },
     "seed": 7,

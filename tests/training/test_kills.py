@@ -19,7 +19,7 @@ EVERYTHING = {
     "optimizer": {"name": "muon", "clip_norm": 5.0},
     "averaging": {"name": "ema", "decay": 0.8, "images": 100},
     "evaluation": {"keep_best": True, "patience": 2},
-    "hardware.accumulation": 2,
+    "hardware": {"accumulation": 2, "remat": True},
     "epochs": 3,
 }
 

@@ -173,6 +173,9 @@ class Hardware(Group):
     accumulation: int = Field(
         1, ge=1, description="parts in which each device takes its share of a batch, one after another, to save memory"
     )
+    remat: bool = Field(
+        False, description="compute the activations within a unit anew in the backward pass, to save memory"
+    )
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field("float32", description="dtype policy")
 
 

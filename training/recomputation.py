@@ -1,0 +1,73 @@
+"""Activations that are computed again in the backward pass, instead of being kept for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from keras_resnet.build.stages import units_of
+from keras_resnet.model import ResidualNetwork
+
+
+def recomputing(model: ResidualNetwork) -> Callable:
+    """Make the function of a network in training that keeps nothing within a residual unit but what goes into it.
+
+    The layers and their variables are the network's own. (`keras.remat` takes a layer at a time, which keeps what is
+    between layers; and TensorFlow's own function would move the statistics of batch normalization twice, and draw
+    other numbers for dropout the second time.)
+
+    Raises:
+        ValueError: the network does not say what its units are.
+
+    Source: arXiv 1604.06174.
+    """
+    if model.architecture is None:
+        raise ValueError(
+            f"hardware.remat needs to know the residual units of {model.name!r}, a network that does not carry its "
+            "architecture. Leave it out, or name the network by --network."
+        )
+    ends = [model.get_layer(f"{unit.name}_out").output for stage in units_of(model.architecture) for unit in stage]
+    *segments, head = (keras.Model(begin, end) for begin, end in zip([model.input, *ends], [*ends, model.output]))
+    for segment in (*segments, head):  # a run may show images of several sizes
+        segment.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def call(images):
+        x = images
+        for segment in segments:
+            x = recomputed(segment, x)
+        return head(x, training=True)
+
+    return call
+
+
+def recomputed(segment: keras.Model, inputs):
+    """Give the outputs of a part of a network, which computes once more what its gradient needs."""
+    trained, state = segment.trainable_variables, segment.non_trainable_variables
+
+    def call(x, *values):
+        with keras.StatelessScope(list(zip([*trained, *state], values))) as scope:
+            outputs = segment(x, training=True)
+        return outputs, [scope.get_current_value(variable) for variable in state]
+
+    @tf.custom_gradient
+    def run(*given):
+        outputs, moved = call(*given)
+
+        def gradient(slope, *_):
+            # Not before the slope is known, or all would be computed at once and kept.
+            with tf.control_dependencies([slope]):
+                again = [tf.identity(values) for values in given]
+            learning = again[: 1 + len(trained)]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(learning)
+                outputs, _ = call(*again)
+            return [*tape.gradient(outputs, learning, slope), *[None] * len(state)]
+
+        return (outputs, *moved), gradient
+
+    outputs, *moved = run(inputs, *(tf.convert_to_tensor(variable.value) for variable in (*trained, *state)))
+    for variable, value in zip(state, moved):
+        variable.assign(value)
+    return outputs
