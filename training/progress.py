@@ -15,7 +15,7 @@ from training.plan import Plan
 
 EVERY = 0.1  # seconds between two drawings of the bar
 LONGEST, SHORTEST = 30, 8  # signs of the bar
-NOTABLE = 0.05  # share of waiting from which on it is told
+NOTABLE = 0.2  # share of waiting from which on it is told
 WIDE = 60  # columns from which on there is a bar, whatever else there is to tell
 USUAL_WIDTH = 80  # of a terminal that does not tell its own
 ERASE = "\x1b[K"  # to the end of the line
@@ -68,10 +68,10 @@ class Progress(keras.callbacks.Callback):
 
     def draw(self, steps: int, logs: Mapping[str, float]) -> None:
         """Draw the bar, as far as the terminal is wide."""
-        left = self.seconds_left(self.epoch, steps)
+        left, step = self.seconds_left(self.epoch, steps), self.clock.seconds_per_step
         parts = [
             *([f"{duration(left)} left"] if left else []),
-            f"{self.clock.images_per_second:,.0f} images/s",
+            *([f"{self.clock.batch_size / step:,.0f} images/s"] if step else []),
             *(f"{name} {value:.4f}" for name, value in logs.items()),
         ]
         steps_here = min(self.plan.steps, self.plan.iterations - self.epoch * self.plan.steps)

@@ -17,7 +17,7 @@ from PIL import Image
 from keras_resnet.weights import hub
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
-from tests.training.helpers import write_image, write_yaml
+from tests.training.helpers import instead, write_image, write_yaml
 from training.__main__ import main, whereabouts
 from training.run_folder import RunFolder
 
@@ -195,6 +195,26 @@ def test_output_that_nobody_reads_ends_quietly(trained, command):
     )
     os.close(writing)
     assert (process.returncode, process.stderr) == (141, "")
+
+
+@pytest.mark.slow
+def test_run_whose_output_nobody_reads_ends_quietly_and_goes_on(training, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training", *map(str, instead(training, "--epochs", 3))],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not process.stdout.readline().startswith("run folder"):
+        assert process.poll() is None
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(60)) == ("", 141)
+    folder = RunFolder(tmp_path / "run")
+    assert len(folder.read_metrics()) == 1
+    assert main(["--run-dir", str(folder.path), "--resume"]) == 0
+    assert [row["epoch"] for row in folder.read_metrics()] == [1, 2, 3]
 
 
 def test_exporting_twice_is_refused_without_touching_the_first(refused, trained):

@@ -22,7 +22,13 @@ class Clock(SimpleNamespace):
     """A clock that stands still: steps of a tenth of a second, and tests of two seconds."""
 
     def __init__(self, **others):
-        usual = {"seconds": 6.0, "trained": 4.0, "seconds_per_step": 0.1, "images_per_second": 1280.0}
+        usual = {
+            "batch_size": 128,
+            "seconds": 6.0,
+            "trained": 4.0,
+            "seconds_per_step": 0.1,
+            "images_per_second": 1280.0,
+        }
         super().__init__(**{**usual, "share_waiting": 0.02, "steps": 40, **others})
 
 
@@ -109,6 +115,13 @@ def test_line_of_the_bar_is_left_empty_where_training_ends_within_an_epoch(monke
     progress.close()
     progress.close()
     assert re.fullmatch(r"\repoch 1/3 \[.*accuracy 0\.5000\x1b\[K\r\x1b\[K", terminal.read())
+
+
+def test_nothing_is_said_of_speed_before_it_is_known(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal(80)
+    Progress(PLAN, Clock(seconds_per_step=0.0), terminal.stream).draw(1, {})
+    assert re.fullmatch(r"\repoch 1/3 \[ {30}\] 1/40\x1b\[K", terminal.read())
 
 
 def test_waiting_is_told_where_it_matters():
