@@ -101,6 +101,16 @@ def test_what_cannot_be_read_is_left_out_counted_and_named(damaged, capsys):
     assert set(parted.skipped) == {path for path in BAD if path.startswith("train")}
 
 
+def test_evaluation_checks_what_it_reads(damaged):
+    data = folder_config(damaged, **SKIP).data
+    source = open_source(data, only_test=True)
+    assert source.skipped == ("val/dog/1.jpg",) and source.count("val") == 2
+    parted = folder_config(damaged, **SKIP, validation=0.2).data
+    assert open_source(parted, only_test=True).skipped == open_source(parted).skipped
+    (damaged / "val" / "dog" / "0.png").write_bytes(b"")  # of a class to test on nothing is left
+    assert [open_source(data, only_test=alone).count("val") for alone in (True, False)] == [1, 1]
+
+
 def test_order_of_the_others_stays(damaged):
     before = [path for path, _ in open_source(folder_config(damaged).data).reader.members("train")]
     after = [path for path, _ in open_source(folder_config(damaged, **SKIP).data).reader.members("train")]

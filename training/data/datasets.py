@@ -113,12 +113,13 @@ class Source:
         return examples.shuffle(len(drawn), seed=int(generator.integers(1, 2**31)), reshuffle_each_iteration=False)
 
 
-def open_source(data: Data, arrays: Arrays | None = None) -> Source:
+def open_source(data: Data, arrays: Arrays | None = None, *, only_test: bool = False) -> Source:
     """Open the data set of a run, and prepare it where that needs no network or the user allowed it.
 
     Args:
         data: group of the configuration.
         arrays: Arrays, where these are the data.
+        only_test: bool, whether nothing is read but the split to test on, so that no other image needs a check.
 
     Returns:
         Source.
@@ -149,7 +150,8 @@ def open_source(data: Data, arrays: Arrays | None = None) -> Source:
             )
     skipped = None
     if data.on_bad_image == "skip":
-        reader, skipped = _leave_out_broken(reader, data, [data.train_split, *([test] if test else [])])
+        read = [data.train_split] if data.validation or not only_test else []
+        reader, skipped = _leave_out_broken(reader, data, [*read, *([test] if test else [])])
     for field, split in (("train_split", data.train_split), ("test_split", test)):
         if split:
             check_split(f"{field} of {data.dataset!r}", split, reader.splits)
@@ -216,7 +218,7 @@ def _leave_out_broken(reader: Reader, data: Data, splits: Sequence[str]) -> tupl
         flush=True,
     )
     root = data.data_dir if data.dataset == IMAGE_FOLDER else data.data_dir.parent
-    return reader.without(set(broken), names), tuple(os.path.relpath(path, root) for path in broken)
+    return reader.without(set(broken), data.train_split), tuple(os.path.relpath(path, root) for path in broken)
 
 
 def _hold_out(source: Source, data: Data) -> Source:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet.images import IMAGE_SUFFIXES, decode_image
-from training.data.splits import Splits, slices, splits_of
+from training.data.splits import Splits, slices, split_names, splits_of
 from training.tasks import ANY, ONE, Task
 
 SUFFIXES = ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
@@ -66,13 +66,15 @@ class ImageFiles:
         dataset = tf.data.Dataset.from_tensor_slices((paths, labels))
         return dataset.map(lambda path, label: (tf.io.read_file(path), label), tf.data.AUTOTUNE)
 
-    def without(self, broken: Collection[str], splits: Sequence[str]) -> ImageFiles:
-        """Leave out files that cannot be read; a split, or a class of the first one, that has no other is an error."""
+    def without(self, broken: Collection[str], train: str) -> ImageFiles:
+        """Leave out files that cannot be read; an error where a split, or a class to train on, has no others."""
         files = {split: [file for file in own if file[0] not in broken] for split, own in self.files.items()}
-        lost = classes_in(self.files[splits[0]]) - classes_in(files[splits[0]])
-        empty = [f"the class {name!r}" for name in sorted(lost)] or [
-            f"{split!r}" for split in splits if not files[split]
-        ]
+        before, after = (
+            classes_in(file for split in split_names(train) for file in own.get(split, ()))
+            for own in (self.files, files)
+        )
+        emptied = [split for split in self.files if self.files[split] and not files[split]]
+        empty = [*(f"the class {name!r}" for name in sorted(before - after)), *map(repr, emptied)]
         if empty:
             raise ValueError(
                 f"No image of {empty[0]} can be read, so that leaving them out leaves nothing: "

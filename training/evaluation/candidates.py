@@ -126,7 +126,7 @@ def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> 
     if changes.get("dataset", before["data.dataset"]) not in (IMAGE_FOLDER, TABLE):
         before |= OF_FILES
     config = make_config(changes, "evaluate", before)
-    source = datasets.open_source(config.data)
+    source = datasets.open_source(config.data, only_test=True)
     labels = folder.read_labels()
     if list(source.classes) != labels:
         raise ValueError(f"{config.data.dataset!r} has other classes than the network was trained on: {labels}.")
