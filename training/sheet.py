@@ -30,7 +30,7 @@ class Example:
     """An image as a network gets it, and what it is to answer.
 
     Args:
-        image: uint8 array (height, width, channels), of 1 or 3 channels.
+        image: uint8 array (height, width, channels); of more than three channels the first three are drawn, of two one.
         label: str, the class; of mixed images a line for each class, with its share.
     """
 
@@ -90,6 +90,7 @@ def label_of(label: np.ndarray, classes: Sequence[str]) -> str:
     """Name the class of a label; of several, or of shares, a line each, the largest first."""
     if not label.ndim:
         return shorten(classes[label], LONGEST)
+    label = label.astype("float32")  # of several labels, integers
     named = [place for place in np.argsort(-label, kind="stable") if label[place] >= NOTABLE]
     shares = ["" if label[place] > 1 - NOTABLE else f"{label[place]:.0%} " for place in named[:MOST]]
     lines = [f"{share}{shorten(classes[place], LONGEST)}" for share, place in zip(shares, named)]
@@ -111,6 +112,6 @@ def draw_sheet(examples: Sequence[Example], to: Path | BinaryIO) -> None:
         axes.set_axis_off()
     for axes, example in zip(places, examples):
         image = example.image
-        axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+        axes.imshow(image[..., :3] if image.shape[-1] >= 3 else image[..., 0], cmap="gray", vmin=0, vmax=255)
         axes.set_title(example.label, fontsize=8, y=-0.04, pad=0, va="top")
     save(figure, to)

@@ -15,7 +15,7 @@ from tests.training.helpers import Images
 from training.config import make_config
 from training.data.datasets import Source
 from training.session import prepare_session, restored
-from training.sheet import SHOWN, draw_sheet, label_of, levels_of, read_examples
+from training.sheet import SHOWN, Example, draw_sheet, label_of, levels_of, read_examples
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = [GENERATOR.integers(0, 256, (8, 8, 3), "uint8") for _ in range(40)]
@@ -93,8 +93,16 @@ def test_labels_name_what_has_a_share():
     assert label_of(np.array([0.25, 0.0, 0.75]), classes) == "75% a class of a na…\n25% cat"
     assert label_of(np.array([0.999, 0.001, 0.0]), classes) == "cat"
     assert label_of(np.array([1.0, 1.0, 0.0]), classes) == "cat\ndog"
+    assert label_of(np.array([0, 1, 1], "uint8"), list("abc")) == "b\nc"
     assert label_of(np.zeros(3), classes) == ""
     assert label_of(np.ones(6), list("abcdef")) == "a\nb\nc\nd\n…"
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_images_of_any_number_of_channels_are_drawn(channels, tmp_path):
+    draw_sheet([Example(np.full((8, 8, channels), 200, "uint8"), "cat")], tmp_path / "sheet.png")
+    drawn = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
+    assert np.all(drawn == 200, axis=-1).mean() > 0.5
 
 
 def test_sheet_is_drawn_with_as_many_images_as_there_are(source, contract, tmp_path):
