@@ -16,7 +16,7 @@ from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.own import load_network, load_weights
 from training.config import RunConfig, make_config, read_fields
-from training.config.files import is_former, is_whole, read_mapping
+from training.config.files import is_former, is_of_run, read_mapping
 from training.locks import alone
 
 # What a run writes into its folder, all else being the user's. The configuration, by which a run is known, comes last:
@@ -155,9 +155,9 @@ class RunFolder:
             )
 
     def is_run(self) -> bool:
-        """Tell whether a run lies here: its configuration names every field, which nobody writes by hand."""
+        """Tell whether a run lies here: its configuration names version and groups, as nobody writes them by hand."""
         try:
-            return is_whole(read_mapping(self.config_file))
+            return is_of_run(read_mapping(self.config_file))
         except ValueError:
             return False
 

@@ -15,7 +15,7 @@ from keras_resnet.messages import unknown
 from keras_resnet.yaml_text import read_yaml
 from training.config import former
 from training.config.fields import FIELDS, GROUPS, SHORT, flatten, make_config
-from training.config.groups import VERSION, RunConfig
+from training.config.groups import VERSION
 
 
 def recipe_names() -> list[str]:
@@ -101,11 +101,6 @@ def is_former(fields: Mapping[str, Any]) -> bool:
     return any(name in former.PATHS and name not in SHORT and name not in FIELDS for name in fields)
 
 
-def is_whole(fields: Mapping[str, Any]) -> bool:
-    """Tell whether fields are all that there are, today or in version 0.1.0, as a run writes them."""
-    if former.is_complete(fields):
-        return True
-    groups = ((name, RunConfig.model_fields[name].annotation.model_fields) for name in GROUPS)
-    return set(fields) - {VERSION} == set(RunConfig.model_fields) and all(
-        set(fields[name] or ()) == set(own) for name, own in groups
-    )
+def is_of_run(fields: Mapping[str, Any]) -> bool:
+    """Tell whether a run wrote fields, of this version or another: it names its version and every group."""
+    return former.is_complete(fields) or {VERSION, *GROUPS} <= set(fields)
