@@ -90,3 +90,9 @@ def instead(training: list, name: str, value) -> list:
     """Give one of the arguments another value."""
     place = training.index(name) + 1
     return [*training[:place], value, *training[place + 1 :]]
+
+
+def unread(path: Path, count: int) -> str:
+    """Give the sentence about one of so many images that cannot be read."""
+    advice = "Replace or remove them; a training leaves them out by --data.on-bad-image skip."
+    return f"1 of {count} images cannot be read: {path}. {advice}"
