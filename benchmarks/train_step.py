@@ -4,7 +4,8 @@
     python benchmarks/train_step.py --case resnet20 --rounds 1 --steps 1 --batch 8    a look, not a measurement
 
 A round times every contender once, in turn (A B C D, A B C D, ...), so that a machine that drifts drifts for all
-of them. A ratio is taken within a round; its median and its range over the rounds are reported.
+of them. A ratio is taken within a round; its median and its range over the rounds are reported. Where PyTorch is
+installed, it trains the same networks too: a machine must be idle for that, because its threads spin while they wait.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch_step
 from machine import load, prepare_process, print_machine
 from options import positive
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import keras
 
 POLICIES = ("float32", "mixed_bfloat16")
+TORCH = "PyTorch"  # a peer of every case where it is installed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Case:
     """One comparison: a network, its peer, the batch they train on and the ratios that are hoped for.
 
     Args:
+        network: str, the name of ours.
         peer: str, what the other network is called in the report.
-        ours: function that builds our network under the current dtype policy.
         theirs: function that builds the peer under the current dtype policy.
         batch: int, images in a step.
         side: int, pixels along one side of an image.
@@ -45,8 +48,8 @@ class Case:
         targets: dict from (policy of the peer, policy of ours) to the least ratio that is hoped for.
     """
 
+    network: str
     peer: str
-    ours: Callable[[], keras.Model]
     theirs: Callable[[], keras.Model]
     batch: int
     side: int
@@ -103,8 +106,8 @@ def build_with_keras_norm(name: str) -> keras.Model:
 
 CASES: dict[str, Case] = {
     "resnet50": Case(
+        network="ResNet50",
         peer="keras.applications",
-        ours=lambda: build_ours("ResNet50"),
         theirs=lambda: build_application("ResNet50"),
         batch=16,
         side=224,
@@ -116,8 +119,8 @@ CASES: dict[str, Case] = {
         },
     ),
     "resnet20": Case(
+        network="ResNet20",
         peer="Keras BatchNorm",
-        ours=lambda: build_ours("ResNet20"),
         theirs=lambda: build_with_keras_norm("ResNet20"),
         batch=128,
         side=32,
@@ -138,6 +141,8 @@ def main(arguments: list[str] | None = None) -> int:
         seconds, losses = measure(case, options)
         ratios = compare(case, seconds, options.policies)
         print("\n".join([*time_table(seconds, losses), "", *ratio_table(ratios, machine)]), flush=True)
+        if not torch_step.is_installed():
+            print(f"\n  {torch_step.MISSING}", flush=True)
         results[name] = {
             "batch": case.batch,
             "seconds_per_step": seconds,
@@ -177,12 +182,17 @@ def measure(case: Case, options: argparse.Namespace) -> tuple[dict[str, list[flo
     """Time the contenders of a case in interleaved rounds."""
     import keras
 
+    from keras_resnet.architecture.catalogue import get_architecture
+
     steppers = {}
     for policy in options.policies:
-        for label, build in (("keras_resnet", case.ours), (case.peer, case.theirs)):
+        for label, build in (("keras_resnet", lambda: build_ours(case.network)), (case.peer, case.theirs)):
             keras.utils.set_random_seed(0)
             with dtype_policy(policy):
                 steppers[f"{label} {policy}"] = prepare(build(), case)
+        if torch_step.is_installed():
+            peer = torch_step.build(get_architecture(case.network), case.classes)
+            steppers[f"{TORCH} {policy}"] = torch_step.prepare(peer, policy, (case.batch, case.side), case.classes)
     for step in steppers.values():
         step(options.warmup)
     seconds: dict[str, list[float]] = {label: [] for label in steppers}
@@ -250,6 +260,9 @@ def compare(case: Case, seconds: dict[str, list[float]], policies: list[str]) ->
         slow, fast = f"{case.peer} {theirs}", f"keras_resnet {ours}"
         values = [a / b for a, b in zip(seconds[slow], seconds[fast])]
         ratios.append(Ratio(slow, fast, values, case.targets.get((theirs, ours))))
+    for policy in policies if f"{TORCH} {policies[0]}" in seconds else ():
+        slow, fast = f"{TORCH} {policy}", f"keras_resnet {policy}"
+        ratios.append(Ratio(slow, fast, [a / b for a, b in zip(seconds[slow], seconds[fast])]))
     return ratios
 
 
