@@ -41,7 +41,7 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: install  ## Training speed beside keras.applications.
+benchmark: install  ## Training speed beside keras.applications and, where it is installed, PyTorch.
 	$(BIN)/python benchmarks/train_step.py $(ARGS)
 
 stubs: install  ## What type checkers and editors know of the builders, written anew from the table of fields.
