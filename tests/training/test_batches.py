@@ -1,5 +1,6 @@
 """Batches: how pixels are standardized, in which order examples come, augmented how, shared out how."""
 
+import dataclasses
 import hashlib
 import shutil
 
@@ -158,8 +159,12 @@ def test_order_and_augmentation_change_with_the_seed(digits, tiny, plain):
     assert not np.array_equal(first, other)
 
 
-def test_cache_changes_nothing(digits, tiny, plain):
-    (cached, _), (read, _) = (batches(digits, tiny(data={"cache": cache}), plain, 1, 2)[3] for cache in (True, False))
+@pytest.mark.parametrize("crop", [1.0, 0.75])
+def test_cache_changes_nothing(digits, tiny, plain, crop):
+    preprocessing = dataclasses.replace(plain, crop=crop)
+    (cached, _), (read, _) = (
+        batches(digits, tiny(data={"cache": cache}), preprocessing, 1, 2)[3] for cache in (True, False)
+    )
     np.testing.assert_array_equal(cached, read)
 
 

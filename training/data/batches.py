@@ -103,7 +103,8 @@ def training_batches(
     streams = open_streams(augmentation, seed, sampling.count * sampling.repeats if sampling else count)
     crop = streams.pop(0) if streams and streams[0].kind == "crop" else None
     examples = _training_examples(source, data, preprocessing, crop is not None).enumerate()
-    ready = crop is None and _is_ready(examples.element_spec[1][0], preprocessing)
+    # What is cached without a crop was resized and cut to the center then, which must not be done twice.
+    ready = crop is None and (data.cache or _is_ready(examples.element_spec[1][0], preprocessing))
 
     def one_epoch(epoch):
         order = tf.constant(seed, tf.int64) * 1_000_003 + epoch
