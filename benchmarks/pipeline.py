@@ -214,7 +214,7 @@ def bare_batches(side: int, files: Path):
 
     def decoded(encoded, label):
         shape = tf.image.extract_jpeg_shape(encoded)
-        boxes = tf.image.sample_distorted_bounding_box(shape, [[[0.0, 0.0, 1.0, 1.0]]], area_range=(0.25, 1))
+        boxes = tf.image.sample_distorted_bounding_box(shape, [[[0.0, 0.0, 1.0, 1.0]]], 1, area_range=(0.25, 1))
         box = tf.concat([boxes[0][:2], boxes[1][:2]], 0)
         return tf.image.resize(tf.image.decode_and_crop_jpeg(encoded, box, 3), (side, side), antialias=True), label
 

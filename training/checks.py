@@ -15,6 +15,15 @@ def check_start(config: RunConfig) -> None:
             raise ValueError(f"{field}={value} needs weights, the network to start from.")
 
 
+def check_compiled(config: RunConfig) -> None:
+    """Refuse XLA where runs repeat bit for bit: Keras would do without it, and only warn."""
+    if config.hardware.jit_compile and config.deterministic:
+        raise ValueError(
+            "jit_compile=True compiles nothing in a run that repeats bit for bit, for Keras leaves XLA out there. "
+            "Leave it out, or pass --no-deterministic too."
+        )
+
+
 def check_resumable(folder: RunFolder, config: RunConfig) -> None:
     """Refuse to go on with a run under another configuration, or with one of version 0.1.0."""
     before = folder.read_config()

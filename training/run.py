@@ -20,7 +20,7 @@ from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
 from training.averaging import shown_average
 from training.callbacks import SaveRun, SeedLayers, StopAt
-from training.checks import check_resumable, check_start
+from training.checks import check_compiled, check_resumable, check_start
 from training.clock import EpochClock
 from training.config import RunConfig, Start
 from training.data import batches, datasets
@@ -101,6 +101,7 @@ def train(
     if resume:
         check_resumable(folder, config)
     else:
+        check_compiled(config)
         folder.check_free(overwrite)
     if export and resume and folder.savedmodel.exists():
         raise ValueError(f"{folder.savedmodel} exists; remove it or leave out --export.")

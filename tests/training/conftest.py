@@ -13,6 +13,14 @@ from training.config import RunConfig, make_config
 from training.data.datasets import open_source
 from training.run import train
 from training.run_folder import RunFolder
+from training.session import restored
+
+
+@pytest.fixture(autouse=True)
+def process():
+    """Take back seeds and determinism, which some tests set as a run does, and under which Keras leaves out XLA."""
+    with restored():
+        yield
 
 
 @pytest.fixture(scope="session")

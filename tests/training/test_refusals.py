@@ -48,6 +48,12 @@ def test_both_lengths_are_refused(refused, training):
     assert refused(*training, "--iterations", 3).startswith("give either epochs or iterations; received epochs=1 and")
 
 
+def test_xla_in_a_run_that_repeats_bit_for_bit_is_refused(refused, training):
+    sentence = refused(*training, "--hardware.jit-compile")
+    assert sentence.startswith("jit_compile=True compiles nothing in a run that repeats bit for bit")
+    assert sentence.endswith("pass --no-deterministic too.")
+
+
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
