@@ -7,6 +7,8 @@ import signal
 
 import pytest
 
+from tests.pairs import leave_samples_fast
+
 # As commands do, whose results are compared with those of this process; before anything imports TensorFlow.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
@@ -15,6 +17,12 @@ def pytest_configure():
     """Take Ctrl-C, which a shell lets its background jobs ignore: processes that tests start would ignore it too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Choose the cases of sampled tests, before pytest leaves out what is slow."""
+    leave_samples_fast(items)
 
 
 def pytest_collection_finish():

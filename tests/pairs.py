@@ -1,6 +1,10 @@
-"""Products of choices: combinations that hold every pair run in `make test`, all others in `make test-slow`."""
+"""Which of many cases run in `make test`; all others run in `make test-slow`.
+
+Of products of choices those that hold every pair, of lists of cases every few.
+"""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -27,3 +31,14 @@ def products(*options: Iterable, possible: Callable[..., bool] = lambda *_: True
         pytest.param(*combination, marks=() if combination in fast else pytest.mark.slow)
         for combination in combinations
     ]
+
+
+def leave_samples_fast(items: Iterable[pytest.Item]) -> None:
+    """Mark as slow, of each test marked `sampled(n)`, all cases but every n-th of those that are not slow already."""
+    passed = Counter()
+    for item in items:
+        marker = item.get_closest_marker("sampled")
+        if marker and not item.get_closest_marker("slow"):
+            if passed[item.function] % marker.args[0]:
+                item.add_marker(pytest.mark.slow)
+            passed[item.function] += 1

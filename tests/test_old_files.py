@@ -50,6 +50,7 @@ def test_the_archive_is_small():
     assert (DATA / "v0.1.0.tar.xz").stat().st_size < 300_000
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("load", [keras.saving.load_model, keras_resnet.network_of], ids=["keras", "network_of"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_keras_files_give_the_same_outputs(name, load, old, outputs, maker):
@@ -60,6 +61,7 @@ def test_keras_files_give_the_same_outputs(name, load, old, outputs, maker):
     np.testing.assert_array_equal(model.preprocessing.mean, [1, 2, 3])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("load", ["load_weights", "load_weights_from"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weights_files_give_the_same_outputs(name, load, old, outputs, maker):

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.pairs import pairwise, products
+from tests.pairs import leave_samples_fast, pairwise, products
 
 OPTIONS = [("abcdefg", (1, 2, 3, 4, 5), "xyz", (False, True)), ("ab", "cd"), ("abc", (1, 2), "z")]
 
@@ -39,3 +39,26 @@ def test_single_values_stand_in_as_many_combinations_as_the_longest_option_has()
     fast = [row.values for row in products(*OPTIONS[0], together=1) if not row.marks]
     assert len(fast) == 7
     assert [set(values) for values in zip(*fast)] == [set(options) for options in OPTIONS[0]]
+
+
+class Case:
+    """A case of a test, as pytest collects it."""
+
+    def __init__(self, function, *marks):
+        self.function, self.marks = function, {mark.name: mark for mark in marks}
+
+    def get_closest_marker(self, name):
+        return self.marks.get(name)
+
+    def add_marker(self, mark):
+        self.marks[mark.name] = mark
+
+
+def test_every_few_of_the_cases_of_a_sampled_test_are_fast():
+    sampled, slow = pytest.mark.sampled(3).mark, pytest.mark.slow.mark
+    some = [Case("some", sampled) for _ in range(8)]
+    some.insert(1, Case("some", sampled, slow))
+    others = [Case("others", sampled), Case("others", sampled), Case("not sampled")]
+    leave_samples_fast([*some[:5], *others, *some[5:]])
+    assert [place for place, case in enumerate(some) if "slow" not in case.marks] == [0, 4, 7]
+    assert ["slow" in case.marks for case in others] == [False, True, False]

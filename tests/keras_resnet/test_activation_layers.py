@@ -113,6 +113,7 @@ def test_channels_first_computes_the_same(make):
     assert first.compute_output_shape((None, *x.shape[1:])) == (None, expected.shape[-1], 5, 6)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("activation", ["prelu", "trainable_swish", "piecewise_linear", "rational", "maxout"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_every_weight_of_a_network_learns(activation, policy):

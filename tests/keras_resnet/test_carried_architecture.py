@@ -45,6 +45,7 @@ def copies(model, folder):
     yield uncompiled(model)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_copy_carries_the_choices(activation, tmp_path):
     architecture = tiny(activation=ACTIVATIONS[activation], shortcut={"name": "A", "zeros": "both"}, dropout=0.1)
@@ -54,6 +55,7 @@ def test_every_copy_carries_the_choices(activation, tmp_path):
         assert copy.architecture.to_dict() == architecture.to_dict()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_plain_values_make_the_same_network_again(activation):
     architecture = tiny(activation=ACTIVATIONS[activation], stem="imagenet", biased=("stem", "2"))

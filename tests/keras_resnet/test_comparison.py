@@ -52,6 +52,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("both", "second", "fields"), PAIRS, ids=str)
 def test_networks_of_the_same_weights_differ_where_it_is_said(both, second, fields):
     both = {**both, **({"widths": second["widths"]} if "widths" in second else {})}
@@ -63,6 +64,7 @@ def test_networks_of_the_same_weights_differ_where_it_is_said(both, second, fiel
     assert np.allclose(outputs(one, x), outputs(other, x), atol=1e-5) == (not fields)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("both", "second", "fields"), PAIRS, ids=str)
 def test_choices_of_a_network_that_does_not_carry_them_are_read_off_its_layers(both, second, fields):
     there = tiny(**{**both, **second})

@@ -136,6 +136,7 @@ def test_the_tables_cover_the_whole_catalogue():
     assert not missing, f"give {missing} rows in OTHERS of {__file__}"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name",), patiently(*zip(TABLE)))
 def test_network_has_the_known_cost(name):
     parameters, figure = TABLE[name]
@@ -144,6 +145,7 @@ def test_network_has_the_known_cost(name):
     assert agrees(multiply_adds, figure, 1e6 if name in {**CIFAR_BASIC, **CIFAR_BOTTLENECK} else 1e9)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "peer"), patiently(*SAME_COST.items()))
 def test_network_costs_as_much_as_its_peer(name, peer):
     assert cost(name) == cost(peer)
@@ -168,6 +170,7 @@ def test_bottleneck_cifar_network_follows_the_formula_of_9n_plus_2_layers(name):
     assert cost(name)[2] == total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "choices", "parameters", "figure"), patiently(*VARIANTS))
 def test_variant_has_the_known_cost(name, choices, parameters, figure):
     trainable, _, multiply_adds = cost(name, **choices)
@@ -181,10 +184,12 @@ def test_figures_are_those_of_the_network_built(name):
     assert FIGURES[name][:2] == (trainable, multiply_adds)
 
 
+@pytest.mark.slow
 def test_projections_everywhere_add_half_to_a_bottleneck_network():
     assert cost("ResNet50", shortcut="C")[0] == 40_128_552
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments", "added"),
     patiently(
@@ -209,6 +214,7 @@ def test_moving_statistics_are_parameters_but_not_trainable_ones(name, total):
     assert everything == total > trainable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "choices", "total"), patiently(*KERAS_TOTALS))
 def test_choices_of_keras_applications_give_its_counts(name, choices, total):
     assert cost(name, **choices)[1] == total

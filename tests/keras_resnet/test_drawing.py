@@ -144,6 +144,7 @@ def check_layout(drawn: UnitGraph) -> None:
     assert rightmost == placed.boxes[drawn.nodes[-1].name].x + WIDTH / 2  # the residual branch is on the right
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
 def test_nothing_overlaps_or_crosses_in_any_unit(shortcut, placement):
@@ -215,6 +216,7 @@ def test_missing_matplotlib_is_named(monkeypatch, tmp_path):
         draw_units([{"": graph("conv3_block1")}], tmp_path / "unit.png")
 
 
+@pytest.mark.slow
 def test_panels_are_spread_over_a_width_that_must_suffice(tmp_path):
     drawn = graph("conv3_block1")
     draw_units([{"one": drawn, "two": drawn}], tmp_path / "wide.png", width=7)
@@ -226,6 +228,7 @@ def test_panels_are_spread_over_a_width_that_must_suffice(tmp_path):
     assert abs(int((left < 250).sum()) - int((right < 250).sum())) < 0.05 * (left < 250).sum()
 
 
+@pytest.mark.slow
 def test_panel_that_finds_no_room_in_its_row_begins_another(tmp_path):
     drawn = graph("conv3_block1")
     for name, count, width in (("one", 1, 3), ("three", 3, 3), ("both", 2, 6)):

@@ -40,6 +40,7 @@ def probabilities(model: keras.Model, images: np.ndarray, preprocessing: Preproc
     return model.predict(preprocessing(images), verbose=0)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("size", [(8, 8), (13, 21), (5, 3)])
 @pytest.mark.parametrize("count", [1, 4])
 def test_serving_default_gives_the_models_probabilities(exported, size, count):
@@ -96,6 +97,7 @@ def test_serve_bytes_takes_images_of_a_pixel(exported):
     np.testing.assert_allclose(served, probabilities(model, np.tile(pixel, (1, 8, 8, 1)), NO_CROP), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_grey_network_serves_grey_and_colour_files(tmp_path):
     model, preprocessing = network(1), Preprocessing((8, 8), 1, np.array([120.0]), np.array([60.0]))
     export_savedmodel(model, tmp_path / "grey", LABELS, preprocessing)
@@ -137,6 +139,7 @@ def test_label_of_two_lines_is_refused(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_mixed_precision_serves_float32(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = network()
@@ -182,6 +185,7 @@ def test_labels_must_be_as_many_as_outputs(tmp_path):
         export_savedmodel(network(), tmp_path / "new", LABELS[:2], PREPROCESSING)
 
 
+@pytest.mark.slow
 def test_network_of_sigmoids_says_which_classes_are_present(tmp_path):
     model = randomise(keras_resnet.ResNet(tiny(), input_shape=(8, 8, 3), classes=3, classifier_activation="sigmoid"))
     export_savedmodel(model, tmp_path / "exported", LABELS, PREPROCESSING)

@@ -29,6 +29,7 @@ LEVELS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "choices", "layers"), LEVELS)
 def test_levels_lie_where_the_scale_ends(name, choices, layers):
     model = keras_resnet.ResNet(name, include_top=False, input_shape=(64, 96, 3), **choices)
@@ -98,6 +99,7 @@ DILATED = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("choices", "output_stride", "sides"), products(DILATED, [1, 2], [(37, 40), (32, 33)]))
 def test_dilated_network_has_the_values_of_the_strided_one_in_between_more(choices, output_stride, sides):
     strided = tiny(**{**THREE, **DILATED[choices]})

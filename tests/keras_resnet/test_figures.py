@@ -34,6 +34,7 @@ def test_every_network_of_the_catalogue_has_figures_in_its_order():
     assert list(FIGURES) == list(keras_resnet.CATALOGUE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ResNet1202", "ResNet1202V2", "ResNet1001", "ResNet1001V2"])
 def test_figures_of_deep_networks_grow_in_proportion_to_their_units(name):
     network = keras_resnet.CATALOGUE[name]

@@ -251,6 +251,7 @@ def test_relatives_of_other_papers_compute_their_formula_and_are_saved(relative,
     np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("choice", "placement", "unit"), products(CHOICES, PLACEMENTS, CONVOLUTIONS, together=1))
 def test_every_weight_learns(choice, placement, unit):
     architecture = tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, widths=(8, 12))

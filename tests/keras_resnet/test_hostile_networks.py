@@ -37,6 +37,7 @@ class Halved(keras.layers.Layer):
         return inputs / 2
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "choices",
     [{"activation": name} for name in ("gelu", "prelu", "trainable_swish", "piecewise_linear", "rational", "maxout")]
@@ -232,6 +233,7 @@ def test_weights_packed_by_gzip_are_read(tmp_path, model, parts):
         np.testing.assert_array_equal(after, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
 def test_members_of_a_network_that_unpack_to_gigabytes_are_refused(tmp_path, parts, name):
     path = tmp_path / "network.keras"

@@ -74,6 +74,7 @@ JPEG = encode(picture(), "JPEG", quality=95)
 # Orientation.
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("value", TURNED)
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
@@ -169,6 +170,7 @@ ODD = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("tiff", ODD.values(), ids=ODD)
 def test_odd_exif_means_upright(decode, orientation, tiff):
     encoded = with_segments(JPEG, app1(tiff))
@@ -221,6 +223,7 @@ FORMATS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("encoded", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize(("channels", "mode"), [(3, "RGB"), (1, "L")])
 def test_formats_decode_like_pillow(decode, encoded, channels, mode):

@@ -58,6 +58,7 @@ def error_without(name, choice):
     return relative_error(outputs(ours, x), outputs(theirs, x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHOICES)
 def test_choices_make_the_same_function_of_the_same_weights(name):
     theirs = keras_network(name)
@@ -84,6 +85,7 @@ def test_without_one_of_the_choices_it_is_another_function(name, choice):
     assert error_without(name, choice) > 1e-3
 
 
+@pytest.mark.slow
 def test_padding_of_a_pool_does_not_matter_after_relu():
     assert error_without("ResNet50", "pool_padding") == 0
 
@@ -109,6 +111,7 @@ def test_default_network_keeps_the_names_of_what_it_shares(name, only_ours, only
     assert (ours - theirs, theirs - ours) == (only_ours, only_theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHOICES)
 def test_unit_outputs_have_the_values_of_the_peer_where_the_stride_is(name):
     theirs, ours = keras_network(name), build(name, SHAPE, classes=7, **CHOICES[name])

@@ -47,6 +47,7 @@ def has_form(name, form, side):
     return form != "weights" or name not in DESCRIBED
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "form", "side"), products(NETWORKS, FORMS, (64, 65), possible=has_form))
 def test_every_form_of_file_computes_the_same(name, form, side, tmp_path):
     theirs = classifier_of(name)
@@ -85,6 +86,7 @@ def test_weights_load_into_a_network_that_is_there(tmp_path):
         load_weights_from(wrong, path)
 
 
+@pytest.mark.slow
 def test_grey_images_and_a_network_by_name(tmp_path):
     four = {"stackwise_num_filters": [64, 128, 256, 512], "stackwise_num_strides": [1, 2, 2, 2]}
     theirs = classifier({**four, "stackwise_num_blocks": [2] * 4, "image_shape": [None, None, 1]})
@@ -106,6 +108,7 @@ def described(changes, form, folder):
 # What is said beside the weights.
 
 
+@pytest.mark.slow
 def test_head_is_as_the_configuration_says(tmp_path):
     for activation, expected in [
         (None, "softmax"),
@@ -132,6 +135,7 @@ CONTRACTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("converter", "mean", "std"), CONTRACTS)
 def test_contract_is_that_of_the_converter(converter, mean, std, tmp_path):
     inside = classifier(preprocessor=hub_networks.preprocessor(converter))
@@ -159,6 +163,7 @@ def test_size_of_the_converter_stays_where_that_of_the_network_is_open(tmp_path)
 # Refusals.
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("form", ["archive", "nameless preset"])
 @pytest.mark.parametrize(
     ("changes", "sentence"),

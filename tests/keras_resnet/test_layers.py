@@ -142,6 +142,7 @@ def test_batch_of_unknown_size_trains_alike():
     np.testing.assert_allclose(ours.moving_variance, keras_own.moving_variance, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signature", [SHAPE, (None, None, None, 3)], ids=["known size", "unknown size"])
 def test_moving_statistics_stay_those_of_keras_over_many_steps(signature):
     ours, keras_own = pair(momentum=0.99)

@@ -28,6 +28,7 @@ NETWORKS = {
 SHAPES = [(33, 33, 3), (32, 32, 3), (32, 33, 3), (20, 17, 1), (16, 16, 5)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("formula", NETWORKS)
 def test_every_unit_and_the_logits_follow_the_papers_formula(formula, shape):
@@ -88,6 +89,7 @@ def test_without_the_top_come_features_or_their_pool(formula, pooling, pool):
     np.testing.assert_allclose(outputs(model, x), pool(feature), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("shape", [(None, None, 3), (None, 32, 3), (33, None, 3)])
 @pytest.mark.parametrize("formula", NETWORKS)
 def test_free_image_sizes_give_the_same_numbers_as_fixed(formula, shape):
@@ -110,6 +112,7 @@ def test_with_the_top_the_papers_size_and_classes_are_the_default(name, side, cl
     assert (model.input_shape, model.output_shape) == ((None, side, side, 3), (None, classes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", NETWORKS)
 def test_channels_first_gives_the_same_numbers(formula):
     x = images(2, 20, 17, 3)
@@ -152,6 +155,7 @@ def test_last_layer_is_the_classifier_and_carries_the_activation(activation):
     np.testing.assert_allclose(outputs(model, x), expected, rtol=1e-5)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("policy", "hidden", "tolerance"),
     [("mixed_bfloat16", "bfloat16", 0.2), ("mixed_float16", "float16", 0.02), ("bfloat16", "bfloat16", 0.2)],

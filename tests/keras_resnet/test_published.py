@@ -32,6 +32,7 @@ def publish(name, include_top, path, batches):
     return [outputs(theirs, x) for x in batches]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "include_top"), patiently())
 def test_published_file_gives_the_outputs_of_keras_applications(name, include_top, tmp_path, monkeypatch):
     path = tmp_path / "weights.h5"

@@ -88,6 +88,7 @@ def test_file_loads_where_keras_resnet_is_imported_before_keras(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "network.npy"), outputs(build(network), X))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_model_file_keeps_the_network(name, models, tmp_path):
     model = models[name]
@@ -98,6 +99,7 @@ def test_model_file_keeps_the_network(name, models, tmp_path):
     np.testing.assert_array_equal(outputs(loaded, X), outputs(model, X))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weights_file_keeps_the_weights(name, models, tmp_path):
     model, other = models[name], keras_resnet.ResNet(NETWORKS[name], input_shape=(16, 16, 3), classes=5)
@@ -107,6 +109,7 @@ def test_weights_file_keeps_the_weights(name, models, tmp_path):
         np.testing.assert_array_equal(loaded, saved, err_msg=saved.path)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
     "copy",

@@ -37,6 +37,7 @@ def test_log_lines_are_kept_back_as_the_variable_says_and_errors_are_seen(tmp_pa
     assert error[-1].startswith("ImportError: keras_resnet needs Keras and a backend")
 
 
+@pytest.mark.slow
 def test_process_without_stderr_imports_all_the_same(tmp_path):
     code = "import os, sys; os.close(2); sys.stderr = None; import keras_resnet; print('imported')"
     assert run_python("-c", code, TF_CPP_MIN_LOG_LEVEL="2").stdout == "imported\n"

@@ -161,6 +161,7 @@ def trained(model, stages):
 FROZEN = {("conv1", 2): {"conv1", "conv2"}, ("backbone",): {"conv1", "conv2", "conv3"}, ("head",): {"head"}, (): set()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "stages"), products(range(len(VARIANTS)), FROZEN, together=1))
 def test_frozen_stages_keep_every_bit_and_all_others_learn(variant, stages):
     model, frozen = build(tiny(**VARIANTS[variant])), FROZEN[stages]

@@ -70,6 +70,7 @@ def test_activated_input_is_not_activated_again(placement, unit):
     assert letters(unit_model(tiny(placement=placement, unit=unit), activated=True)) == expected
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("unit", UNITS)
 def test_output_of_a_unit_is_named_out(placement, unit):

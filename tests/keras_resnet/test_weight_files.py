@@ -73,6 +73,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("other", "sentence", "old_sentence"), OTHERS, ids=str)
 def test_another_network_of_fitting_shapes_is_refused(saved, other, sentence, old_sentence):
     with pytest.raises(ValueError, match=f"does not hold the weights of .* is of another network: .*{sentence}"):

@@ -60,6 +60,7 @@ def sides():
         yield pytest.param(name, 65, marks=() if name.endswith(("d", "e", "pooled")) else pytest.mark.slow)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "side"), sides())
 def test_network_of_a_state_dict_computes_the_same(name, side, tmp_path):
     run, state = drawn(name, planes=(16, 32, 64, 128))
@@ -98,6 +99,7 @@ def test_padding_as_tensorflow_has_it_is_another_function(choices, tmp_path):
         load_weights_from(wrong, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnetv2_18", "resnetv2, bottlenecks, d"])
 def test_zeros_around_the_signed_values_of_a_stem_are_another_function(name, tmp_path):
     run, state = drawn(name)

@@ -33,6 +33,7 @@ def states(model: ResidualNetwork) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(v) for v in (*model.weights, *model.optimizer.variables)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", CLIPPED, ids=lambda choice: choice["name"])
 def test_steps_in_parts_are_those_of_whole_batches(choice):
     first = small()
@@ -46,6 +47,7 @@ def test_steps_in_parts_are_those_of_whole_batches(choice):
     assert int(parts.optimizer.iterations) == 3
 
 
+@pytest.mark.slow
 def test_statistics_are_of_the_parts_and_move_with_each():
     model = in_parts(small(normalized=True), 4, CLIPPED[0])
     convolution = keras.Model(model.input, model.get_layer("conv").output)
@@ -56,6 +58,7 @@ def test_statistics_are_of_the_parts_and_move_with_each():
     np.testing.assert_allclose(model.get_layer("bn").moving_mean.numpy(), mean, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_scaled_gradients_of_float16_are_those_of_whole_batches():
     first = small()
     states_of = []

@@ -212,6 +212,7 @@ def cut_boxes(height: int, width: int, smallest: float, count: int) -> np.ndarra
     ).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(40, 40), (9, 31), (1, 1), (2, 3)])
 def test_random_crop_stays_within_the_image(height, width):
     top, left, rows, columns = cut_boxes(height, width, 0.08, 300).T

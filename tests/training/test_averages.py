@@ -153,6 +153,7 @@ def test_statistics_of_frozen_stages_stay_as_they_are():
     assert model.get_layer("second").moving_mean.numpy() == pytest.approx([25 / 1.001] * 2, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_sample_is_drawn_by_the_seed_from_the_training_images_of_all_classes(tiny):
     config = tiny(validation=0.3)
     source = open_source(config.data)

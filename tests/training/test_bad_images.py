@@ -44,6 +44,7 @@ CUT = {f"cut-{share}-{name}": data[: int(share * len(data))] for name, data in S
 BROKEN = {**CUT, "empty.jpg": b"", "text.jpg": b"not an image", "page.png": b"<html></html>", "zeros.jpg": bytes(1000)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [3, 1])
 def test_files_that_decode_to_the_end_are_sound_and_no_others(tmp_path, channels):
     # A JPEG with other bytes within its data is decoded to the end, to other pixels, by libjpeg and so by all of us.
@@ -101,6 +102,7 @@ def test_what_cannot_be_read_is_left_out_counted_and_named(damaged, capsys):
     assert set(parted.skipped) == {path for path in BAD if path.startswith("train")}
 
 
+@pytest.mark.slow
 def test_evaluation_checks_what_it_reads(damaged):
     data = folder_config(damaged, **SKIP).data
     source = open_source(data, only_test=True)

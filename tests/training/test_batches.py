@@ -168,6 +168,7 @@ def test_cache_changes_nothing(digits, tiny, plain, crop):
     np.testing.assert_array_equal(cached, read)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [50, 64])
 def test_augmentation_depends_on_seed_epoch_and_example_only(digits, tiny, plain, batch_size):
     choices = [{"name": "pad_crop", "pixels": 2}, {"name": "flip", "alternating": True}]
@@ -368,6 +369,7 @@ def test_photographs_are_trained_on_and_tested_on_upright(tmp_path):
         np.testing.assert_allclose(images[0], (upright - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", [True, False])
 def test_random_resized_crop_trains_on_crops_of_the_training_images(image_dir, cache):
     for path in (image_dir / "train").glob("*/*"):

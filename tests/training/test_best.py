@@ -35,6 +35,7 @@ def runs(trained, tmp_path):
     return chosen, ended
 
 
+@pytest.mark.slow
 def test_best_network_is_evaluated(said, runs, trained):
     chosen, ended = runs
     best = json.loads(said("evaluate", chosen.path, "--best", "--json"))

@@ -176,6 +176,7 @@ def test_best_model_is_kept_and_written_before_its_epoch_counts(tmp_path, monkey
     assert folder.best_file.read_bytes() != before and len(folder.read_metrics()) == 3
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("place", ["loss", "val_loss", "weights", "moving statistics", "optimizer"])
 def test_numbers_that_are_none_never_take_the_place_of_the_last_good_epoch(tmp_path, place, value):

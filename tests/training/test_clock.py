@@ -66,6 +66,7 @@ def fitted(late: bool, replicas: int = 1, **compiled) -> tuple[keras.Model, Shar
     return model, shares
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("execution", [1, 4])
 def test_share_of_waiting_is_large_where_data_are_late_and_small_where_they_are_at_hand(execution):
     late, at_hand = (fitted(late, steps_per_execution=execution)[1] for late in (True, False))

@@ -75,6 +75,7 @@ def test_predict_prints_the_same_as_json_and_as_text(said, trained, digit):
     assert said("predict", trained.folder.path, digit, "--top", 2).splitlines() == [str(digit), *expected]
 
 
+@pytest.mark.slow
 def test_predict_writes_csv(said, trained, digit, tmp_path):
     path = tmp_path / "predictions.csv"
     assert said("predict", trained.folder.path, digit, digit, "--csv", path, "--top", 2) == f"predictions {path}\n"
@@ -88,6 +89,7 @@ def test_predict_writes_csv(said, trained, digit, tmp_path):
     assert printed == path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv", "-"]])
 def test_predict_names_what_is_no_image_and_goes_on(capsys, trained, digit, tmp_path, form):
     path = tmp_path / "notes.png"
@@ -108,6 +110,7 @@ def test_predict_gives_one_kind_of_answer(refused, trained, digit):
     assert refused("predict", trained.folder.path, digit, "--csv", "-", "--json") == "Give either --csv or --json."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("terminal", "form", "shown"), [(True, [], 1), (True, ["--json"], 0), (False, [], 0)])
 def test_evaluate_shows_progress_on_a_terminal(said, trained, monkeypatch, terminal, form, shown):
     verbose = []

@@ -162,6 +162,7 @@ def labels_of(source, split: str) -> list[int]:
     return [int(label) for _, label in source.examples(split)]
 
 
+@pytest.mark.slow
 def test_validation_takes_the_same_share_of_each_class_and_no_example_twice(tiny):
     whole, parted = open_source(tiny().data), open_source(tiny(validation=0.2).data)
     kept, rest = (labels_of(parted, split) for split in (parted.test_split, parted.train_split))
@@ -183,6 +184,7 @@ def test_sizes_of_both_parts_are_known_before_they_are_read(tiny):
         assert int(source.examples(split).cardinality()) == source.count(split)
 
 
+@pytest.mark.slow
 def test_validation_depends_on_its_seed_alone(tiny):
     def kept(**fields):
         source = open_source(tiny(validation=0.2, **fields).data)

@@ -40,6 +40,7 @@ def operations_of_a_step(depth: int) -> int:
     return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
 
 
+@pytest.mark.slow
 def test_operations_of_a_training_step_grow_with_the_depth_alone():
     shallow, middle, deep = (operations_of_a_step(depth) for depth in (20, 38, 56))
     assert middle - shallow == deep - middle

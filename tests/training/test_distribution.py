@@ -235,6 +235,7 @@ def answers() -> list[str]:
     return json.loads(run_python("-c", REFUSE, json.dumps(requests)).stdout.splitlines()[-1])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("place", range(len(REFUSALS)), ids=[sentence[:30] for _, sentence in REFUSALS])
 def test_what_cannot_work_is_refused_in_words(answers, place):
     assert REFUSALS[place][1] in answers[place]

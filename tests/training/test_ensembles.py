@@ -54,6 +54,7 @@ def test_ensemble_of_runs_is_the_mean_of_their_probabilities(said, trained, seco
     assert f"  accuracy {results['ensemble']['accuracy']:.4f}" in printed[printed.index("ensemble") :]
 
 
+@pytest.mark.slow
 def test_all_figures_of_a_run_are_written(said, trained, tmp_path):
     results = json.loads(said("evaluate", trained.folder.path, "--to", tmp_path, "--json"))
     assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)

@@ -21,6 +21,7 @@ def predicted(trained, split: str) -> tuple[np.ndarray, np.ndarray]:
     return trained.folder.load_model().predict(prepared, verbose=0), np.array([label for _, label in pairs])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "batch_size"), [("test", 64), ("test", 33), ("train[:101]", 50)])
 def test_evaluation_is_the_mean_over_all_examples(trained, split, batch_size):
     probabilities, labels = predicted(trained, split)

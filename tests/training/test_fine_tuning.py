@@ -172,6 +172,7 @@ def test_checkpoint_of_others_is_taken_with_its_contract(image_dir, tmp_path):
 # Refusals.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

@@ -353,6 +353,7 @@ def test_run_of_version_0_1_0_can_be_overwritten(tmp_path):
     assert not folder.config_file.exists()
 
 
+@pytest.mark.slow
 def test_run_without_augmentation_is_that_of_version_0_1_0(data_dir, tmp_path):
     # The figures of version 0.1.0 (commit a849306). They repeat bit for bit on one machine; others round otherwise.
     fields = {"network": "ResNet8", "data_dir": data_dir, "batch_size": 64, "learning_rate": 0.01, "nesterov": True}

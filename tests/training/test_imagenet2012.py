@@ -71,6 +71,7 @@ def imagenet(images, tmp_path_factory) -> Data:
     return data
 
 
+@pytest.mark.slow
 def test_it_is_tested_on_the_validation_split_as_the_test_split_has_no_labels(imagenet):
     source = open_source(imagenet)
     assert (source.train_split, source.test_split) == ("train", "validation")
@@ -94,6 +95,7 @@ def test_every_image_is_read_as_what_it_is_also_of_four_inks_and_one_that_was_a_
     assert sums == {}
 
 
+@pytest.mark.slow
 def test_its_crops_are_those_of_the_same_files_in_a_folder(imagenet, tmp_path):
     """Numbers are drawn by the place of an example, so that the files are laid out in the order of the set."""
     source = open_source(imagenet)

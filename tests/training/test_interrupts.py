@@ -44,6 +44,7 @@ print("went on")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["finaliser", "bare except", "writing"])
 def test_ctrl_c_ends_a_command_at_once_wherever_it_comes(place, tmp_path):
     process = run_python("-c", SWALLOWING, place, tmp_path / "folder", check=False)

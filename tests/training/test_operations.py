@@ -76,6 +76,7 @@ def test_every_image_of_a_batch_has_an_operation_of_its_own():
     assert np.abs(actual - expected).max() <= 1.01
 
 
+@pytest.mark.slow
 def test_compiled_image_by_image_and_for_all_at_once_is_the_same():
     images = np.repeat(levels(2), len(OPERATIONS), axis=0).astype("float32")
     places = np.tile(np.arange(len(OPERATIONS), dtype="int32"), 2)

@@ -95,6 +95,7 @@ def test_without_decay_l2sgd_is_the_sgd_of_keras_in_weights_and_state(momentum, 
         np.testing.assert_allclose(left, right, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "loss_scaled"])
 @pytest.mark.parametrize(
     "choices",

@@ -43,6 +43,7 @@ def after_steps(model: keras.Model) -> tuple[list[np.ndarray], list[float]]:
     return [keras.ops.convert_to_numpy(variable) for variable in model.variables], losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [pytest.param(own, marks=() if name == FAST else pytest.mark.slow, id=name) for name, own in NETWORKS.items()],

@@ -183,6 +183,7 @@ def test_loss_that_is_no_number_ends_the_run_and_keeps_what_was_saved(tiny, tmp_
     assert folder.read_metrics() == []
 
 
+@pytest.mark.slow
 def test_statistics_that_are_no_numbers_end_the_run_though_the_loss_is_one(tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(ValueError, match=r"(val_loss became|is no longer finite).* in epoch 1.*lower learning_rate"):

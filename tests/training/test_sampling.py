@@ -142,6 +142,7 @@ SAMPLED = {"data.balance": "sampling", "augmentation": [{"name": "pad_crop", "pi
 REPEATED = {"data.repeats": 3, "augmentation": [{"name": "pad_crop", "pixels": 2}, "flip"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "cache"),
     [(SAMPLED, True), (REPEATED, True), (SAMPLED | REPEATED, False)],
@@ -167,6 +168,7 @@ def test_copies_of_an_image_are_augmented_anew(source):
     assert len(rare) == 2 and min(len(kinds[number]) for number in rare) > 5
 
 
+@pytest.mark.slow
 def test_validation_split_and_files_are_balanced_too(tmp_path):
     for split, sizes in (("train", (12, 4)), ("val", (3, 1))):
         for name, count in zip(("cat", "dog"), sizes):

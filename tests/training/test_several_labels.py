@@ -328,6 +328,7 @@ def started(weights, task, **start):
     return make_model(None, loaded.preprocessing, 3, task=task, name="ResNet8", start=start, loaded=loaded)
 
 
+@pytest.mark.slow
 def test_network_to_start_from_must_be_of_the_same_task_or_get_a_new_head(networks):
     assert has_sigmoids(started(networks["sigmoid"], ANY)) and not has_sigmoids(started(networks["softmax"], ONE))
     assert has_sigmoids(started(networks["softmax"], ANY, new_head=True))

@@ -52,6 +52,7 @@ def test_phases_are_parted_where_the_size_changes():
     assert spans({"name": "full"}, (32, 32), whole, 3) == [(whole, (32, 32))]
 
 
+@pytest.mark.slow
 def test_a_step_on_smaller_images_is_that_of_the_network_made_for_them(tmp_path):
     generator = np.random.default_rng(0)
     images, labels = generator.normal(size=(6, 8, 8, 3)).astype("float32"), np.arange(6) % 3

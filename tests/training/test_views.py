@@ -99,6 +99,7 @@ def averaged(network: keras.Model, views: list[np.ndarray]) -> np.ndarray:
     return np.mean(rows, axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "images", [SEVERAL_SIZES, pytest.param(ONE_SIZE, marks=pytest.mark.slow)], ids=["sizes", "size"]
 )

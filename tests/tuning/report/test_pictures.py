@@ -131,6 +131,7 @@ def test_effects_beyond_the_scale_are_numbers_at_its_edge():
     assert [place for place, _ in marks[:-1]] == pytest.approx([90, 91, 92])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["accuracy", "loss"])
 @pytest.mark.parametrize(
     ("space", "count"),
