@@ -119,16 +119,27 @@ class BinaryCrossEntropy(SigmoidLoss):
         return {**super().get_config(), "threshold": self.threshold}
 
 
-@keras.saving.register_keras_serializable("training")
-class FocalLoss(ClassificationLoss):
-    """Cross-entropy with softmax, each class weighted by (1 - p) ** gamma of its probability p.
+class Focal(ClassificationLoss):
+    """A mixin before a loss: each class weighted by a power `gamma` of what its probability lacks to 1.
 
-    Source: arXiv 1708.02002, equation 4, with softmax instead of sigmoids.
+    Source: arXiv 1708.02002, equation 4.
     """
 
     def __init__(self, gamma: float = 2.0, label_smoothing: float = 0.0, from_logits: bool = False, **kwargs):
         super().__init__(label_smoothing, from_logits, **kwargs)
         self.gamma = gamma
+
+    def get_config(self) -> dict:
+        """Return the loss's configuration."""
+        return {**super().get_config(), "gamma": self.gamma}
+
+
+@keras.saving.register_keras_serializable("training")
+class FocalLoss(Focal):
+    """Cross-entropy with softmax, each class weighted by (1 - p) ** gamma of its probability p.
+
+    Source: arXiv 1708.02002, equation 4, with softmax instead of sigmoids.
+    """
 
     def call(self, y_true, logits):
         """Return the loss of each example."""
@@ -138,21 +149,13 @@ class FocalLoss(ClassificationLoss):
         weighted = self.targets(y_true, logits.shape[-1]) * others**self.gamma * logarithms
         return -keras.ops.sum(weighted, axis=-1)
 
-    def get_config(self) -> dict:
-        """Return the loss's configuration."""
-        return {**super().get_config(), "gamma": self.gamma}
-
 
 @keras.saving.register_keras_serializable("training")
-class SigmoidFocalLoss(SigmoidLoss):
+class SigmoidFocalLoss(Focal, SigmoidLoss):
     """Binary cross-entropy, each class weighted by (1 - p) ** gamma of the probability p of its label; the mean.
 
     Source: arXiv 1708.02002, equation 4, without its weight of positives.
     """
-
-    def __init__(self, gamma: float = 2.0, label_smoothing: float = 0.0, from_logits: bool = False, **kwargs):
-        super().__init__(label_smoothing, from_logits, **kwargs)
-        self.gamma = gamma
 
     def call(self, y_true, logits):
         """Return the loss of each example."""
@@ -164,7 +167,3 @@ class SigmoidFocalLoss(SigmoidLoss):
         """Give -(1 - p) ** gamma log p of sigmoids; the slope of a power at zero may be infinite."""
         others = keras.ops.maximum(keras.ops.sigmoid(-logits), SMALLEST)
         return others**self.gamma * keras.ops.softplus(-logits)
-
-    def get_config(self) -> dict:
-        """Return the loss's configuration."""
-        return {**super().get_config(), "gamma": self.gamma}
