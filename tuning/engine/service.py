@@ -6,11 +6,15 @@ import concurrent.futures
 import multiprocessing
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuning.engine.jobs import Share, processes
 from tuning.engine.oracles import Proposals
 from tuning.engine.workers import FAULT_FILE, work_here
 from tuning.results import KILLED, TRIALS, Outcome, read_trial, write_outcome
+
+if TYPE_CHECKING:
+    import grpc
 
 LEASE = 120.0  # seconds without a heartbeat after which a worker is taken for lost
 GOODBYE = 30.0  # seconds in which workers are to hear that there are no more trials
@@ -22,17 +26,7 @@ def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
 
     A ValueError says that the address cannot be listened at, or that the search itself fails.
     """
-    import grpc
-    from keras_tuner.src import protos
-    from keras_tuner.src.distribute.oracle_chief import OracleServicer
-
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4))
-    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
-    try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ValueError(f"Cannot listen at {address}: is it an address of this machine, and free?") from error
-    server.start()
+    server, port = listen(oracle, address)
     pool = WorkerPool(oracle, folder, f"{address.rpartition(':')[0]}:{port}", workers)
     try:
         while not oracle.finished:
@@ -45,6 +39,24 @@ def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
     finally:
         pool.end(GOODBYE if oracle.finished else 0.0)
         server.stop(grace=5).wait()
+
+
+def listen(oracle: Proposals, address: str) -> tuple[grpc.Server, int]:
+    """Answer calls at HOST:PORT; return the server and its port. A ValueError says that the address is not to be had."""
+    import grpc
+    from keras_tuner.src import protos
+    from keras_tuner.src.distribute.oracle_chief import OracleServicer
+
+    # Without the option several servers of a machine share a port, and their calls.
+    options = [("grpc.so_reuseport", 0)]
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4), options=options)
+    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ValueError(f"Cannot listen at {address}: is it an address of this machine, and free?") from error
+    server.start()
+    return server, port
 
 
 def check_fault(oracle: Proposals, folder: Path) -> None:
