@@ -11,8 +11,9 @@ from training.config.fields import flatten
 from training.config.files import is_former, read_mapping
 from training.locks import alone
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
-from tuning.engine.oracles import Proposals, make_oracle
+from tuning.engine.oracles import Proposals
 from tuning.engine.service import serve
+from tuning.engine.tuners import make_oracle
 from tuning.engine.workers import FAULT_FILE, StudyTuner, planned_epochs, prepare
 from tuning.report.tables import leaderboard_text
 from tuning.report.wording import count_text, point_text

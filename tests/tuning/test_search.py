@@ -20,7 +20,7 @@ from training.config.fields import flatten, nest
 from training.evaluation.candidates import evaluate_run
 from training.locks import alone
 from training.run_folder import RunFolder
-from tuning.engine.oracles import make_oracle
+from tuning.engine.tuners import make_oracle
 from tuning.results import COMPLETED, FAILED, read_results
 from tuning.search import check_folder, check_workers, plan_text, run_study
 from tuning.study import read_study

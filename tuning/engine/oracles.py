@@ -1,26 +1,24 @@
-"""keras-tuner's oracles with what they lack: no point twice or in vain, budgets, and no trial lost with its worker."""
+"""What all oracles have in common: no point twice or in vain, budgets, and no trial lost with its worker."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import keras_tuner
-import numpy as np
 from keras_tuner import synchronized
 from keras_tuner.engine.trial import Trial, TrialStatus
-from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 from keras_tuner.src.engine import conditions
 
 from keras_resnet.files import write_atomically
 from tuning.results import write_text
-from tuning.space.dimensions import LISTED, Range, Space, possible_points, signature
+from tuning.space.dimensions import Range, Space, signature
 from tuning.study import Study
 
 # keras-tuner 1.4.8 prints the value of each condition that it sends to a worker.
@@ -46,10 +44,10 @@ def declare(space: Space) -> keras_tuner.HyperParameters:
     return declared
 
 
-class Proposals:
-    """What all oracles here have in common; a mixin before one of keras-tuner's, whose arguments `kwargs` are."""
+class Proposals(keras_tuner.Oracle):
+    """An oracle of keras-tuner's; how it searches is what `propose` says."""
 
-    def __init__(self, study: Study, planned: int, **kwargs: Any):
+    def __init__(self, study: Study, planned: int):
         self.study, self.planned = study, planned  # the epochs of a run
         self.space = study.parsed_space
         self.listed: list[dict[str, Any]] | None = None  # all points of a small space
@@ -65,24 +63,23 @@ class Proposals:
             seed=study.seed + 1,  # keras-tuner takes 0 for none
             max_retries_per_trial=ATTEMPTS - 1,
             max_consecutive_failed_trials=10**9,
-            **kwargs,
         )
         self.max_trials = study.trials
         self.verbose = 0
 
+    def propose(self) -> dict[str, Any] | None:
+        """Give the values of the next trial, tried or not; None where there is none for now."""
+        raise NotImplementedError
+
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Propose a point that is a network and was not tried, within the budget."""
         try:
-            if self._is_spent():
-                return {"status": TrialStatus.STOPPED}
-            response = super().populate_space(trial_id)
-            if response["status"] == TrialStatus.RUNNING and not self._is_new(response["values"]):
+            values = None if self._is_spent() else self.propose()
+            if values is not None and not self._is_new(values):
                 values = self._random_values()
-                return {"status": TrialStatus.RUNNING if values else TrialStatus.STOPPED, "values": values}
-            return response
         except Exception as error:  # it would leave keras-tuner's lock shut, and all workers waiting for it
-            self.fault = f"{type(error).__name__}: {error}"
-            return {"status": TrialStatus.STOPPED}
+            self.fault, values = f"{type(error).__name__}: {error}", None
+        return {"status": TrialStatus.STOPPED if values is None else TrialStatus.RUNNING, "values": values}
 
     def _random_values(self) -> dict[str, Any] | None:
         """Draw a point that is a network and was not tried; None where there is none left."""
@@ -97,20 +94,26 @@ class Proposals:
         return None
 
     def _is_new(self, values: dict[str, Any]) -> bool:
-        # Hyperband gives a point that did well more epochs.
+        # One that did well may be given more epochs.
         return "tuner/trial_id" in values or (not self._duplicate(values) and self._is_network(values))
 
     def _is_network(self, values: dict[str, Any]) -> bool:
         return self.study.problem(self.space.fields(values)) is None
 
     def _compute_values_hash(self, values: dict[str, Any]) -> str:
-        """Tell points apart by what they make of the network, and those of Hyperband by their origin too."""
+        """Tell points apart by what they make of the network, and those that go on from a trial by that trial too."""
         return signature({**self.space.active(values), "origin": values.get("tuner/trial_id", "")})
 
     def _is_spent(self) -> bool:
-        epochs = sum(trial.hyperparameters.values.get("tuner/epochs", self.planned) for trial in self.trials.values())
-        most, hours = self.study.total_epochs, self.study.hours
-        return bool((most and epochs * self.study.repeats >= most) or (hours and self.seconds >= hours * 3600))
+        hours = self.study.hours
+        return self.epochs_left <= 0 or bool(hours and self.seconds >= hours * 3600)
+
+    @property
+    def epochs_left(self) -> float:
+        """The epochs of a run that the budget still holds, where each trial is one run."""
+        spent = sum(epochs_of(trial.hyperparameters.values, self.planned) for trial in self.trials.values())
+        most = self.study.total_epochs
+        return most / self.study.repeats - spent if most else math.inf
 
     @property
     def seconds(self) -> float:
@@ -183,61 +186,6 @@ class Proposals:
         self._retry_queue = sorted(again, reverse=True)  # it is taken from the end
 
 
-class RandomOracle(Proposals, RandomSearchOracle):
-    """Points at random."""
-
-
-class GridOracle(Proposals, RandomSearchOracle):
-    """All points, in their order."""
-
-    def _random_values(self) -> dict[str, Any] | None:
-        return next((dict(values) for values in self.listed if not self._duplicate(values)), None)
-
-
-class BayesianOracle(Proposals, BayesianOptimizationOracle):
-    """Points at which a Gaussian process expects the best score."""
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Propose a point; the same one whenever as much is known."""
-        self._random_state = np.random.RandomState(self.seed + len(self.trials))
-        return super().populate_space(trial_id)
-
-
-class HalvingOracle(Proposals, HyperbandOracle):
-    """Many points for a few epochs, the best of them for more."""
-
-    def __init__(self, study: Study, planned: int):
-        super().__init__(study, planned, max_epochs=planned)
-
-
-ORACLES: dict[str, type[Proposals]] = {
-    "random": RandomOracle,
-    "grid": GridOracle,
-    "bayesian": BayesianOracle,
-    "hyperband": HalvingOracle,
-}
-
-
-def make_oracle(study: Study, planned: int) -> Proposals:
-    """Make the oracle of a study whose runs take the planned epochs, a keras_tuner.Oracle too.
-
-    A ValueError says that an option fits nothing in the space, or that a grid has more points than the budget.
-    """
-    oracle, space = ORACLES[study.tuner](study, planned), study.parsed_space
-    if study.tuner == "grid" or space.is_listable:
-        oracle.listed = possible_points(space, space.points(), study.problem)
-    else:
-        possible_points(space, itertools.islice(space.points(coarse=True), LISTED), study.problem)
-    points = len(oracle.listed or ())
-    epochs = points * study.repeats * planned
-    if study.tuner == "grid" and study.trials is not None and study.trials < points:
-        raise ValueError(
-            f"The grid has {points} points and the budget is {study.trials} trials, which would cover the first "
-            "options only. Give as many trials, a smaller space, or the random tuner."
-        )
-    if study.tuner == "grid" and study.total_epochs is not None and study.total_epochs < epochs:
-        raise ValueError(
-            f"The grid has {points} points, which take {epochs} epochs, and the budget is {study.total_epochs}. "
-            "Give as many, a smaller space, or the random tuner."
-        )
-    return oracle
+def epochs_of(values: Mapping[str, Any], planned: int) -> int:
+    """Count the epochs of a run of a trial, without those that it takes over from another."""
+    return values.get("tuner/epochs", planned) - values.get("tuner/initial_epoch", 0)

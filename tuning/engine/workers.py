@@ -16,7 +16,8 @@ from keras_tuner.errors import FailedTrialError, FatalValueError
 
 from training.config import RunConfig
 from tuning.engine.jobs import Job, Share, execute, settle
-from tuning.engine.oracles import ORACLE_FOLDER, ORACLES
+from tuning.engine.oracles import ORACLE_FOLDER
+from tuning.engine.tuners import ORACLES
 from tuning.results import FAILED, FAULT, KILLED, TRIALS, write_text, write_trial
 from tuning.study import Study, read_study
 

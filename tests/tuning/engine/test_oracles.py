@@ -7,10 +7,12 @@ import keras_tuner
 import pytest
 from keras_tuner.engine.trial import TrialStatus
 
-from tuning.engine.oracles import ATTEMPTS, declare, make_oracle
+from tuning.engine.bayesian import BayesianOracle, random_trials
+from tuning.engine.oracles import ATTEMPTS, declare
+from tuning.engine.tuners import make_oracle
 from tuning.engine.workers import StudyTuner
 from tuning.space.dimensions import signature
-from tuning.space.reading import parse_space
+from tuning.space.reading import default_space, parse_space
 
 FOUR = {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]}
 MIXED = {"activation": ["relu", "prelu"], "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"}}
@@ -142,18 +144,12 @@ def test_budget_of_hours_ends_the_search(made, monkeypatch):
     assert oracle.create_trial("one").status == TrialStatus.STOPPED
 
 
-def test_hyperband_gives_more_epochs_to_the_best(made):
-    space = {"learning_rate": {"low": 0.01, "high": 0.5}}
-    oracle = made(space, tuner="hyperband", planned=9, trials=100)
-    run(oracle, lambda fields: fields["learning_rate"])
-    rounds = {}
-    for trial in oracle.trials.values():
-        values = trial.hyperparameters.values
-        rounds.setdefault((values["tuner/bracket"], values["tuner/round"]), []).append(values)
-    assert {values["tuner/epochs"] for values in rounds[2, 0]} == {1}
-    assert {values["tuner/epochs"] for values in rounds[2, 2]} == {9}
-    best = sorted((values["learning_rate"] for values in rounds[2, 0]), reverse=True)
-    assert {values["learning_rate"] for values in rounds[2, 1]} <= set(best[: len(rounds[2, 1]) + 1])
+@pytest.mark.parametrize(("trials", "expected"), [(24, 6), (None, 6), (16, 4), (5, 3)])
+def test_bayesian_search_begins_with_a_few_random_points(study, trials, expected):
+    space = default_space(["activation", "shortcut", "placement", "optimizer"])  # of 9 dimensions and more
+    described = study(space, tuner="bayesian", trials=trials, hours=1.0)
+    assert random_trials(described) == expected
+    assert BayesianOracle(described, 2).num_initial_points == expected
 
 
 # Workers that are gone, studies that were stopped.

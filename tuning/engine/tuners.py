@@ -1,0 +1,61 @@
+"""The ways to search, by name."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from tuning.engine.bayesian import BayesianOracle
+from tuning.engine.halving import HalvingOracle
+from tuning.engine.oracles import Proposals
+from tuning.space.dimensions import LISTED, possible_points
+from tuning.study import Study
+
+
+class RandomOracle(Proposals):
+    """Points at random."""
+
+    def propose(self) -> dict[str, Any] | None:
+        """Draw a point that was not tried."""
+        return self._random_values()
+
+
+class GridOracle(Proposals):
+    """All points, in their order."""
+
+    def propose(self) -> dict[str, Any] | None:
+        """Give the next point of the list."""
+        return next((dict(values) for values in self.listed if not self._duplicate(values)), None)
+
+
+ORACLES: dict[str, type[Proposals]] = {
+    "random": RandomOracle,
+    "grid": GridOracle,
+    "bayesian": BayesianOracle,
+    "hyperband": HalvingOracle,
+}
+
+
+def make_oracle(study: Study, planned: int) -> Proposals:
+    """Make the oracle of a study whose runs take the planned epochs, a keras_tuner.Oracle too.
+
+    A ValueError says that an option fits nothing in the space, or that a grid has more points than the budget.
+    """
+    oracle, space = ORACLES[study.tuner](study, planned), study.parsed_space
+    if study.tuner == "grid" or space.is_listable:
+        oracle.listed = possible_points(space, space.points(), study.problem)
+    else:
+        possible_points(space, itertools.islice(space.points(coarse=True), LISTED), study.problem)
+    points = len(oracle.listed or ())
+    epochs = points * study.repeats * planned
+    if study.tuner == "grid" and study.trials is not None and study.trials < points:
+        raise ValueError(
+            f"The grid has {points} points and the budget is {study.trials} trials, which would cover the first "
+            "options only. Give as many trials, a smaller space, or the random tuner."
+        )
+    if study.tuner == "grid" and study.total_epochs is not None and study.total_epochs < epochs:
+        raise ValueError(
+            f"The grid has {points} points, which take {epochs} epochs, and the budget is {study.total_epochs}. "
+            "Give as many, a smaller space, or the random tuner."
+        )
+    return oracle
