@@ -1,24 +1,28 @@
-"""`python -m keras_resnet list | describe NAME | draw NAME | convert FILE`: the networks, and weights of others."""
+"""The command line: `python -m keras_resnet list | describe NAME | compare A B | draw NAME | convert FILE`."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from keras_resnet.architecture import FIELDS, Architecture
-from keras_resnet.architecture.catalogue import CATALOGUE, get_architecture
+from keras_resnet.architecture.catalogue import CATALOGUE, NAMES, get_architecture
 from keras_resnet.architecture.figures import FIGURES
 from keras_resnet.architecture.phrase import describe
 from keras_resnet.architecture.table import TABLE
 from keras_resnet.files import write_atomically
 from keras_resnet.interrupts import STATUS
+from keras_resnet.messages import unknown
 from keras_resnet.startup import DEBUG, VERBOSE, called, close_output, set_level, start_keras
 from keras_resnet.weights.collections import collections_with
 from keras_resnet.yaml_text import read_yaml
+
+if TYPE_CHECKING:
+    from keras_resnet.model import ResidualNetwork
 
 CHOICE = "choice of "  # before the names under which choices are kept, apart from a command's own options
 NAME = "as in ResNet50, ResNet20V2, Plain34; any valid CIFAR depth"
@@ -72,9 +76,15 @@ def command_parser() -> argparse.ArgumentParser:
     command("list", "name every network of the catalogue, with its figures")
     described = command("describe", "show a network's choices, parameters and multiply-adds")
     described.add_argument("name", help=NAME)
-    described.add_argument("--classes", type=int, help="outputs of the classifier; default those of the papers")
-    described.add_argument("--image-size", type=int, help="side of the images, in pixels; default that of the papers")
+    described.add_argument("--by-stage", action="store_true", help="show layers, cost and receptive field by stage")
+    add_input(described)
     add_choices(described)
+    compared = command("compare", "put two networks side by side, stage by stage")
+    for side in ("left", "right"):
+        text = f"{NAME}; with choices as in '{{name: ResNet50, shortcut: C}}'"
+        compared.add_argument(side, metavar="NAME", type=value_of, help=text)
+    add_input(compared)
+    compared.add_argument("-o", "--output", metavar="FILE", help="picture to write, as in networks.png")
     drawn = command("draw", "draw units of a network, as built")
     drawn.add_argument("name", help=NAME)
     drawn.add_argument("--unit", nargs="+", default=["conv3_block1"], help="units to draw; default: conv3_block1")
@@ -88,6 +98,12 @@ def command_parser() -> argparse.ArgumentParser:
     )
     converted.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, as in network.keras")
     return parser
+
+
+def add_input(command: argparse.ArgumentParser) -> None:
+    """Let a command take classes and image size of its networks."""
+    command.add_argument("--classes", type=int, help="outputs of the classifier; default those of the papers")
+    command.add_argument("--image-size", type=int, help="side of the images, in pixels; default that of the papers")
 
 
 class Once(argparse.Action):
@@ -141,9 +157,40 @@ def show_names(options: argparse.Namespace) -> None:
 
 
 def show_description(options: argparse.Namespace) -> None:
-    """Print a network's description."""
+    """Print a network's description, and what stands in each stage where that is asked for."""
     architecture = get_architecture(options.name).replace(**choices_of(options))
-    print("\n".join(description(architecture, options.classes, options.image_size)))
+    model = network_for(architecture, options)
+    print("\n".join(description(model)))
+    if options.by_stage:
+        from keras_resnet.analysis import stage_table, summarize
+
+        print("\n".join(["", *stage_table(summarize(model))]))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Print two networks side by side, and draw them where that is asked for."""
+    chosen = [named_choice(value) for value in (options.left, options.right)]
+    start_keras()
+    from keras_resnet.analysis import comparison_table, draw_comparison, summarize
+
+    left, right = (summarize(network_for(architecture, options), name) for name, architecture in chosen)
+    if options.output:
+        draw_comparison(left, right, options.output)
+    print("\n".join(comparison_table(left, right)))
+
+
+def named_choice(value: Any) -> tuple[str, Architecture]:
+    """Read a network off a name, or off a mapping of `name` and choices; give it a name that tells both."""
+    if isinstance(value, str):
+        return NAMES.get(value.lower(), value), get_architecture(value)
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise ValueError(f"A network must be a name, or {{name: ..., CHOICE: ...}}; received {value!r}.")
+    choices = {field: given for field, given in value.items() if field != "name"}
+    if unfit := [field for field in choices if field not in FIELDS]:
+        raise ValueError(unknown("choice", unfit[0], FIELDS))
+    name = NAMES.get(value["name"].lower(), value["name"])
+    told = ", ".join(f"{field} {given}" for field, given in choices.items())
+    return f"{name} ({told})" if told else name, get_architecture(value["name"]).replace(**choices)
 
 
 def draw(options: argparse.Namespace) -> None:
@@ -171,26 +218,33 @@ def convert(options: argparse.Namespace) -> None:
     print(f"{options.output}: {model.name}, {count_parameters(model):,} parameters, {top}")
 
 
-def description(architecture: Architecture, classes: int | None = None, image_size: int | None = None) -> list[str]:
-    """Describe a network in lines: in words, its cost for images of a side in pixels, and every field."""
+def network_for(architecture: Architecture, options: argparse.Namespace) -> ResidualNetwork:
+    """Build a network for the classes and images that a command names."""
     start_keras()
     import keras
 
-    from keras_resnet.analysis import count_multiply_adds, count_parameters
     from keras_resnet.model import build_network
 
-    side = architecture.image_size if image_size is None else image_size
+    side = architecture.image_size if options.image_size is None else options.image_size
     shape = (side, side, 3) if keras.config.image_data_format() == "channels_last" else (3, side, side)
-    model = build_network(architecture, classes=classes, input_shape=shape)
+    return build_network(architecture, classes=options.classes, input_shape=shape)
+
+
+def description(model: ResidualNetwork) -> list[str]:
+    """Describe a network in lines: in words, its cost for its images, and every field."""
+    from keras_resnet.analysis import count_multiply_adds, count_parameters
+    from keras_resnet.layers.conventions import spatial_axes
+
+    sides = " x ".join(str(model.input_shape[axis]) for axis in spatial_axes())
     return [
-        describe(architecture),
+        describe(model.architecture),
         f"  parameters          {count_parameters(model):,}",
-        f"  multiply-adds       {count_multiply_adds(model):,} at {side} x {side}",
-        *(f"  {field:20}{getattr(architecture, field)}" for field in FIELDS),
+        f"  multiply-adds       {count_multiply_adds(model):,} at {sides}",
+        *(f"  {field:20}{getattr(model.architecture, field)}" for field in FIELDS),
     ]
 
 
-COMMANDS = {"list": show_names, "describe": show_description, "draw": draw, "convert": convert}
+COMMANDS = {"list": show_names, "describe": show_description, "compare": compare, "draw": draw, "convert": convert}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_resnet.build.head import FLOAT32_HEAD, TOP, check_classes, classifier, global_pool, has_top
 from keras_resnet.build.network import check_shape
-from keras_resnet.build.stages import END, STEM, stage_names
+from keras_resnet.build.stages import STEM, stage_names, stage_of
 from keras_resnet.layers.conventions import channels, spatial_axes
 from keras_resnet.messages import unknown
 from keras_resnet.model import ResidualNetwork, carried, deep_recursion
@@ -122,17 +122,15 @@ def _for_channels(kernel: np.ndarray, count: int) -> np.ndarray:
 
 def stages_of(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:
     """Sort the layers with weights by stage: "conv1" for the stem, "conv2" to the last one with its end, "head"."""
-    names = _stage_names(model)
+    names = names_of_stages(model)
     stages: dict[str, list[keras.layers.Layer]] = {}
     for layer in model.layers:
         if layer.weights:
-            prefix = layer.name.partition("_")[0]
-            stage = names[-1] if prefix == END else prefix
-            stages.setdefault(stage if stage in names else HEAD, []).append(layer)
+            stages.setdefault(stage_of(layer.name, names) or HEAD, []).append(layer)
     return stages
 
 
-def _stage_names(model: keras.Model) -> list[str]:
+def names_of_stages(model: keras.Model) -> list[str]:
     """Name stem and stages of a network, by its architecture, or else by what its layers are called."""
     if (architecture := getattr(model, "architecture", None)) is not None:
         return stage_names(architecture)

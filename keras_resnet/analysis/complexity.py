@@ -19,7 +19,7 @@ def count_parameters(model: keras.Model) -> int:
     Returns:
         int; the moving statistics of batch normalization are not among them.
     """
-    return sum(math.prod(weight.shape) for weight in model.weights if weight.name not in STATE)
+    return parameters_of(model)
 
 
 def count_multiply_adds(model: keras.Model) -> int:
@@ -36,15 +36,26 @@ def count_multiply_adds(model: keras.Model) -> int:
 
     Source: arXiv 1512.03385, Table 1, "FLOPs (multiply-adds)".
     """
+    check_fixed_size(model)
+    return sum(multiply_adds_of(layer) for layer in model.layers)
+
+
+def check_fixed_size(model: keras.Model) -> None:
+    """Refuse a model that takes images of any size, on which its multiply-adds depend."""
     if None in model.input_shape[1:]:
         raise ValueError(
             f"Multiply-adds depend on the image size, and {model.name!r} takes any: its input shape is "
             f"{model.input_shape[1:]}. Build it with a fixed input_shape."
         )
-    return sum(_layer_multiply_adds(layer) for layer in model.layers)
 
 
-def _layer_multiply_adds(layer: keras.layers.Layer) -> int:
+def parameters_of(layer: keras.layers.Layer) -> int:
+    """Count the parameters of a layer, or of a whole model, that training can set."""
+    return sum(math.prod(weight.shape) for weight in layer.weights if weight.name not in STATE)
+
+
+def multiply_adds_of(layer: keras.layers.Layer) -> int:
+    """Count the multiply-adds of a layer for one image; none of what is neither convolution nor dense layer."""
     if isinstance(layer, keras.layers.Dense):
         return math.prod(layer.kernel.shape)
     if not isinstance(layer, keras.layers.Conv2D):

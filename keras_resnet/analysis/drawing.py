@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_resnet.analysis.graph import Cell, Node, UnitGraph
+from keras_resnet.analysis.pictures import check_format
 from keras_resnet.analysis.unit_layout import CELL, CIRCLE, END, ROW, Box, Layout, Line, Point, layout
 from keras_resnet.files import write_atomically
 
@@ -91,7 +92,7 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
         raise ImportError(
             f"Drawing needs matplotlib ({error}). Install it with: pip install 'keras-resnet-suite[draw]'."
         ) from error
-    _check_format(path)
+    check_format(path)
     box_width = _box_width([graph for row in panels for graph in row.values()])
     rows = [
         [Panel(title.splitlines(), graph, layout(graph, box_width)) for title, graph in row.items()] for row in panels
@@ -108,15 +109,6 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
     for index, row in enumerate(rows):
         _draw_row(axes, row, width, sum(heights[:index]))
     write_atomically(path, lambda part: _save(figure, part))
-
-
-def _check_format(path: str | os.PathLike) -> None:
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    known = FigureCanvasBase.get_supported_filetypes()
-    if Path(path).suffix.lower().removeprefix(".") not in known:
-        endings = ", ".join(f".{name}" for name in known)
-        raise ValueError(f"The picture must be a file that ends in one of {endings}; received {os.fspath(path)!r}.")
 
 
 def text_width(text: str, weight: str = "normal") -> float:

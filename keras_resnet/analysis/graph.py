@@ -81,11 +81,11 @@ def _graph(output: keras.layers.Layer, inside: Callable[[str], bool]) -> UnitGra
     def visit(layer) -> None:
         if layer.name in inputs or layer.name in layers:
             return
-        sources = _sources(layer) if inside(layer.name) else []
-        for source in sources:
+        feeding = sources(layer) if inside(layer.name) else []
+        for source in feeding:
             visit(source)
             edges.append((source.name, layer.name))
-        (layers if sources else inputs)[layer.name] = layer
+        (layers if feeding else inputs)[layer.name] = layer
 
     visit(output)
     ends = (
@@ -95,7 +95,7 @@ def _graph(output: keras.layers.Layer, inside: Callable[[str], bool]) -> UnitGra
     return UnitGraph((*ends, *nodes), tuple(edges))
 
 
-def _sources(layer) -> list:
+def sources(layer) -> list:
     """List what feeds a layer, in the order of its arguments; of a layer that is called twice, the first call."""
     return [tensor._keras_history.operation for tensor in layer._inbound_nodes[0].input_tensors]
 

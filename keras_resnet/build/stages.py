@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -10,7 +11,8 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.build.operations import normalize_and_activate
 from keras_resnet.build.unit import Unit, residual_unit
 
-STEM, END = "conv1", "post"  # what the names of the layers of the stem, and of what ends the last stage, begin with
+# What the names of the layers of the stem, of the pool behind it, and of what ends the last stage begin with.
+STEM, POOL, END = "conv1", "pool1", "post"
 
 
 class Level(NamedTuple):
@@ -75,6 +77,16 @@ def stage_names(architecture: Architecture) -> list[str]:
     """Name stem and stages in their order, by what the names of their layers begin with."""
     stem = [] if architecture.stem == "none" else [STEM]
     return [*stem, *(stage[0].name.partition("_")[0] for stage in units_of(architecture))]
+
+
+def stage_of(layer: str, stages: Sequence[str]) -> str | None:
+    """Tell to which of the stages, stem included, a layer belongs by its name; None for the image and the head.
+
+    Source: arXiv 1512.03385, Table 1, which counts the max pool behind the stem to the first stage.
+    """
+    prefix = layer.partition("_")[0]
+    stage = {END: stages[-1], POOL: stages[min(1, len(stages) - 1)]}.get(prefix, prefix)
+    return stage if stage in stages else None
 
 
 def unit_stride(architecture: Architecture, stage: int, block: int) -> int:

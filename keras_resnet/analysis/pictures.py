@@ -1,0 +1,54 @@
+"""What the pictures of analyses have in common: a figure, its colors, and a file that is written whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_resnet.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# They stay apart under the common kinds of color blindness.
+COLORS = ("#3d6f9e", "#b8623a", "#4f8a5b", "#a98a1d", "#7a5aa6", "#666666")
+DPI = 120
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Make a figure of a width and a height in inches."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            f"Drawing needs matplotlib ({error}). Install it with: pip install 'keras-resnet-suite[draw]'."
+        ) from error
+    return Figure(figsize=size, layout="constrained", facecolor="white")
+
+
+def check_format(path: str | os.PathLike) -> None:
+    """Refuse the name of a picture whose format matplotlib does not know."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if Path(path).suffix.lower().removeprefix(".") not in known:
+        endings = ", ".join(f".{name}" for name in known)
+        raise ValueError(f"The picture must be a file that ends in one of {endings}; received {os.fspath(path)!r}.")
+
+
+def save(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a picture whole or not at all, a PNG in the same bytes for the same picture."""
+    check_format(path)
+    metadata = {"Software": None} if Path(path).suffix.lower() == ".png" else None
+    write_atomically(path, lambda part: figure.savefig(part, dpi=DPI, metadata=metadata))
+
+
+def tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
+    """Name the axes of a plot, and give it a faint grid."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if title:
+        axes.set_title(title, fontsize=10)
+    axes.grid(alpha=0.3, linewidth=0.5)
