@@ -104,6 +104,7 @@ def test_receptive_fields_of_vgg_are_the_published_ones():
     assert summarize(model).field == (196, 16)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "choices", [{}, {"unit": "bottleneck"}, {"output_stride": 1, "shortcut": "B"}, {"placement": "full_preactivation"}]
 )
@@ -128,6 +129,7 @@ def test_squeeze_and_excitation_sees_the_whole_image():
     assert receptive_fields(model)["conv2_block1_out"].size == math.inf
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "architecture",
     [
