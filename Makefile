@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
-.PHONY: benchmark-pipeline docs tutorial reproduction clean
+.PHONY: benchmark-pipeline benchmark-scaling docs tutorial reproduction clean
 
 install: $(VENV)/installed
 
@@ -69,6 +69,9 @@ benchmark-pipeline: install  ## Images a second of recipes and augmentations wit
 
 benchmark-workers: install  ## How much sooner two workers finish a study than one.
 	$(BIN)/python benchmarks/workers.py $(ARGS)
+
+benchmark-scaling: install  ## What several processes or GPUs spend on communication; needs JAX.
+	$(BIN)/python benchmarks/scaling.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) *.egg-info build .pytest_cache .ruff_cache
