@@ -6,8 +6,9 @@ BIN    := $(VENV)/bin
 # TensorFlow for GPUs where an NVIDIA driver answers, the smaller CPU build elsewhere.
 TENSORFLOW := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-# A test mostly builds graphs in Python, on one core. A file's tests stay in one process, with the networks they share.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# A test mostly builds graphs in Python, on one core. A file's tests stay in one process, with the networks they share;
+# tests/order.py says which file begins first.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
 .PHONY: benchmark-pipeline benchmark-scaling docs tutorial reproduction clean

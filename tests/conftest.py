@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from tests.order import longest_files_first
 from tests.pairs import leave_samples_fast
 
 # As commands do, whose results are compared with those of this process; before anything imports TensorFlow.
@@ -19,10 +20,12 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items):
-    """Choose the cases of sampled tests, before pytest leaves out what is slow."""
+    """Choose the cases of sampled tests, before pytest leaves out what is slow, and order the files that are left."""
     leave_samples_fast(items)
+    yield
+    items[:] = longest_files_first(items)
 
 
 def pytest_collection_finish():

@@ -48,6 +48,7 @@ def test_operations_of_a_training_step_grow_with_the_depth_alone():
 
 
 @pytest.mark.slow
+@pytest.mark.minutes(7)
 def test_resnet1202_does_all_that_others_do_at_the_usual_recursion_limit(tmp_path):
     limit = sys.getrecursionlimit()
     model = compiled(1202)
