@@ -21,6 +21,7 @@ from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import flatten, lay_over
 from training.config.files import read_mapping
 from training.options import read_options
+from tuning.engine.access import ACCESS_FILE, Access, check_name, read_access, split_address
 from tuning.space.reading import DECIDED, default_space
 from tuning.study import Settings, Study, fields_of, make_study, without_searched
 
@@ -150,12 +151,26 @@ def work(arguments: list[str]) -> None:
     from tuning.engine.jobs import Share, processes
     from tuning.study import read_study
 
-    study = read_study(options.study)
+    study, access = read_study(options.study), access_to(options)
     processes()
     start_keras()
     from tuning.engine import workers
 
-    workers.work(options.study, workers.planned_epochs(study), options.chief, options.name, Share())
+    workers.work(options.study, workers.planned_epochs(study), access, options.name, Share())
+
+
+def access_to(options: WorkOptions) -> Access:
+    """Find how to reach the chief of a study; a ValueError says what is wrong with address or name."""
+    if options.chief:
+        split_address(options.chief)
+    check_name(options.name)
+    try:
+        access = read_access(options.study)
+    except OSError as error:
+        raise ValueError(
+            f"Cannot read {options.study / ACCESS_FILE} ({error.strerror}), which the chief writes for its own user."
+        ) from error
+    return access._replace(address=options.chief)
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "work": work}

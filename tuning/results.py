@@ -133,9 +133,20 @@ def read_trial(folder: Path) -> TrialResult:
     from training.run_folder import RunFolder  # imports Keras
 
     facts = json.loads((folder / TRIAL_FILE).read_text(encoding="utf-8"))
-    places = {seed: folder / f"seed-{seed}" for seed in facts.pop("seeds")}
+    places = {seed: place_of(folder / f"seed-{seed}") for seed in facts.pop("seeds")}
     runs = [Run(path, seed, read_outcome(path), RunFolder(path).read_metrics()) for seed, path in places.items()]
     return TrialResult(folder.name, **facts, runs=tuple(runs))
+
+
+def attempts_at(ended: Path) -> list[Path]:
+    """List the folders of the attempts at a run, the newest last; see `tuning.engine.attempts`."""
+    found = [path for path in ended.parent.glob(f"attempt-*-{ended.name}") if path.name.split("-")[1].isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.split("-")[1]))
+
+
+def place_of(ended: Path) -> Path:
+    """Find a run: in its place where it has ended, else in the folder of its newest attempt."""
+    return ended if ended.is_dir() else (attempts_at(ended) or [ended])[-1]
 
 
 def write_trial(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 from training.config.fields import flatten
 from training.config.files import is_former, read_mapping
 from training.locks import alone
+from tuning.engine.access import open_access, split_address
+from tuning.engine.chief import Chief
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
 from tuning.engine.oracles import Proposals
-from tuning.engine.service import serve
+from tuning.engine.pool import serve
 from tuning.engine.tuners import make_oracle
-from tuning.engine.workers import FAULT_FILE, StudyTuner, planned_epochs, prepare
+from tuning.engine.workers import FAULT_FILE, planned_epochs, prepare
 from tuning.report.tables import leaderboard_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
@@ -22,7 +24,6 @@ from tuning.results import FAULT, FINALS, STOPPED, TRIALS, Outcome, StudyResults
 from tuning.space.reading import PLACE
 from tuning.study import STUDY_FILE, Study, make_study
 
-LOCAL = "127.0.0.1:0"
 BUDGET = ("trials", "total_epochs", "hours", "finalists")  # may be another when a study goes on, as PLACE may
 
 
@@ -92,20 +93,21 @@ def check_workers(workers: int, address: str | None) -> None:
     gpus = len(visible_gpus())
     if workers > 1 and 0 < gpus < workers:
         raise ValueError(f"{workers} workers cannot share {gpus} GPUs; give at most {gpus}.")
-    if address is not None and not address.rpartition(":")[2].isdecimal():
-        raise ValueError(f"--chief must be HOST:PORT, as in 10.0.0.1:7000; received {address!r}.")
+    if address is not None:
+        split_address(address)
 
 
 def _run_trials(oracle: Proposals, folder: Path, workers: int, address: str | None) -> None:
     study = oracle.study
     write_text(folder / STUDY_FILE, study.to_yaml())
     (folder / FAULT_FILE).unlink(missing_ok=True)
-    StudyTuner(oracle, study, folder, oracle.planned, Share()).save()  # reads what an earlier call has left
-    oracle.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
+    chief = Chief(oracle, folder)
+    chief.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
+    access = open_access(folder, address)
     elsewhere = f", serving others at {address}" if address else ""
     done = f"; {len(oracle.end_order)} done before" if oracle.end_order else ""
     print(f"study {folder}: {plan_text(oracle)}, {count_text(workers, 'worker')} here{elsewhere}{done}", flush=True)
-    serve(oracle, folder, workers, address or LOCAL)
+    serve(chief, access, workers)
 
 
 def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:

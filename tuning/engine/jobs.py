@@ -14,18 +14,25 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tuning.engine.attempts import attempt_folder, keep, take_over
 from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, STOPPED, Outcome, read_outcome, write_outcome
 from tuning.study import OBJECTIVES
 
 if TYPE_CHECKING:
     import keras
 
+HEARTBEAT = 2.0  # seconds between two of a worker while a run goes on
+LEAVING = threading.Event()  # set where this process is told to end, which it does when an epoch is saved
 FEWEST_RUNS = 5  # complete runs from which on their median at an epoch stops others
 BELOW_MEDIAN = "worse than the median of the runs before it at the same epoch"
+
+
+class LeavingError(Exception):
+    """A run ends with an epoch that is saved, to be gone on with elsewhere."""
 
 
 class Share(NamedTuple):
@@ -64,28 +71,54 @@ class Job(NamedTuple):
     """One run of a trial or of a finalist; all of it can be pickled."""
 
     config: dict[str, Any]  # fields of RunConfig
-    folder: Path  # its run folder
+    folder: Path  # its run folder, once it has ended
     objective: str  # a key of its results
     stop: str = "none"  # as of Study, and so is grace
     grace: int = 1
     share: Share = Share()
+    attempt: int = 0  # of several workers' in turn; 0 where nobody else may make the run
+
+    @property
+    def place(self) -> Path:
+        """The run folder until it has ended."""
+        return attempt_folder(self.folder, self.attempt)
+
+    @property
+    def log(self) -> Path:
+        """What its process prints."""
+        return self.folder.with_suffix(".log")
 
 
-def execute(job: Job) -> Outcome:
+def execute(job: Job, beat: Callable[[], None] = lambda: None, leaving: threading.Event | None = None) -> Outcome:
     """Run a job in a process of its own and wait for its end; a run that has ended is not made again.
 
-    A run that was killed, or met a fault that is not its own, goes on from its last complete epoch.
+    A run that was killed, or met a fault that is not its own, goes on from its last complete epoch. `beat` is called
+    meanwhile, and once more when the process has ended; whatever it raises ends the run at once. Once `leaving` is set,
+    the run ends with its epoch, as one that was killed.
     """
     done = read_outcome(job.folder)
     if done is not None and done.status not in (KILLED, FAULT):
         return done
-    (job.folder / OUTCOME_FILE).unlink(missing_ok=True)
+    place = take_over(job.folder, job.attempt)
+    (place / OUTCOME_FILE).unlink(missing_ok=True)
     process = processes().Process(target=perform, args=(job,))
     process.start()
-    process.join()
-    if read_outcome(job.folder) is None:
-        write_outcome(job.folder, Outcome(KILLED, reason=_end_of(process.exitcode)))
-    return read_outcome(job.folder)
+    try:
+        while process.is_alive():
+            process.join(HEARTBEAT)
+            beat()
+            if leaving and leaving.is_set() and process.is_alive():
+                process.terminate()
+    finally:
+        process.kill()
+        process.join()
+    outcome = read_outcome(place)
+    if outcome is None:
+        outcome = Outcome(KILLED, reason=_end_of(process.exitcode))
+        write_outcome(place, outcome)
+    if outcome.status not in (KILLED, FAULT):
+        keep(place, job.folder)
+    return outcome
 
 
 @functools.cache
@@ -98,11 +131,17 @@ def processes() -> multiprocessing.context.BaseContext:
     context.set_forkserver_preload(["keras_resnet", "training.run", "tuning.engine.workers"])
     # The server looks for modules in the folder it starts in first: where the packages lie, not in the user's folder,
     # where a file may have the name of one of them. Its processes go to the user's folder.
-    here = os.open(".", os.O_RDONLY)
+    # What tells all processes of a job to end, as a scheduler does, is for those that can say so to others.
+    here, told = os.open(".", os.O_RDONLY), signal.getsignal(signal.SIGTERM)
+    is_main = threading.current_thread() is threading.main_thread()
     try:
         os.chdir(Path(__file__).parents[2])
+        if is_main:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which its processes inherit
         multiprocessing.forkserver.ensure_running()
     finally:
+        if is_main:
+            signal.signal(signal.SIGTERM, told)
         os.fchdir(here)
         os.close(here)
     return context
@@ -117,9 +156,10 @@ def _end_of(code: int | None) -> str:
 
 def perform(job: Job) -> None:
     """Do a job, in the process that was made for it, and write how it ended."""
-    settle(job.folder.with_suffix(".log"))
+    settle(job.log)
+    signal.signal(signal.SIGTERM, lambda *_: LEAVING.set())
     job.share.take()
-    write_outcome(job.folder, attempt(job))
+    write_outcome(job.place, attempt(job))
 
 
 def settle(log: Path) -> None:
@@ -147,15 +187,17 @@ def attempt(job: Job) -> Outcome:
     from training.run import train
     from training.run_folder import RunFolder
 
-    run, observer = RunFolder(job.folder), observing(job)
+    run, observer = RunFolder(job.place), observing(job)
     resume = run.checkpoint_file.is_file() and run.config_file.is_file()
     if not resume:
-        shutil.rmtree(job.folder, ignore_errors=True)
+        shutil.rmtree(job.place, ignore_errors=True)
     began = time.perf_counter() - sum(row["seconds"] for row in run.read_times())  # of epochs that are done
     try:
         results = train(make_config(job.config, "the trial"), run, resume=resume, callbacks=[observer])
         if not math.isfinite(results[job.objective]):
             raise ValueError(f"its {job.objective} on the {results['split']} is {results[job.objective]}")
+    except LeavingError as error:
+        return Outcome(KILLED, reason=_sentence(error))
     except OSError as error:
         return Outcome(FAULT, reason=_sentence(error))
     except Exception as error:  # a network may fail in as many ways as Keras and TensorFlow know
@@ -189,6 +231,8 @@ def observing(job: Job) -> keras.callbacks.Callback:
             self.sizes = {"parameters": count_parameters(self.model), "multiply_adds": count_multiply_adds(self.model)}
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+            if LEAVING.is_set():
+                raise LeavingError("its worker was told to end")
             if job.stop == "median" and epoch + 1 >= job.grace and is_below_median(job, epoch + 1, logs):
                 self.stopped = self.model.stop_training = True
 

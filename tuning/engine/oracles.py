@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -25,7 +25,7 @@ from tuning.study import Study
 conditions.print = lambda *_: None
 
 DRAWS = 1000  # from an infinite space before the search takes it for one without possible points
-ATTEMPTS = 2  # of a trial whose runs or workers are killed, before it is given up
+ATTEMPTS = 5  # of a trial whose runs or workers are killed, before it is given up
 ORACLE_FOLDER = "oracle"
 
 
@@ -53,15 +53,12 @@ class Proposals(keras_tuner.Oracle):
         self.listed: list[dict[str, Any]] | None = None  # all points of a small space
         self.fault: str | None = None  # what this search itself failed with
         self.finished = False
-        self.on_end: Callable[[str], None] = lambda trial_id: None
-        self._seen: dict[str, float] = {}  # when a worker was last heard of
         self._spent, self._began = 0.0, monotonic()
         super().__init__(
             objective=keras_tuner.Objective(study.objective, "max" if study.sign > 0 else "min"),
             hyperparameters=declare(self.space),
             allow_new_entries=False,
             seed=study.seed + 1,  # keras-tuner takes 0 for none
-            max_retries_per_trial=ATTEMPTS - 1,
             max_consecutive_failed_trials=10**9,
         )
         self.max_trials = study.trials
@@ -127,39 +124,33 @@ class Proposals(keras_tuner.Oracle):
         if trial.status == TrialStatus.STOPPED and (self.ongoing_trials or self._retry_queue):
             trial.status = TrialStatus.IDLE
         self.finished = trial.status == TrialStatus.STOPPED
-        if trial.status == TrialStatus.RUNNING:
-            self._seen[tuner_id] = monotonic()
         return trial
 
-    def get_trial(self, trial_id: str) -> Trial:
-        """Give a trial; a worker that asks for its own is alive."""
-        for tuner_id, trial in list(self.ongoing_trials.items()):
-            if trial.trial_id == trial_id:
-                self._seen[tuner_id] = monotonic()
-        return super().get_trial(trial_id)
+    def _retry(self, trial: Trial) -> bool:
+        """Run a trial again that was killed, unless it was killed too often; keras-tuner's own would print that."""
+        if trial.status != TrialStatus.INVALID:
+            return False
+        if self._run_times[trial.trial_id] >= ATTEMPTS:
+            trial.status = TrialStatus.FAILED
+            return False
+        self._retry_queue.append(trial.trial_id)
+        return True
 
     @synchronized
-    def end_trial(self, trial: Trial) -> None:
-        """Take a trial back."""
-        super().end_trial(trial)
-        self.on_end(trial.trial_id)
+    def release(self, tuner_id: str, counts: bool = True) -> str | None:
+        """Take the trial of a worker back, for another unless it was lost too often; give its id, if any.
 
-    @synchronized
-    def release(self, tuner_id: str) -> str | None:
-        """Take the trial of a lost worker back, for another unless it was lost too often; give its id, if any."""
+        A trial is not lost, and `counts` is False, where its worker was told to end and said so.
+        """
         trial = self.ongoing_trials.get(tuner_id)
         self.tuner_ids.discard(tuner_id)
         if trial is None:
             return None
         trial.status = TrialStatus.INVALID
-        with contextlib.redirect_stdout(None):  # it says that it tries again
-            super().end_trial(trial)
+        if not counts:
+            self._run_times[trial.trial_id] -= 1
+        self.end_trial(trial)
         return trial.trial_id
-
-    def silent(self, lease: float) -> list[str]:
-        """Name the workers with a trial of which no heartbeat came for `lease` seconds."""
-        now = monotonic()
-        return [tuner_id for tuner_id in list(self.ongoing_trials) if now - self._seen.get(tuner_id, now) > lease]
 
     def save(self) -> None:
         """Write the state, whole or not at all: the process may be killed at any time."""

@@ -1,124 +1,112 @@
-"""The chief's side: keras-tuner's oracle service, and the workers of this machine."""
+"""The chief's side of the calls: keras-tuner's oracle service, for those who know the study and its secret."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import multiprocessing
-import time
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
-from tuning.engine.jobs import Share, processes
-from tuning.engine.oracles import Proposals
-from tuning.engine.workers import FAULT_FILE, work_here
-from tuning.results import KILLED, TRIALS, Outcome, read_trial, write_outcome
+import grpc
+from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.src import protos
 
-if TYPE_CHECKING:
-    import grpc
+from tuning.engine.access import ATTEMPT, Access, Caller, LostLeaseError, RefusedError, caller_of, why_refused
+from tuning.engine.chief import Chief
 
-LEASE = 120.0  # seconds without a heartbeat after which a worker is taken for lost
-GOODBYE = 30.0  # seconds in which workers are to hear that there are no more trials
-DEATHS = 6  # of workers, without a trial ending in between, at which the search gives up
+# Without the option several servers of a machine share a port, and their calls.
+OPTIONS = (("grpc.so_reuseport", 0),)
+THREADS = 8
 
 
-def serve(oracle: Proposals, folder: Path, workers: int, address: str) -> None:
-    """Hand out trials at HOST:PORT, port 0 for any, and start workers on this machine, until there are no more trials.
+class Certificate(NamedTuple):
+    """Files in PEM by which calls are encrypted."""
 
-    A ValueError says that the address cannot be listened at, or that the search itself fails.
+    chain: Path
+    key: Path
+
+
+class OracleService(protos.get_service_grpc().OracleServicer):
+    """Answers the calls that a worker of ours makes; keras-tuner's others are not implemented.
+
+    A call that is refused ends with a status of gRPC's and a sentence, and changes nothing.
     """
-    server, port = listen(oracle, address)
-    pool = WorkerPool(oracle, folder, f"{address.rpartition(':')[0]}:{port}", workers)
-    try:
-        while not oracle.finished:
-            pool.replace_ended()
-            check_fault(oracle, folder)
-            for name in oracle.silent(LEASE):
-                release(oracle, folder, name)
-            time.sleep(0.1)
-        check_fault(oracle, folder)
-    finally:
-        pool.end(GOODBYE if oracle.finished else 0.0)
-        server.stop(grace=5).wait()
+
+    def __init__(self, chief: Chief, access: Access):
+        self.chief, self.access = chief, access
+
+    @contextlib.contextmanager
+    def _caller(self, context: grpc.ServicerContext) -> Iterator[Caller]:
+        """Give who calls; end the call where it is none of this study's, or is refused."""
+        said = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        if refusal := why_refused(self.access, said):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, refusal)
+        try:
+            yield caller_of(said)
+        except LostLeaseError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        except RefusedError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Exception as error:
+            context.abort(grpc.StatusCode.INTERNAL, f"the search itself has failed: {error}")
+
+    def CreateTrial(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - as in the protocol
+        """Give a worker its next trial, and the attempt's number beside it."""
+        with self._caller(context) as caller:
+            trial, attempt = self.chief.create(caller)
+            context.send_initial_metadata(((ATTEMPT, str(attempt)),))
+            return protos.get_service().CreateTrialResponse(trial=trial.to_proto())
+
+    def GetTrial(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - as in the protocol
+        """Take a heartbeat."""
+        with self._caller(context) as caller:
+            return protos.get_service().GetTrialResponse(trial=self.chief.get(caller, request.trial_id).to_proto())
+
+    def UpdateTrial(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - as in the protocol
+        """Take the score of a trial."""
+        with self._caller(context) as caller:
+            trial = self.chief.update(caller, request.trial_id, request.metrics)
+            return protos.get_service().UpdateTrialResponse(trial=trial.to_proto())
+
+    def EndTrial(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - as in the protocol
+        """Take a trial back."""
+        with self._caller(context) as caller:
+            trial = request.trial  # whose values are the chief's own, whatever a worker sends
+            self.chief.end(caller, trial.trial_id, TrialStatus.from_proto(trial.status))
+            return protos.get_service().EndTrialResponse()
 
 
-def listen(oracle: Proposals, address: str) -> tuple[grpc.Server, int]:
-    """Answer calls at HOST:PORT; return the server and its port. A ValueError says that the address is not to be had."""
-    import grpc
-    from keras_tuner.src import protos
-    from keras_tuner.src.distribute.oracle_chief import OracleServicer
+def listen(chief: Chief, access: Access, certificate: Certificate | None = None) -> tuple[grpc.Server, str]:
+    """Answer calls of this machine, and of others where `access` has an address; return the server and an own address.
 
-    # Without the option several servers of a machine share a port, and their calls.
-    options = [("grpc.so_reuseport", 0)]
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4), options=options)
-    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
-    try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ValueError(f"Cannot listen at {address}: is it an address of this machine, and free?") from error
+    The own address, HOST:PORT, is for the workers of this machine.
+    A ValueError says that the address or the certificate cannot be used.
+    """
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=THREADS), options=OPTIONS)
+    protos.get_service_grpc().add_OracleServicer_to_server(OracleService(chief, access), server)
+    credentials = certificate and read_credentials(certificate)
+    own = server.add_insecure_port("127.0.0.1:0")
+    if access.address:
+        try:
+            if credentials:
+                server.add_secure_port(access.address, credentials)
+            else:
+                server.add_insecure_port(access.address)
+        except RuntimeError as error:
+            raise ValueError(
+                f"Cannot listen at {access.address}: is it an address of this machine, and free?"
+            ) from error
     server.start()
-    return server, port
+    return server, f"127.0.0.1:{own}"
 
 
-def check_fault(oracle: Proposals, folder: Path) -> None:
-    """Stop the search where a worker or the oracle met a fault of the search itself."""
-    file = folder / FAULT_FILE
-    reason = oracle.fault or (file.read_text(encoding="utf-8") if file.is_file() else None)
-    if reason:
-        raise ValueError(f"The search stopped: {reason} The same command goes on with it.")
-
-
-def release(oracle: Proposals, folder: Path, name: str) -> None:
-    """Take the trial of a lost worker back."""
-    trial_id = oracle.release(name)
-    if trial_id is None:
-        return
-    if oracle.trials[trial_id].status != "FAILED":
-        print(f"trial {trial_id}: its worker {name} is lost; it is run again", flush=True)
-        return
-    for run in read_trial(folder / TRIALS / trial_id).runs:
-        if run.outcome is None:
-            write_outcome(run.folder, Outcome(KILLED, reason="its worker was killed, and again"))
-    oracle.on_end(trial_id)
-
-
-class WorkerPool:
-    """The workers of this machine, which are started with it."""
-
-    def __init__(self, oracle: Proposals, folder: Path, chief: str, size: int):
-        self.oracle, self.folder, self.chief, self.size = oracle, folder, chief, size
-        self.deaths, self.ended = 0, 0
-        self.processes: dict[str, multiprocessing.Process] = {}
-        for place in range(size):
-            self._start(place)
-
-    def _start(self, place: int) -> None:
-        name = f"worker{place}"
-        facts = (self.folder, self.oracle.planned, self.chief, name, Share.of(place, self.size))
-        self.processes[name] = processes().Process(target=work_here, args=facts)
-        self.processes[name].start()
-        print(f"{name} is process {self.processes[name].pid}", flush=True)
-
-    def replace_ended(self) -> None:
-        """Start others for the workers that ended; a ValueError says that they all end without a trial done."""
-        done = len(self.oracle.end_order)
-        if done > self.ended:
-            self.deaths, self.ended = 0, done
-        for place, (name, process) in enumerate(list(self.processes.items())):
-            if process.is_alive() or self.oracle.finished:
-                continue
-            check_fault(self.oracle, self.folder)
-            release(self.oracle, self.folder, name)
-            self.deaths += 1
-            if self.deaths >= DEATHS:
-                log = self.folder / f"{name}.log"
-                last = log.read_text(encoding="utf-8").strip().splitlines()[-1:] if log.is_file() else []
-                raise ValueError(f"Workers end without a trial done; {log} ends: {' '.join(last)}")
-            self._start(place)
-
-    def end(self, seconds: float) -> None:
-        """Let the workers hear that there are no more trials, then kill them; the runs that they wait for end too."""
-        until = time.monotonic() + seconds
-        for process in self.processes.values():
-            process.join(max(0.0, until - time.monotonic()))
-            process.kill()
-            process.join()
+def read_credentials(certificate: Certificate) -> grpc.ServerCredentials:
+    """Read the files of a certificate; a ValueError says which of them is none."""
+    texts = []
+    for file, word in ((certificate.key, "PRIVATE KEY"), (certificate.chain, "CERTIFICATE")):
+        text = file.read_bytes() if file.is_file() else b""
+        if f"{word}-----".encode() not in text:
+            raise ValueError(f"{file} is no file in PEM with a {word.lower()}; --tls takes CERTIFICATE KEY.")
+        texts.append(text)
+    return grpc.ssl_server_credentials([tuple(texts)])

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections.abc import Iterator, Mapping
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
 import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError, FatalValueError
 
 from training.config import RunConfig
+from tuning.engine.access import Access, LostLeaseError
+from tuning.engine.chief import HANDED_BACK
+from tuning.engine.client import ChiefClient
 from tuning.engine.jobs import Job, Share, execute, settle
 from tuning.engine.oracles import ORACLE_FOLDER
-from tuning.engine.tuners import ORACLES
 from tuning.results import FAILED, FAULT, KILLED, TRIALS, write_text, write_trial
 from tuning.study import Study, read_study
 
-HEARTBEAT = 5.0  # seconds between two of a worker while a trial runs
+PATIENCE = 600.0  # seconds for which a worker waits for a chief that is away
+TOLD_TO_END = 128 + signal.SIGTERM  # the exit status that says so to a shell or a scheduler
 FAULT_FILE = "fault.txt"  # where a worker says what fault of the search itself it met
 # What tells keras-tuner how a run ended: with an error of its own, which ends the trial; killed, and the trial goes to
 # the next worker that asks; with an error from outside, which ends the search.
@@ -29,51 +33,48 @@ ERRORS = {FAILED: FailedTrialError, KILLED: RuntimeError, FAULT: FatalValueError
 
 
 class StudyTuner(BaseTuner):
-    """keras-tuner's loop over trials; a trial is a few runs with seeds of their own."""
+    """keras-tuner's loop over trials, as a worker goes through it; a trial is a few runs with seeds of their own."""
 
-    def __init__(self, oracle: keras_tuner.Oracle, study: Study, folder: Path, planned: int, share: Share):
+    def __init__(self, client: ChiefClient, study: Study, folder: Path, planned: int, share: Share):
         self.study, self.folder, self.planned, self.share = study, folder, planned, share
-        with contextlib.redirect_stdout(None):  # it says that it reloads
-            super().__init__(oracle, directory=str(folder), project_name=ORACLE_FOLDER)
+        super().__init__(client._oracle, directory=str(folder), project_name=ORACLE_FOLDER)
+        self.oracle, self.tuner_id = client, client.tuner_id  # keras-tuner's own client is made from the environment
+
+    def save(self) -> None:
+        """Save nothing: what a study knows is the chief's."""
+
+    def reload(self) -> None:
+        """Read nothing: what a study knows is the chief's."""
 
     def pre_create_trial(self) -> None:
-        """Pause: a worker that is told to wait asks again at once."""
-        threading.Event().wait(0.1)
+        """Pause, for a worker that is told to wait asks again at once; end, where this worker is to."""
+        if self.oracle.leaving.wait(0.1):
+            raise SystemExit(TOLD_TO_END)
 
-    def run_trial(self, trial: keras_tuner.engine.trial.Trial, *_: Any, **__: Any) -> dict[str, float]:
+    def run_trial(self, trial: Trial, *_: Any, **__: Any) -> dict[str, float]:
         """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean."""
-        study, values, scores = self.study, trial.hyperparameters.values, []
+        study, values, client, scores = self.study, trial.hyperparameters.values, self.oracle, []
         space, epochs = study.parsed_space, values.get("tuner/epochs")
         fields = space.fields(values)
         configs = [study.config(fields, repeat, epochs) for repeat in range(study.repeats)]
         facts = {"values": space.active(values), "fields": fields, "epochs": configs[0].epochs or self.planned}
         common = {"objective": study.objective, "stop": study.stop, "grace": study.grace, "share": self.share}
-        with self._heartbeat(trial.trial_id):
-            for job in prepare(self.folder / TRIALS / trial.trial_id, facts, configs, **common):
-                outcome = execute(job)
-                if outcome.status == FAULT:
-                    write_text(self.folder / FAULT_FILE, outcome.reason)
-                if outcome.status in ERRORS:
-                    raise ERRORS[outcome.status](outcome.reason)
-                scores.append(outcome.score)
+        jobs = prepare(self.folder / TRIALS / trial.trial_id, facts, configs, attempt=client.attempt, **common)
+        for job in jobs:
+            outcome = execute(job, beat=lambda: client.get_trial(trial.trial_id), leaving=client.leaving)
+            if outcome.status == FAULT:
+                write_text(self.folder / FAULT_FILE, outcome.reason)
+            if outcome.status in ERRORS:
+                raise ERRORS[outcome.status](outcome.reason)
+            scores.append(outcome.score)
         return {study.objective: float(np.mean(scores))}
 
-    @contextlib.contextmanager
-    def _heartbeat(self, trial_id: str) -> Iterator[None]:
-        """Ask for the trial again and again, by which the chief knows that this worker lives."""
-        ended = threading.Event()
-
-        def beat() -> None:
-            while not ended.wait(HEARTBEAT):
-                self.oracle.get_trial(trial_id)
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    def on_trial_end(self, trial: Trial) -> None:
+        """Give a trial back: as it ended, or to be gone on with elsewhere where this worker was told to end."""
+        if trial.status == TrialStatus.INVALID and self.oracle.leaving.is_set():
+            trial.status = HANDED_BACK
+        with contextlib.suppress(LostLeaseError):  # another has it, or the chief has heard of its end before
+            self.oracle.end_trial(trial)
 
 
 def prepare(folder: Path, facts: Mapping[str, Any], configs: list[RunConfig], **common: Any) -> list[Job]:
@@ -98,20 +99,23 @@ def planned_epochs(study: Study) -> int:
     return Plan.of(source, config).epochs
 
 
-def work(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
-    """Run trials for a chief at HOST:PORT until it has no more; a ValueError says that something else is at fault.
+def work(folder: Path, planned: int, access: Access, name: str, share: Share, patience: float = PATIENCE) -> None:
+    """Run trials for a chief until it has no more; a ValueError says that something else is at fault.
 
-    `planned` are the epochs of a run; no other worker has this one's name, and all see the folder of the study.
+    `planned` are the epochs of a run; no other worker has this one's name, and all see the folder of the study. One
+    that gets SIGTERM ends its run with the epoch, hands the trial back and exits with status 143.
     """
-    host, _, port = chief.rpartition(":")
-    os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port, "KERASTUNER_TUNER_ID": name}
+    for variable in ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"):
+        os.environ.pop(variable, None)  # which would make keras-tuner speak to a chief of its own
     study = read_study(folder)
-    proxied = ORACLES[study.tuner](study, planned)  # keras-tuner puts a client of the chief's in its place
-    StudyTuner(proxied, study, folder, planned, share).search()
+    objective = keras_tuner.Objective(study.objective, "max" if study.sign > 0 else "min")
+    client = ChiefClient(keras_tuner.Oracle(objective), access, name, patience)
+    signal.signal(signal.SIGTERM, lambda *_: client.leaving.set())
+    StudyTuner(client, study, folder, planned, share).search()
 
 
-def work_here(folder: Path, planned: int, chief: str, name: str, share: Share) -> None:
+def work_here(folder: Path, planned: int, access: Access, name: str, share: Share) -> None:
     """Be a worker of this machine, in the process that was made for it."""
     settle(folder / f"{name}.log")
     with contextlib.suppress(FatalValueError):  # the chief reads of it in FAULT_FILE
-        work(folder, planned, chief, name, share)
+        work(folder, planned, access, name, share)

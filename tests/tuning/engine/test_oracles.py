@@ -8,9 +8,9 @@ import pytest
 from keras_tuner.engine.trial import TrialStatus
 
 from tuning.engine.bayesian import BayesianOracle, random_trials
-from tuning.engine.oracles import ATTEMPTS, declare
+from tuning.engine.chief import open_state
+from tuning.engine.oracles import declare
 from tuning.engine.tuners import make_oracle
-from tuning.engine.workers import StudyTuner
 from tuning.space.dimensions import signature
 from tuning.space.reading import default_space, parse_space
 
@@ -31,7 +31,7 @@ def made(study, tmp_path):
     def make(space=FOUR, folder="study", planned=2, **settings):
         described = study(space, **settings)
         oracle = make_oracle(described, planned)
-        StudyTuner(oracle, described, tmp_path / folder, planned, None).save()
+        open_state(oracle, tmp_path / folder)
         return oracle
 
     return make
@@ -155,18 +155,6 @@ def test_bayesian_search_begins_with_a_few_random_points(study, trials, expected
 # Workers that are gone, studies that were stopped.
 
 
-def test_trial_of_a_worker_that_is_gone_goes_to_another_once(made):
-    oracle = made()
-    lost = oracle.create_trial("one")
-    assert oracle.release("one") == lost.trial_id
-    assert oracle.create_trial("two").trial_id == lost.trial_id
-    assert ATTEMPTS == 2
-    oracle.release("two")
-    assert oracle.trials[lost.trial_id].status == TrialStatus.FAILED
-    assert oracle.create_trial("three").trial_id != lost.trial_id
-    assert oracle.release("four") is None
-
-
 def test_idle_workers_wait_while_a_trial_may_come_back(made):
     oracle = made({"activation": ["relu"]})
     lost = oracle.create_trial("one")
@@ -178,15 +166,6 @@ def test_idle_workers_wait_while_a_trial_may_come_back(made):
     finish(oracle, again, 0.5)
     assert oracle.create_trial("two").status == TrialStatus.STOPPED
     assert oracle.finished
-
-
-def test_worker_that_asks_for_its_trial_is_alive(made, monkeypatch):
-    oracle = made()
-    trial = oracle.create_trial("one")
-    pass_time(monkeypatch, 100)
-    assert oracle.silent(60) == ["one"]
-    oracle.get_trial(trial.trial_id)
-    assert oracle.silent(60) == []
 
 
 def test_stopped_study_goes_on_with_its_trials_and_seeds(made):
