@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +24,7 @@ from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import flatten, lay_over
 from training.config.files import read_mapping
 from training.options import read_options
-from tuning.engine.access import ACCESS_FILE, Access, check_name, read_access, split_address
+from tuning.engine.access import Access, check_name, split_address, wait_for_access
 from tuning.space.reading import DECIDED, default_space
 from tuning.study import Settings, Study, fields_of, make_study, without_searched
 
@@ -67,16 +70,23 @@ class ReportOptions:
     """Show what TensorFlow and others log and warn of."""
 
 
+def own_name() -> str:
+    """Name this process as a worker."""
+    return f"{re.sub('[^A-Za-z0-9.-]', '-', socket.gethostname())[:40] or 'host'}-{os.getpid()}"
+
+
 @dataclass
 class WorkOptions:
     """What a worker takes from the command line."""
 
     study: Positional[Path]
     """Study folder, seen by the chief too."""
-    chief: str
-    """HOST:PORT of the chief."""
-    name: str
-    """Name unlike that of any other worker."""
+    chief: str | None = None
+    """HOST:PORT of the chief; default as it has written into the study folder."""
+    name: str = field(default_factory=own_name)
+    """Name unlike that of any other worker; default host and process."""
+    wait: float = 600.0
+    """Seconds to wait for a chief that has not started, or is away."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -156,21 +166,19 @@ def work(arguments: list[str]) -> None:
     start_keras()
     from tuning.engine import workers
 
-    workers.work(options.study, workers.planned_epochs(study), access, options.name, Share())
+    planned = workers.planned_epochs(study)
+    workers.work(options.study, planned, access, options.name, share=Share(), patience=options.wait)
 
 
 def access_to(options: WorkOptions) -> Access:
-    """Find how to reach the chief of a study; a ValueError says what is wrong with address or name."""
+    """Find how to reach the chief of a study, and wait for it; a ValueError says what is wrong, or not there."""
     if options.chief:
         split_address(options.chief)
     check_name(options.name)
-    try:
-        access = read_access(options.study)
-    except OSError as error:
-        raise ValueError(
-            f"Cannot read {options.study / ACCESS_FILE} ({error.strerror}), which the chief writes for its own user."
-        ) from error
-    return access._replace(address=options.chief)
+    access = wait_for_access(options.study, options.wait)
+    if not (options.chief or access.address):
+        raise ValueError(f"The chief of {options.study} serves no other machines; start it with --chief HOST:PORT.")
+    return access._replace(address=options.chief or access.address)
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "work": work}

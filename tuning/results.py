@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,6 +113,7 @@ class StudyResults(NamedTuple):
     study: Study
     trials: tuple[TrialResult, ...]  # by id: the runs on the training set without its validation split
     finals: tuple[TrialResult, ...]  # the best points again, on the whole training set, scored on the test set
+    unread: tuple[str, ...] = ()  # why trials are left out whose files are damaged
 
     def ranked(self) -> list[TrialResult]:
         """Sort the trials that have a score, the best first; with Hyperband, those given more epochs come first."""
@@ -124,15 +125,28 @@ class StudyResults(NamedTuple):
 def read_results(folder: Path) -> StudyResults:
     """Read what a study has found so far; a ValueError says that the folder does not hold one."""
     study = read_study(folder)
-    files = [sorted((folder / part).glob(f"*/{TRIAL_FILE}")) for part in (TRIALS, FINALS)]
-    return StudyResults(folder, study, *(tuple(read_trial(file.parent) for file in part) for part in files))
+    found, unread = {TRIALS: [], FINALS: []}, []
+    for part, trials in found.items():
+        for file in sorted((folder / part).glob(f"*/{TRIAL_FILE}")):
+            try:
+                trials.append(read_trial(file.parent))
+            except (ValueError, OSError) as error:
+                unread.append(str(error))
+    return StudyResults(folder, study, tuple(found[TRIALS]), tuple(found[FINALS]), tuple(unread))
 
 
 def read_trial(folder: Path) -> TrialResult:
-    """Read a trial and its runs."""
+    """Read a trial and its runs; a ValueError says which file is damaged, an OSError which is not there."""
     from training.run_folder import RunFolder  # imports Keras
 
-    facts = json.loads((folder / TRIAL_FILE).read_text(encoding="utf-8"))
+    file = folder / TRIAL_FILE
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        names = {field.name for field in fields(TrialResult)} - {"id", "runs"} | {"seeds"}
+        if not isinstance(facts, dict) or set(facts) != names:
+            raise ValueError(f"it does not hold {', '.join(sorted(names))}")
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}).") from error
     places = {seed: place_of(folder / f"seed-{seed}") for seed in facts.pop("seeds")}
     runs = [Run(path, seed, read_outcome(path), RunFolder(path).read_metrics()) for seed, path in places.items()]
     return TrialResult(folder.name, **facts, runs=tuple(runs))
@@ -155,9 +169,14 @@ def write_trial(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def read_outcome(folder: Path) -> Outcome | None:
-    """Read how the run in a folder ended; None where it has not."""
+    """Read how the run in a folder ended; None where it has not, FAULT where nobody can tell."""
     file = folder / OUTCOME_FILE
-    return Outcome(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+    try:
+        return Outcome(**json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        return Outcome(FAULT, reason=f"{file} is damaged ({error})")
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from keras_resnet.files import make_folder
 from training.config.fields import flatten
 from training.config.files import is_former, read_mapping
 from training.locks import alone
@@ -47,7 +48,7 @@ def run_study(study: Study, folder: Path, workers: int = 1, address: str | None 
     check_folder(folder, study)
     check_workers(workers, address)
     oracle = make_oracle(study, planned_epochs(study))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "study folder")
     with alone(folder / "chief.lock", f"{folder} is being searched by another process; wait for it, or end it."):
         _run_trials(oracle, folder, workers, address)
         results = _run_finals(study, folder, max(workers, 1))
@@ -59,6 +60,8 @@ def run_study(study: Study, folder: Path, workers: int = 1, address: str | None 
 
 def check_folder(folder: Path, study: Study) -> None:
     """Make sure that a folder is free, or holds this very study, with more or less of a budget."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; give another --study-dir.")
     if not folder.exists() or not any(folder.iterdir()):
         return
     path = folder / STUDY_FILE
@@ -164,9 +167,13 @@ def plan_text(oracle: Proposals) -> str:
 
 def progress(oracle: Proposals, folder: Path, trial_id: str) -> str:
     """Say in a line how a trial ended."""
-    trial, study = read_trial(folder / TRIALS / trial_id), oracle.study
+    study = oracle.study
     known = [total for total in (oracle.max_trials, oracle.listed and len(oracle.listed)) if total]
     count = f"{len(oracle.end_order)} of {min(known)}" if known else str(len(oracle.end_order))
+    try:
+        trial = read_trial(folder / TRIALS / trial_id)
+    except (ValueError, OSError) as error:  # the user may remove it
+        return f"[{count}] trial {trial_id}: {error}"
     head = f"[{count}] trial {trial_id} ({point_text(study.parsed_space, trial)})"
     if trial.score is None:
         return f"{head}: {trial.status}: {trial.reason}"

@@ -1,6 +1,7 @@
 """Data sets: what is read, and what is said where nothing can be read."""
 
 import resource
+import shutil
 import time
 
 import numpy as np
@@ -123,6 +124,15 @@ def test_full_disk_ends_preparation_in_one_sentence_and_can_be_repeated(tmp_path
     assert "\n" not in str(refusal.value)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert open_source(data).count("train") == 1433
+
+
+def test_set_that_another_process_prepares_meanwhile_is_read(data_dir, tmp_path, monkeypatch):
+    def come_late(builder, **_):
+        shutil.copytree(data_dir / "digits", tmp_path / "digits")
+        raise FileExistsError(f"Destination {builder.data_dir} already exists")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", come_late)
+    assert open_source(Data(dataset="digits", data_dir=tmp_path)).count("train") == 1433
 
 
 def test_data_set_without_labels_is_refused(tmp_path, monkeypatch):

@@ -112,6 +112,7 @@ def test_commands_have_a_help(capsys, command):
         (["--config", "nowhere.yaml"], "Cannot read the configuration 'nowhere.yaml'"),
         (["report", "nowhere"], "nowhere is no study: it has no study.yaml"),
         (["--trials", 1, "--workers", 0], "workers=0 runs no trial here"),
+        (["--trials", 1, "--chief", "127.0.0.1"], "--chief must be HOST:PORT, as in 10.0.0.1:7000; received '127.0"),
         (["--trials", 1, "--dataset", "cifar"], "Unknown data set 'cifar'"),
         (["--trials", 1, "--network", "ResNet9"], "6n+2"),
     ],
@@ -122,10 +123,38 @@ def test_what_goes_wrong_ends_in_one_sentence(refused, tmp_path, arguments, sent
     assert not (tmp_path / "study").exists()
 
 
+def test_study_folder_that_is_a_file_is_refused(refused, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine", encoding="utf-8")
+    search = ["--search", "activation", "--trials", 1, "--data-dir", tmp_path]
+    assert refused(*search, "--study-dir", file) == f"{file} is no folder; give another --study-dir."
+    assert f"Cannot make the study folder {file / 'study'}: " in refused(*search, "--study-dir", file / "study")
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--chief", "127.0.0.1"], "--chief must be HOST:PORT, as in 10.0.0.1:7000; received '127.0.0.1'."),
+        (["--chief", ":7000"], "--chief must be HOST:PORT"),
+        (["--chief", "host:0"], "--chief must be HOST:PORT"),
+        (["--chief", "host:99999"], "--chief must be HOST:PORT"),
+        (["--chief", "host:7000", "--name", "worker1"], "worker1 is a name of the chief's own workers; give another"),
+        (["--chief", "host:7000", "--name", "node 7"], "A worker's name is up to 64 letters, digits, dots, dashes and"),
+        (["--chief", "host:7000", "--wait", "0"], "chief.json (No such file or directory), which the chief writes for"),
+    ],
+)
+def test_worker_that_cannot_work_is_told_why_at_once(refused, tmp_path, study, arguments, sentence):
+    (tmp_path / "study.yaml").write_text(study().to_yaml(), encoding="utf-8")
+    assert sentence in refused("work", tmp_path, *arguments)
+
+
 def test_unknown_field_of_a_space_is_named_with_its_file(refused, tmp_path):
     path = tmp_path / "described.yaml"
     path.write_text("{recipe: digits, space: {activaton: [relu]}, trials: 3}", encoding="utf-8")
     assert "Unknown field of the search space: 'activaton'. Did you mean 'activation'" in refused("--config", path)
+    path.write_text("{recipe: digits, space: [activation, shortcut], trials: 3}", encoding="utf-8")
+    assert "The search space must name fields, each with its choices or its range" in refused("--config", path)
     path.write_text("{recipe: digits, space: {activation: [relu]}, trails: 3}", encoding="utf-8")
     assert "Unknown setting of a study: 'trails'. Did you mean 'trials'" in refused("--config", path)
 

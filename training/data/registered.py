@@ -105,8 +105,14 @@ def _builder(data: Data) -> tfds.core.DatasetBuilder:
             raise ValueError(f"dataset {data.dataset!r}: {str(error).splitlines()[0]}") from error
         listing = f"It must be registered with TFDS, {IMAGE_FOLDER!r}, {TABLE!r} or 'digits'."
         raise ValueError(unknown_of_many("data set", data.dataset, names, listing)) from error
-    if not builder.is_prepared():
+    if builder.is_prepared():
+        return builder
+    try:
         prepare(builder, data)
+    except ValueError:
+        builder = tfds.builder(data.dataset, data_dir=data.data_dir)
+        if not builder.is_prepared():  # else another process did it meanwhile
+            raise
     return builder
 
 

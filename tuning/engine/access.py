@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -68,6 +69,23 @@ def read_access(folder: Path) -> Access:
     except (ValueError, TypeError) as error:
         raise ValueError(f"{file} is damaged ({error}). Remove it; the chief makes another when it starts.") from error
     return access
+
+
+def wait_for_access(folder: Path, seconds: float) -> Access:
+    """Read how to reach a chief that may not have started yet; a ValueError says that it may not be read, or is not."""
+    until, is_told = time.monotonic() + seconds, False
+    while True:
+        try:
+            return read_access(folder)
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) or time.monotonic() >= until:
+                raise ValueError(
+                    f"Cannot read {folder / ACCESS_FILE} ({error.strerror}), which the chief writes for its own user."
+                ) from error
+        if not is_told:
+            print(f"waiting for the chief of {folder}", flush=True)
+            is_told = True
+        time.sleep(1.0)
 
 
 def check_name(name: str) -> None:

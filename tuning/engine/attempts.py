@@ -12,7 +12,8 @@ import shutil
 from pathlib import Path
 
 from training.run_folder import LOCK
-from tuning.results import KILLED, Outcome, attempts_at, read_trial, write_outcome
+from tuning.engine.access import LostLeaseError
+from tuning.results import KILLED, Outcome, attempts_at, place_of, read_trial, write_outcome
 
 
 def attempt_folder(ended: Path, attempt: int) -> Path:
@@ -22,25 +23,41 @@ def attempt_folder(ended: Path, attempt: int) -> Path:
 
 def take_over(ended: Path, attempt: int) -> Path:
     """Give the folder of an attempt, with what the one before it has left, if anything."""
-    place, before = attempt_folder(ended, attempt), attempts_at(ended)
-    if before and before[-1] != place:
-        with contextlib.suppress(FileNotFoundError):  # that worker ended it at this moment
-            before[-1].rename(place)
+    place = attempt_folder(ended, attempt)
+    before = place_of(ended)  # in its place lies a run that has to go on where a file of it was damaged
+    if attempt and before != place:
+        with contextlib.suppress(FileNotFoundError):
+            before.rename(place)
             (place / LOCK).unlink(missing_ok=True)  # held by a process that writes there no more
     return place
 
 
+def check_own(place: Path, ended: Path) -> None:
+    """Raise a LostLeaseError where another attempt has taken a run over, or has ended it."""
+    if place_of(ended) != place and (ended.is_dir() or attempts_at(ended)):
+        raise LostLeaseError(f"{place} was taken over")
+
+
 def keep(place: Path, ended: Path) -> None:
-    """Put a run that has ended in its place; a FileNotFoundError says that another attempt has taken it over."""
-    if place != ended:
+    """Put a run that has ended in its place; a LostLeaseError says that another attempt has taken it over."""
+    if place == ended:
+        return
+    try:
         place.rename(ended)
-        for left in attempts_at(ended):
-            shutil.rmtree(left, ignore_errors=True)
+    except OSError:
+        check_own(place, ended)
+        raise
+    for left in attempts_at(ended):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def settle_ended(trial: Path, outcome: Outcome) -> None:
     """Let the runs of a trial that have not ended end with an outcome, in their place, where no attempt goes on."""
-    for run in read_trial(trial).runs:
+    try:
+        runs = read_trial(trial).runs
+    except (ValueError, OSError):  # it was lost before it began, or is removed
+        return
+    for run in runs:
         if run.outcome is None or run.outcome.status == KILLED:
             ended = trial / f"seed-{run.seed}"
             if run.folder != ended:

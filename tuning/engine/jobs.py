@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tuning.engine.attempts import attempt_folder, keep, take_over
+from tuning.engine.attempts import attempt_folder, check_own, keep, take_over
 from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, STOPPED, Outcome, read_outcome, write_outcome
 from tuning.study import OBJECTIVES
 
@@ -112,6 +112,7 @@ def execute(job: Job, beat: Callable[[], None] = lambda: None, leaving: threadin
     finally:
         process.kill()
         process.join()
+    check_own(place, job.folder)
     outcome = read_outcome(place)
     if outcome is None:
         outcome = Outcome(KILLED, reason=_end_of(process.exitcode))
@@ -199,6 +200,8 @@ def attempt(job: Job) -> Outcome:
     except LeavingError as error:
         return Outcome(KILLED, reason=_sentence(error))
     except OSError as error:
+        if observer.sizes and not run.config_file.is_file():
+            return Outcome(KILLED, reason=f"{run.path} was removed while it ran")
         return Outcome(FAULT, reason=_sentence(error))
     except Exception as error:  # a network may fail in as many ways as Keras and TensorFlow know
         return Outcome(FAILED, reason=_sentence(error), seconds=time.perf_counter() - began)

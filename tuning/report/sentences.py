@@ -9,13 +9,14 @@ from training.config.fields import flatten
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
 from tuning.report.wording import VERDICTS, count_text, listing, point_text
-from tuning.results import FAILED, KILLED, RUNNING, STOPPED, TrialResult
+from tuning.results import FAILED, FAULT, KILLED, RUNNING, STOPPED, TrialResult
 from tuning.space.reading import searched_paths
 
 ALPHA = 0.05
 # Why a trial ended that says nothing of it.
 UNTOLD = {
     FAILED: "no reason given",
+    FAULT: "no reason given",
     KILLED: "its process was killed",
     STOPPED: "worse than the median of the trials before it at the same epoch",
 }
@@ -68,7 +69,7 @@ def why_none(findings: Findings) -> str:
     if not trials:
         return "none has begun"
     counts = listing([f"{number} {status}" for status, number in sorted(Counter(t.status for t in trials).items())])
-    reasons = [reason_of(trial) for trial in trials if trial.status in (FAILED, KILLED)]
+    reasons = [reason_of(trial) for trial in trials if trial.status in (FAILED, FAULT, KILLED)]
     first = f", the first with: {reasons[0].rstrip('.')}" if reasons else ""
     return f"of {count_text(len(trials), 'trial')}, {counts}{first}"
 

@@ -10,13 +10,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from tuning.results import COMPLETED, FAILED, KILLED, RUNNING, STOPPED, StudyResults, TrialResult, deviation
+from tuning.results import COMPLETED, FAILED, FAULT, KILLED, RUNNING, STOPPED, StudyResults, TrialResult, deviation
 from tuning.space.dimensions import Choice, Space
 
 CONFIDENCE = 0.95
 USUAL_PAIR = ("activation", "shortcut")  # of studies that search both; others get the two with the most levels
 # A trial's status -> why it cannot stand beside trials that were trained to their end.
-LEFT_OUT = {STOPPED: "stopped early", FAILED: "failed", KILLED: "killed", RUNNING: "not finished"}
+LEFT_OUT = {
+    STOPPED: "stopped early",
+    FAILED: "failed",
+    FAULT: "met a fault",
+    KILLED: "killed",
+    RUNNING: "not finished",
+}
 
 
 class Noise(NamedTuple):

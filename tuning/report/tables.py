@@ -12,7 +12,7 @@ from tuning.report.findings import Findings
 from tuning.report.sentences import common_field, reason_of
 from tuning.report.statistics import noise, within_noise
 from tuning.report.wording import NONE, VERDICTS, Measure, count_text, listing, point_text, value_text
-from tuning.results import FAILED, KILLED, STOPPED, StudyResults, TrialResult, deviation
+from tuning.results import FAILED, FAULT, KILLED, STOPPED, StudyResults, TrialResult, deviation
 from tuning.study import OBJECTIVES
 
 IN_TERMINAL = 5
@@ -126,7 +126,7 @@ def lost_rows(findings: Findings) -> Rows:
     rows = [["trial", "point", "ended", "epochs", "reason"]]
     for part, trials in (("", findings.results.trials), ("final ", findings.results.finals)):
         for trial in trials:
-            if trial.status in (FAILED, KILLED, STOPPED):
+            if trial.status in (FAILED, FAULT, KILLED, STOPPED):
                 epochs = f"{trial.epochs_made} of {trial.epochs}"
                 facts = [point_text(findings.space, trial), trial.status, epochs, reason_of(trial)]
                 rows.append([part + trial.id, *facts])

@@ -50,7 +50,12 @@ def searched_paths(space: Mapping[str, Any]) -> set[str]:
 
 def read_space(space: Mapping[str, Any]) -> Space:
     """Read a search space, see the head of this module; refuse what can be told to be none without making a network."""
-    if not isinstance(space, Mapping) or not space:
+    if not isinstance(space, Mapping):
+        raise ValueError(
+            "The search space must name fields, each with its choices or its range, as in {activation: [relu, gelu]}; "
+            f"received {space!r}."
+        )
+    if not space:
         raise ValueError("The search space is empty: name at least one field, as in {activation: [relu, gelu]}.")
     for field in space:
         path = SHORT.get(field, field)

@@ -1,0 +1,50 @@
+"""What is read from a study folder in which files are damaged, or missing."""
+
+import shutil
+
+import pytest
+
+from tests.tuning.helpers import fill, write_study
+from tuning.report.writing import write_report
+from tuning.results import FAULT, read_results, read_trial
+
+SPACE = {"activation": ["relu", "gelu", "elu", "selu"]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A study of four points."""
+    study = write_study(tmp_path, SPACE)
+    points = [{"activation": name} for name in SPACE["activation"]]
+    fill(tmp_path, study, points, lambda values: 0.5 + 0.1 * (values["activation"] == "gelu"), 0.01)
+    return tmp_path
+
+
+@pytest.mark.parametrize("text", ["", '{"status": "comp', "[]", '{"status": "completed", "sore": 1}'])
+def test_one_damaged_outcome_is_named_in_the_report_of_all_others(folder, text):
+    file = folder / "trials/0002/seed-1/outcome.json"
+    file.write_text(text, encoding="utf-8")
+    write_report(folder)
+    results = read_results(folder)
+    assert [trial.status for trial in results.trials].count(FAULT) == 1 and len(results.ranked()) == 3
+    page = (folder / "report.md").read_text(encoding="utf-8")
+    assert "trials/0002/seed-1/outcome.json is damaged" in page.replace("\\_", "_")
+    assert "left out: 1 met a fault" in page
+
+
+@pytest.mark.parametrize("text", ["", '{"values": {', "[]", '{"values": {}}'])
+def test_one_damaged_trial_is_left_out_and_named(folder, text):
+    file = folder / "trials/0002/trial.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"trials/0002/trial\.json is damaged \("):
+        read_trial(file.parent)
+    write_report(folder)
+    page = (folder / "report.md").read_text(encoding="utf-8")
+    assert "Left out: " in page and "trials/0002/trial.json is damaged" in page
+    assert len(read_results(folder).trials) == 3
+
+
+def test_trial_whose_folder_was_removed_is_no_more(folder):
+    shutil.rmtree(folder / "trials/0002")
+    write_report(folder)
+    assert [trial.id for trial in read_results(folder).trials] == ["0000", "0001", "0003"]
