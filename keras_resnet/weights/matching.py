@@ -34,14 +34,14 @@ def _fold_biases(model: keras.Model, tensors: Arrays) -> dict[str, np.ndarray]:
             if len(followers) != 1 or not isinstance(followers[0], BatchNormalization):
                 raise ValueError(
                     f"the file has a bias in {layer.name}, and no normalization behind it could absorb it; build the "
-                    f"network with that bias, as in biased=('{_site(layer.name)}',)."
+                    f"network with that bias, as in biased=('{site_of(layer.name)}',)."
                 )
             mean = f"{followers[0].name}/moving_mean"
             folded[mean] = folded[mean] - folded.pop(name)
     return folded
 
 
-def _site(layer: str) -> str:
+def site_of(layer: str) -> str:
     """Name a convolution as the field `biased` does."""
     site = layer.split("_")[-2]
     return "stem" if layer.startswith("conv1") else {"0": "shortcut"}.get(site, site)
