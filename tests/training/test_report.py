@@ -78,9 +78,6 @@ def published(recipe: str | None = None, **fields) -> tuple[str, ...]:
     return tuple(published_rows(make_config(fields, base=base)).values())
 
 
-IMAGENET = {"dataset": "imagenet2012", "network": "ResNet50"}
-
-
 @pytest.mark.parametrize(
     ("fields", "error", "protocol"),
     [
@@ -101,18 +98,42 @@ IMAGENET = {"dataset": "imagenet2012", "network": "ResNet50"}
             "8.75",
             "otherwise: tested in the views flip instead of single",
         ),
-        ({**IMAGENET, "evaluation.views": "ten_crop"}, "22.85 (10-crop)", "the same"),
-        (IMAGENET, "22.85 (10-crop)", "otherwise: tested in the views single instead of ten_crop"),
-        ({**IMAGENET, "network": "ResNet200V2", "image_size": 320}, "20.7 (320 crop)", "the same"),
+        ({"recipe": "he2015-imagenet"}, "22.85 (10-crop)", "the same"),
         (
-            {**IMAGENET, "network": "ResNet200V2"},
+            {"recipe": "he2015-imagenet", "evaluation.views": "single"},
+            "22.85 (10-crop)",
+            "otherwise: tested in the views single instead of ten_crop",
+        ),
+        (
+            {"recipe": "he2015-imagenet", "batch_size": 128},
+            "22.85 (10-crop)",
+            "otherwise: trained with batch_size 128 instead of the recipe he2015-imagenet",
+        ),
+        (
+            {"recipe": "he2016-imagenet"},
             "20.7 (320 crop)",
             "otherwise: tested on images of 224 instead of 320 pixels",
+        ),
+        (
+            {"recipe": "he2016-imagenet", "network": "ResNet200", "image_size": 320},
+            "21.8 (320 crop)",
+            "otherwise: trained with image_size 320 instead of the recipe he2016-imagenet",
+        ),
+        (
+            {"recipe": "he2015-imagenet", "network": "VGG16"},
+            "28.07 (10-crop)",
+            "otherwise: trained otherwise than in arXiv 1409.1556, section 3",
         ),
     ],
 )
 def test_published_error_is_told_with_what_is_otherwise(fields, error, protocol):
     assert published(**fields) == (error, protocol)
+
+
+def test_another_recipe_on_imagenet_is_told():
+    fields = {"dataset": "imagenet2012", "network": "ResNet50", "evaluation.views": "ten_crop"}
+    error, protocol = published("cifar10-fast", **fields)
+    assert error == "22.85 (10-crop)" and protocol.endswith(" more instead of the recipe he2015-imagenet")
 
 
 @pytest.mark.parametrize(
