@@ -11,6 +11,7 @@ FACE: dict[str, tuple[str, ...]] = {
     "builders": ("ResNet", *CATALOGUE),
     "classification": ("classify",),
     "choices.activations": ("activation_factory",),
+    "deepening": ("deepen",),
     "formats.folding": ("fold",),
     "formats.savedmodel": ("export_savedmodel",),
     "layers": (
