@@ -2,11 +2,11 @@
 
 from keras_resnet.analysis.complexity import count_multiply_adds, count_parameters
 from keras_resnet.analysis.drawing import draw_units
+from keras_resnet.analysis.factors import Factor, propagation
 from keras_resnet.analysis.gradients import gradient_norms
 from keras_resnet.analysis.graph import UnitGraph, graph_between, unit_graph
 from keras_resnet.analysis.identity import IdentityDistance, identity_distances
 from keras_resnet.analysis.paths import Lesion, PathLength, lesions, path_gradients, path_lengths
-from keras_resnet.analysis.propagation import Factor, propagation
 from keras_resnet.analysis.receptive import ReceptiveField, receptive_fields
 from keras_resnet.analysis.responses import layer_responses
 from keras_resnet.analysis.side_by_side import draw_comparison

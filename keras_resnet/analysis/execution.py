@@ -55,9 +55,16 @@ def parts_of_units(model: keras.Model) -> list[UnitParts]:
             unit = layer.name.removesuffix("_out")
             entrance = unit_graph(model, unit).nodes[0].name
             joint = f"{unit}_add" if f"{unit}_add" in names else layer.name
-            is_added = isinstance(names[joint], keras.layers.Add)
-            same = names[entrance].output.shape == layer.output.shape
-            found.append(UnitParts(unit, entrance, joint, layer.name, is_added, same))
+            found.append(
+                UnitParts(
+                    name=unit,
+                    entrance=entrance,
+                    joint=joint,
+                    exit=layer.name,
+                    has_shortcut=isinstance(names[joint], keras.layers.Add),
+                    keeps_shape=names[entrance].output.shape == layer.output.shape,
+                )
+            )
     if not found:
         raise ValueError(f"{model.name!r} has no units whose layers are named as in keras_resnet.")
     return found

@@ -53,7 +53,7 @@ def test_factors_of_an_identity_shortcut_are_one_and_a_relu_behind_it_cuts_the_g
         assert cuts or [row.gradient for row in rows] == pytest.approx([1.0] * 7)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["exclusive_gating", "shortcut_only_gating"])
 def test_factors_of_gates_that_see_nothing_are_those_of_their_biases(name):
     model = build(tiny(**DEEP, placement=FULL_PREACTIVATION, shortcut=name), (8, 8, 3))
@@ -125,6 +125,7 @@ def test_paths_are_counted_by_length():
     assert sum(path_lengths(54)) == 2**54  # arXiv 1605.06431, section 3: 2^n paths
 
 
+@pytest.mark.slow
 def test_gradients_of_all_paths_sum_up_to_that_of_the_network():
     model, x = build(tiny(blocks=(1, 1), activation="linear"), (8, 8, 3)), images(6, 8, 8, 3)
     units = execution.parts_of_units(model)
