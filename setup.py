@@ -61,11 +61,12 @@ setup(
         ],
         "tune": [
             "jinja2>=3.1",
-            "keras-tuner[bayesian]>=1.4.8",
+            "keras-tuner>=1.4.8",
             "markdown-it-py>=3",
             "scipy>=1.11",
         ],
         "jax": ["jax>=0.6"],  # as the backend that computes, on several hosts too; jax[cuda12] for NVIDIA's GPUs
+        "tpe": ["optuna>=5"],  # the tuner of that name
         # Rows of the papers' tables on an accelerator, without TensorFlow; jax[cuda12] for NVIDIA's.
         "reproduce": ["jax>=0.6", "pydantic>=2.7", "tyro>=0.9"],
         # The API reference and guide as HTML, and the tutorial notebook.

@@ -28,7 +28,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
-    tuner: Literal["random", "grid", "bayesian", "hyperband"] = Field("random", description="how trials are proposed")
+    tuner: Literal["random", "grid", "bayesian", "tpe", "hyperband"] = Field(
+        "random", description="how trials are proposed; tpe is Optuna's"
+    )
     objective: Literal["accuracy", "loss"] = Field("accuracy", description="what decides, on the validation split")
     trials: int | None = Field(None, ge=1, description="trials at most")
     total_epochs: int | None = Field(None, ge=1, description="epochs of all trials together, after which none begins")

@@ -71,7 +71,7 @@ BOTH = {"activation": ["relu"], "learning_rate": [0.1, 0.2]}
     [
         ({"trials": 3, "hours": float("inf")}, "hours: Input should be a finite number; received inf"),
         ({"tuner": "random"}, "a random search needs an end: give trials, total_epochs or hours"),
-        ({"tuner": "greedy"}, "tuner: Input should be 'random', 'grid', 'bayesian' or 'hyperband'"),
+        ({"tuner": "greedy"}, "tuner: Input should be 'random', 'grid', 'bayesian', 'tpe' or 'hyperband'"),
         ({"trial": 3}, "test: Unknown setting of a study: 'trial'. Did you mean 'trials'"),
         ({"repeats": 0}, "repeats: Input should be greater than or equal to 1; received 0"),
         ({"validation": 1.0}, "validation: Input should be less than 1"),

@@ -13,7 +13,7 @@ from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
 from tuning.engine.access import OWN, Caller, LostLeaseError, RefusedError
 from tuning.engine.leases import Leases
-from tuning.engine.oracles import ORACLE_FOLDER, Proposals
+from tuning.engine.oracles import ORACLE_FOLDER, SPREAD, Proposals
 
 HANDED_BACK = TrialStatus.IDLE  # how a worker that has to leave ends its trial
 ENDS = (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.INVALID, HANDED_BACK)
@@ -94,8 +94,11 @@ class Chief:
         with self._alone() as oracle:
             self._check(caller, trial_id)
             objective = oracle.objective.name
-            if set(metrics) != {objective} or not math.isfinite(metrics[objective]):
-                raise RefusedError(f"a trial's score is one number, {objective}; received {str(dict(metrics))[:100]}")
+            if {objective} != metrics.keys() - {SPREAD} or not all(map(math.isfinite, metrics.values())):
+                raise RefusedError(
+                    f"a trial's score is a number, {objective}, with its {SPREAD} or without; received "
+                    f"{str(dict(metrics))[:100]}"
+                )
             return oracle.update_trial(trial_id, dict(metrics))
 
     def end(self, caller: Caller, trial_id: str, status: str | None) -> None:

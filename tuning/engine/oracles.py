@@ -27,6 +27,7 @@ conditions.print = lambda *_: None
 DRAWS = 1000  # from an infinite space before the search takes it for one without possible points
 ATTEMPTS = 5  # of a trial whose runs or workers are killed, before it is given up
 ORACLE_FOLDER = "oracle"
+SPREAD = "spread"  # what a worker reports beside the objective: the standard deviation over the runs of a trial
 
 
 def declare(space: Space) -> keras_tuner.HyperParameters:
@@ -101,6 +102,19 @@ class Proposals(keras_tuner.Oracle):
         """Tell points apart by what they make of the network, and those that go on from a trial by that trial too."""
         return signature({**self.space.active(values), "origin": values.get("tuner/trial_id", "")})
 
+    def scores(self) -> list[tuple[Trial, float]]:
+        """Give the trials that have ended, with their scores, of which more is better.
+
+        A trial that failed counts as much as the worst of the others, so that a model keeps away from it.
+        """
+        ended = [self.trials[trial_id] for trial_id in sorted(self.end_order)]
+        known = {t.trial_id: self.study.sign * t.score for t in ended if t.status == TrialStatus.COMPLETED}
+        return [(trial, known.get(trial.trial_id, min(known.values()))) for trial in ended] if known else []
+
+    def running(self) -> list[Trial]:
+        """Give the trials whose scores are not known yet."""
+        return [self.trials[trial_id] for trial_id in sorted(self.trials.keys() - set(self.end_order))]
+
     def _is_spent(self) -> bool:
         hours = self.study.hours
         return self.epochs_left <= 0 or bool(hours and self.seconds >= hours * 3600)
@@ -135,6 +149,14 @@ class Proposals(keras_tuner.Oracle):
             return False
         self._retry_queue.append(trial.trial_id)
         return True
+
+    @synchronized
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Take the objective of a trial, and its spread, of which keras-tuner does not know whether less is better."""
+        tracker = self.trials[trial_id].metrics
+        if SPREAD in metrics and not tracker.exists(SPREAD):
+            tracker.register(SPREAD, "min")
+        return super().update_trial(trial_id, metrics, step)
 
     @synchronized
     def release(self, tuner_id: str, counts: bool = True) -> str | None:
@@ -175,6 +197,12 @@ class Proposals(keras_tuner.Oracle):
         # keras-tuner writes its state before it takes a trial that has ended from those that run.
         again = [trial.trial_id for trial in self.trials.values() if trial.trial_id not in self.end_order]
         self._retry_queue = sorted(again, reverse=True)  # it is taken from the end
+
+
+def random_trials(study: Study) -> int:
+    """Count the trials before the model proposes any: a few more than dimensions, a quarter of all at most."""
+    wanted = len(study.parsed_space.searched) + 2
+    return max(min(wanted, (study.trials or 4 * wanted) // 4), 3)
 
 
 def epochs_of(values: Mapping[str, Any], planned: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from tuning.engine.bayesian import BayesianOracle
 from tuning.engine.halving import HalvingOracle
 from tuning.engine.oracles import Proposals
+from tuning.engine.tpe import TpeOracle
 from tuning.space.dimensions import LISTED, possible_points
 from tuning.study import Study
 
@@ -32,6 +33,7 @@ ORACLES: dict[str, type[Proposals]] = {
     "random": RandomOracle,
     "grid": GridOracle,
     "bayesian": BayesianOracle,
+    "tpe": TpeOracle,
     "hyperband": HalvingOracle,
 }
 

@@ -20,8 +20,8 @@ from tuning.engine.access import Access, LostLeaseError
 from tuning.engine.chief import HANDED_BACK
 from tuning.engine.client import ChiefClient
 from tuning.engine.jobs import Job, Share, execute, settle
-from tuning.engine.oracles import ORACLE_FOLDER
-from tuning.results import FAILED, FAULT, KILLED, TRIALS, write_text, write_trial
+from tuning.engine.oracles import ORACLE_FOLDER, SPREAD
+from tuning.results import FAILED, FAULT, KILLED, TRIALS, deviation, write_text, write_trial
 from tuning.study import Study, read_study
 
 PATIENCE = 600.0  # seconds for which a worker waits for a chief that is away
@@ -52,7 +52,7 @@ class StudyTuner(BaseTuner):
             raise SystemExit(TOLD_TO_END)
 
     def run_trial(self, trial: Trial, *_: Any, **__: Any) -> dict[str, float]:
-        """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean."""
+        """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean and spread."""
         study, values, client, scores = self.study, trial.hyperparameters.values, self.oracle, []
         space, epochs = study.parsed_space, values.get("tuner/epochs")
         fields = space.fields(values)
@@ -67,7 +67,8 @@ class StudyTuner(BaseTuner):
             if outcome.status in ERRORS:
                 raise ERRORS[outcome.status](outcome.reason)
             scores.append(outcome.score)
-        return {study.objective: float(np.mean(scores))}
+        spread = deviation(scores)
+        return {study.objective: float(np.mean(scores)), **({} if spread is None else {SPREAD: spread})}
 
     def on_trial_end(self, trial: Trial) -> None:
         """Give a trial back: as it ended, or to be gone on with elsewhere where this worker was told to end."""

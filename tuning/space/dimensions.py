@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 LISTED = 10_000  # points of a space that is listed, so that each is tried once and no draw is wasted
 Values = Mapping[str, Any]
 Ancestors = tuple[tuple[str, str], ...]  # the choices, with the label of the option, under which a parameter applies
@@ -55,6 +57,29 @@ class Choice(_Dimension):
         """Find an option by its label."""
         return next(option for option in self.options if option.label == label)
 
+    @cached_property
+    def ranks(self) -> list[int] | None:
+        """The indices of its options from the smallest on, where they are numbers; None where they have no order."""
+        numbers = [option.value for option in self.options]
+        if any(isinstance(number, bool) or not isinstance(number, (int, float)) for number in numbers):
+            return None
+        return sorted(range(len(numbers)), key=numbers.__getitem__)
+
+    def place(self, label: str) -> float:
+        """Give the index of an option, or where options are numbers its rank, from 0 to 1."""
+        index = self.options.index(self.option(label))
+        return float(index) if self.ranks is None else self.ranks.index(index) / (len(self.options) - 1)
+
+    def at(self, place: float) -> str:
+        """Give the label of the option at a place."""
+        index = round(place) if self.ranks is None else self.ranks[round(place * (len(self.options) - 1))]
+        return self.options[index].label
+
+    def nearest(self, places: np.ndarray) -> np.ndarray:
+        """Move places from 0 to 1 to those of ranks, which are equally probable."""
+        count = len(self.options)
+        return np.minimum(np.floor(places * count), count - 1) / (count - 1)
+
     def points(self, coarse: bool) -> Iterator[dict[str, Any]]:
         """Give the values of all options, with those of their parameters; see `Space.points`."""
         for option in self.options:
@@ -90,11 +115,25 @@ class Range(_Dimension):
                 f"{self.name} is a range, of which a grid needs points: add points, as in {{low: {self.low}, high: "
                 f"{self.high}, points: 3}}, or choose another tuner."
             )
-        forth, back = (math.log, math.exp) if self.scale == "log" else (float, float)
-        low, high = forth(self.low), forth(self.high)
         for share in [0.5] if coarse else [index / (self.count - 1) for index in range(self.count)]:
-            value = back(low + share * (high - low))
-            yield {self.name: round(value) if self.is_whole else float(f"{value:.6g}")}
+            yield {self.name: self.at(share)}
+
+    def place(self, value: float) -> float:
+        """Give the place of a value on the scale, from 0 to 1."""
+        low, high, own = (math.log(end) if self.scale == "log" else end for end in (self.low, self.high, value))
+        return (own - low) / (high - low)
+
+    def at(self, place: float) -> float:
+        """Give the value at a place, to six digits."""
+        if self.scale == "log":
+            value = math.exp(math.log(self.low) + place * (math.log(self.high) - math.log(self.low)))
+        else:
+            value = self.low + place * (self.high - self.low)
+        return round(value) if self.is_whole else min(max(self.low, float(f"{value:.6g}")), self.high)
+
+    def nearest(self, places: np.ndarray) -> np.ndarray:
+        """Move places to those of whole numbers, where the range is one of such."""
+        return np.array([self.place(self.at(place)) for place in places]) if self.is_whole else places
 
     def field(self, values: Values) -> Any:
         """Give its value at a point."""

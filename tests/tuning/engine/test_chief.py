@@ -154,6 +154,7 @@ def test_lease_of_a_trial_that_has_ended_is_forgotten(start, tmp_path):
 @pytest.mark.parametrize(
     ("metrics", "status"),
     [({"accuracy": float("nan")}, None), ({"loss": 0.1}, None), ({}, None), (None, TrialStatus.COMPLETED)]
+    + [({"spread": 0.1}, None), ({"accuracy": 0.5, "spread": float("inf")}, None)]
     + [(None, status) for status in (None, TrialStatus.RUNNING, TrialStatus.STOPPED)],
 )
 def test_what_no_worker_says_is_refused_and_changes_nothing(start, metrics, status):
@@ -168,6 +169,14 @@ def test_what_no_worker_says_is_refused_and_changes_nothing(start, metrics, stat
     assert chief.oracle.fault is None and ended(chief) == []
     worker.end()
     assert ended(chief) == ["0000"]
+
+
+def test_spread_of_the_runs_comes_with_the_score(start):
+    chief = start()
+    worker = Worker(chief, "one")
+    worker.take()
+    chief.update(worker.caller, worker.trial, {"accuracy": 0.5, "spread": 0.25})
+    assert chief.oracle.trials["0000"].metrics.get_best_value("spread") == 0.25
 
 
 def test_error_within_the_oracle_leaves_no_lock_shut(start, monkeypatch):

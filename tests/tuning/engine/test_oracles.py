@@ -7,12 +7,11 @@ import keras_tuner
 import pytest
 from keras_tuner.engine.trial import TrialStatus
 
-from tuning.engine.bayesian import BayesianOracle, random_trials
 from tuning.engine.chief import open_state
 from tuning.engine.oracles import declare
 from tuning.engine.tuners import make_oracle
 from tuning.space.dimensions import signature
-from tuning.space.reading import default_space, parse_space
+from tuning.space.reading import parse_space
 
 FOUR = {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]}
 MIXED = {"activation": ["relu", "prelu"], "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"}}
@@ -73,20 +72,13 @@ def test_every_point_of_a_small_space_is_tried_once_and_the_search_ends(made, tu
     assert len(fields) == len({signature(one) for one in fields}) == 4
 
 
-@pytest.mark.parametrize("tuner", ["random", pytest.param("bayesian", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tuner", ["random", "bayesian"])
 def test_same_seed_proposes_the_same_trials_and_another_does_not(made, tuner):
     def trials(folder, seed):
         oracle = made(MIXED, folder, tuner=tuner, trials=12, seed=seed)
         return run(oracle, lambda fields: 1 - fields["learning_rate"])
 
     assert trials("one", 0) == trials("two", 0) != trials("three", 1)
-
-
-@pytest.mark.slow
-def test_bayesian_search_goes_where_the_scores_are(made):
-    oracle = made(MIXED, tuner="bayesian", trials=20)
-    rates = [fields["learning_rate"] for fields in run(oracle, lambda fields: 1 - abs(fields["learning_rate"] - 0.3))]
-    assert sum(abs(rate - 0.3) for rate in rates[-6:]) < sum(abs(rate - 0.3) for rate in rates[:6])
 
 
 def test_option_that_no_network_can_have_is_refused_before_the_search(made):
@@ -142,14 +134,6 @@ def test_budget_of_hours_ends_the_search(made, monkeypatch):
     finish(oracle, oracle.create_trial("one"), 0.5)
     pass_time(monkeypatch, 3600)
     assert oracle.create_trial("one").status == TrialStatus.STOPPED
-
-
-@pytest.mark.parametrize(("trials", "expected"), [(24, 6), (None, 6), (16, 4), (5, 3)])
-def test_bayesian_search_begins_with_a_few_random_points(study, trials, expected):
-    space = default_space(["activation", "shortcut", "placement", "optimizer"])  # of 9 dimensions and more
-    described = study(space, tuner="bayesian", trials=trials, hours=1.0)
-    assert random_trials(described) == expected
-    assert BayesianOracle(described, 2).num_initial_points == expected
 
 
 # Workers that are gone, studies that were stopped.

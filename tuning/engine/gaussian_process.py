@@ -1,0 +1,123 @@
+"""A Gaussian process over points some of whose dimensions have no order, with a noise of its own for each score."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg, optimize
+
+JITTER = 1e-6
+STEPS = 30  # of the fit at most
+# Priors of the logarithms of the hyperparameters: mean and standard deviation. Scores have variance 1.
+LENGTH, SUM, PRODUCT, NOISE = (np.log(0.7), 0.8), (np.log(0.5), 1.0), (np.log(0.5), 1.0), (np.log(0.01), 1.5)
+BOUND = 4.0  # standard deviations from the mean of its prior in which a hyperparameter is sought
+
+
+class Data(NamedTuple):
+    """What is known: a row a point, as of `tuning.space.coding`."""
+
+    rows: np.ndarray
+    scores: np.ndarray  # with mean 0 and variance 1
+    variances: np.ndarray  # of each score, as far as it was measured; 0 elsewhere
+
+
+class GaussianProcess:
+    """Scores as a sum of functions of one dimension each, and a function of all together.
+
+    The kernel is s mean_d(k_d) + p prod_d(k_d): with few points, the sum tells what an option does whatever the others
+    are; the product tells how they act together. An ordered dimension has a Matern kernel of smoothness 5/2, any other
+    exp(-1 / length) between two options. Lengths, s, p and a noise beside the measured one are those of the highest
+    posterior density.
+
+    Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, algorithms 2.1 and 5.1; for sum and
+    product, Ru et al., "Bayesian Optimisation over Multiple Continuous and Categorical Inputs", 2020, equation 3.
+    """
+
+    def __init__(self, unordered: np.ndarray):
+        self.unordered = unordered  # whether each dimension is
+        count = len(unordered)
+        length = (LENGTH[0] + 0.5 * np.log(count), LENGTH[1])  # as many dimensions, as much farther apart are points
+        self.prior = np.array([*[length] * count, SUM, PRODUCT, NOISE])
+        self.parameters = self.prior[:, 0]
+
+    def fit(self, data: Data) -> GaussianProcess:
+        """Find the hyperparameters, from the same start always."""
+        distances = self._distances(data.rows, data.rows)
+        means, deviations = self.prior.T
+        found = optimize.minimize(
+            self._loss,
+            means,
+            (data, distances),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(zip(means - BOUND * deviations, means + BOUND * deviations)),
+            options={"maxiter": STEPS},
+        )
+        self.parameters = found.x
+        return self
+
+    def condition(self, data: Data) -> GaussianProcess:
+        """Take in what is known, under the hyperparameters as they are."""
+        self.data = data
+        kernel, _ = self._kernel(self.parameters, self._distances(data.rows, data.rows))
+        noise = self.noise + data.variances + JITTER
+        self.factor = linalg.cholesky(kernel + np.diag(noise), lower=True)
+        self.weights = linalg.cho_solve((self.factor, True), data.scores)
+        return self
+
+    def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give mean and standard deviation of the scores at points, the noise left out."""
+        across, _ = self._kernel(self.parameters, self._distances(rows, self.data.rows))
+        solved = linalg.solve_triangular(self.factor, across.T, lower=True)
+        variance = np.exp(self.parameters[-3]) + np.exp(self.parameters[-2]) - np.einsum("ij,ij->j", solved, solved)
+        return across @ self.weights, np.sqrt(np.maximum(variance, 1e-12))
+
+    def imagine(self, rows: np.ndarray) -> GaussianProcess:
+        """Take in points whose scores are not known yet, as if they were just what is expected of them."""
+        if not len(rows):
+            return self
+        known, (expected, _) = self.data, self.predict(rows)
+        exact = np.full(len(rows), -self.noise)
+        more = np.vstack([known.rows, rows]), np.append(known.scores, expected)
+        return self.condition(Data(*more, np.append(known.variances, exact)))
+
+    @property
+    def noise(self) -> float:
+        """The variance of a score beside what was measured of it."""
+        return float(np.exp(self.parameters[-1]))
+
+    def _distances(self, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Give the distances in each dimension: 0 or 1 in one without order."""
+        distances = np.abs(rows.T[:, :, None] - others.T[:, None, :])
+        distances[self.unordered] = distances[self.unordered] > 0
+        return distances
+
+    def _kernel(self, parameters: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the kernel, and its gradient by the logarithm of each parameter but the noise, a matrix each."""
+        lengths, (total, product) = np.exp(parameters[:-3]), np.exp(parameters[-3:-1])
+        scaled = distances / lengths[:, None, None]
+        one, slope = np.empty_like(scaled), np.empty_like(scaled)
+        apart, steep = scaled[self.unordered], np.sqrt(5) * scaled[~self.unordered]
+        one[self.unordered] = decay = np.exp(-apart)
+        slope[self.unordered] = apart * decay
+        decay = np.exp(-steep)
+        one[~self.unordered] = (1 + steep + steep**2 / 3) * decay
+        slope[~self.unordered] = steep**2 / 3 * (1 + steep) * decay
+        mean, joint = total * one.mean(axis=0), product * one.prod(axis=0)
+        slopes = (total / len(one) + joint / one) * slope
+        return mean + joint, np.concatenate([slopes, mean[None], joint[None]])
+
+    def _loss(self, parameters: np.ndarray, data: Data, distances: np.ndarray) -> tuple[float, np.ndarray]:
+        """Give the negative logarithm of the posterior density, and its gradient."""
+        kernel, slopes = self._kernel(parameters, distances)
+        noise = np.exp(parameters[-1])
+        factor = linalg.cholesky(kernel + np.diag(noise + data.variances + JITTER), lower=True)
+        inverse = linalg.cho_solve((factor, True), np.eye(len(kernel)))
+        weights = inverse @ data.scores
+        likelihood = 0.5 * data.scores @ weights + np.log(np.diag(factor)).sum()
+        pull = inverse - np.outer(weights, weights)
+        gradient = 0.5 * np.append(np.einsum("kij,ij->k", slopes, pull), noise * np.trace(pull))
+        means, deviations = self.prior.T
+        off = (parameters - means) / deviations
+        return likelihood + 0.5 * off @ off, gradient + off / deviations
