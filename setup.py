@@ -33,7 +33,7 @@ setup(
     package_data={
         "keras_resnet": ["py.typed", "*.pyi", "weights/trained/*.safetensors", "weights/trained/*.json"],
         "training": ["py.typed", "recipes/*.yaml"],
-        "tuning": ["py.typed", "space.yaml", "report/templates/*.j2"],
+        "tuning": ["py.typed", "space.yaml", "studies/*.yaml", "report/templates/*.j2"],
     },
     entry_points={
         "console_scripts": [

@@ -1,4 +1,4 @@
-"""The command line: `python -m tuning` searches; `report` writes what a study has found; `work` helps another host."""
+"""The command line: `python -m tuning` searches, `study` shows what papers claim, `report` writes what was found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import Positional, arg
@@ -25,8 +25,12 @@ from training.config.fields import flatten, lay_over
 from training.config.files import read_mapping
 from training.options import read_options
 from tuning.engine.access import Access, check_name, split_address, wait_for_access
+from tuning.packaged import FULL, packaged_study, study_names
 from tuning.space.reading import DECIDED, default_space
 from tuning.study import Settings, Study, fields_of, make_study, without_searched
+
+if TYPE_CHECKING:
+    from tuning.results import StudyResults
 
 PROGRAM = called("tuning")
 DEFAULT_SEARCH = "activation,shortcut,placement,optimizer"
@@ -35,7 +39,8 @@ DESCRIPTION = f"""Search which choices learn best, and leave a study folder that
 
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below, and holds for all trials unless it is
 searched. The test set chooses nothing: a validation split of the training set does, and only the best few are tested.
-Other commands: {PROGRAM} report STUDY; {PROGRAM} work STUDY --chief HOST:PORT --name NAME. Each has its --help."""
+Other commands: {PROGRAM} study NAME, of {", ".join(study_names())}; {PROGRAM} report STUDY; {PROGRAM} work STUDY. Each
+has its --help."""
 
 
 @dataclass
@@ -95,6 +100,32 @@ def run_search(arguments: list[str]) -> None:
     """Search."""
     config = option(arguments, "--config")
     described = read_mapping(Path(config)) if config else {}
+    options, study = read_search(described, arguments, config)
+    folder = options.study_dir or Path("studies", f"{options.recipe}-{time.strftime('%Y%m%d-%H%M%S')}")
+    results = carry_out(study, folder, options)
+    if not results.ranked():
+        raise ValueError(f"No trial of {folder} has a score; its report.md says why.")
+    best = f"{called('training')} --config {shlex.quote(str(folder / 'best.yaml'))}"
+    print(f"report {folder / 'report.html'}\ntrain the best: {best}")
+
+
+def run_packaged(arguments: list[str]) -> None:
+    """Carry out a study that comes with the package, or go on with it."""
+    name, full = arguments[0] if arguments else "", f"--{FULL}" in arguments
+    if not name or name.startswith("-"):
+        print(f"{PROGRAM} study NAME [--{FULL}], of {', '.join(study_names())}; and the options of {PROGRAM}")
+        return
+    described = packaged_study(name, full)
+    options, study = read_search(described, [word for word in arguments[1:] if word != f"--{FULL}"])
+    folder = options.study_dir or Path("studies", f"{name}-{FULL}" if full else name)
+    carry_out(study, folder, options)
+    print(f"report {folder / 'report.html'}")
+
+
+def read_search(
+    described: dict[str, Any], arguments: list[str], config: str | None = None
+) -> tuple[SearchOptions, Study]:
+    """Read the options of a search, which lie over what is described in a file."""
     recipe = option(arguments, "--recipe") or described.pop("recipe", None) or (None if config else DEFAULT_RECIPE)
     # The fields that the options lie over: those of the recipe and of the study file.
     own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
@@ -103,8 +134,11 @@ def run_search(arguments: list[str]) -> None:
     shown = make_config({}, config or f"recipe {recipe!r}", base)
     own = SearchOptions(settings, recipe or "study", Path(config) if config else None)
     options, changes = read_options(own, arguments, shown, PROGRAM, DESCRIPTION)
-    study = study_of(options, described, make_config(changes, base=base))
-    folder = options.study_dir or Path("studies", f"{options.recipe}-{time.strftime('%Y%m%d-%H%M%S')}")
+    return options, study_of(options, described, make_config(changes, base=base))
+
+
+def carry_out(study: Study, folder: Path, options: SearchOptions) -> StudyResults:
+    """Run a study in its folder."""
     from tuning.engine.jobs import processes
 
     processes()
@@ -112,11 +146,7 @@ def run_search(arguments: list[str]) -> None:
     from tuning.search import run_study
 
     with saying(lambda: how_to_go_on(folder)):
-        results = run_study(study, folder, options.workers, options.chief)
-    if not results.ranked():
-        raise ValueError(f"No trial of {folder} has a score; its report.md says why.")
-    best = f"{called('training')} --config {shlex.quote(str(folder / 'best.yaml'))}"
-    print(f"report {folder / 'report.html'}\ntrain the best: {best}")
+        return run_study(study, folder, options.workers, options.chief)
 
 
 def how_to_go_on(folder: Path) -> str:
@@ -130,7 +160,7 @@ def how_to_go_on(folder: Path) -> str:
 def study_of(options: SearchOptions, described: Mapping[str, Any], config: RunConfig) -> Study:
     """Make the study that the command line describes, over the settings of its file."""
     space = described.get("space") or {}
-    if options.search is not None or not options.config:
+    if options.search is not None or not described:
         named = DEFAULT_SEARCH if options.search is None else options.search
         space = default_space([name.strip() for name in named.split(",") if name.strip()])
     fields = {
@@ -181,7 +211,7 @@ def access_to(options: WorkOptions) -> Access:
     return access._replace(address=options.chief or access.address)
 
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "work": work}
+COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "study": run_packaged, "work": work}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,6 +26,7 @@ from tuning.space.reading import PLACE
 from tuning.study import STUDY_FILE, Study, make_study
 
 BUDGET = ("trials", "total_epochs", "hours", "finalists")  # may be another when a study goes on, as PLACE may
+WORDS = ("title", "about", "claims", "published")  # of the page, which may change too
 
 
 def run_study(study: Study, folder: Path, workers: int = 1, address: str | None = None) -> StudyResults:
@@ -85,7 +86,7 @@ def check_folder(folder: Path, study: Study) -> None:
 def _decisive(study: Study) -> dict[str, Any]:
     """Give the settings that decide what a study finds."""
     fields = {path: value for path, value in flatten(study.fields).items() if path not in PLACE}
-    settings = study.model_dump(exclude={*BUDGET, "fields", "space"})
+    settings = study.model_dump(exclude={*BUDGET, *WORDS, "fields", "space"})
     return {"space": study.space, **settings, "fields": fields}
 
 

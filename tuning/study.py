@@ -16,6 +16,7 @@ from training.config import RunConfig, explain, former, load_recipe, make_config
 from training.config.fields import choice_of, flatten, lay_over, name_of, nest
 from training.config.files import is_former, read_mapping
 from training.config.groups import REGISTRIES
+from tuning.claims import Claim, Published
 from tuning.space.dimensions import Space
 from tuning.space.reading import parse_space, read_space, searched_paths
 
@@ -46,21 +47,38 @@ class Settings(BaseModel):
 class Study(Settings):
     """Everything that decides a study; `study.yaml` of a study folder holds one, complete."""
 
-    validation: float = Field(0.1, gt=0, lt=1, description="share of the training set that decides, drawn by class")
+    validation: float = Field(
+        0.1, ge=0, lt=1, description="share of the training set that decides, drawn by class; 0 where nothing is chosen"
+    )
     seed: int = Field(0, ge=0, description="decides the proposals, the validation split and the seeds of the runs")
     fields: dict[str, Any] = Field(description="fields of RunConfig that all trials have in common")
     space: dict[str, Any] = Field(description="what is searched, by field; see tuning.space.reading")
+    title: str = Field("", description="what the page is called")
+    about: str = Field("", description="what the study is for, before all figures")
+    claims: tuple[Claim, ...] = Field((), description="what the runs are to show; see tuning.claims")
+    published: tuple[Published, ...] = Field((), description="errors that stand beside those of the study")
 
     @model_validator(mode="after")
     def _check(self) -> Study:
         if self.trials is None and self.total_epochs is None and self.hours is None and self.tuner != "grid":
             raise ValueError(f"a {self.tuner} search needs an end: give trials, total_epochs or hours")
+        if not self.validation:
+            self._check_unchosen()
         flat, searched = flatten(self.fields), searched_paths(self.space)
         both = flat.keys() - without_searched(flat, self.space)
         overlap = sorted({name_of(path if path in searched else choice_of(path) or path) for path in both})
         if overlap:
             raise ValueError(f"{', '.join(overlap)} cannot be both in fields and in space")
         return self
+
+    def _check_unchosen(self) -> None:
+        """Refuse what would choose by the test set, on which all runs are tested where there is no validation split."""
+        plain = {"tuner": "grid", "finalists": 0, "stop": "none"}
+        if wrong := [f"{name}: {value}" for name, value in plain.items() if getattr(self, name) != value]:
+            raise ValueError(
+                "without a validation split the test set is all there is, which chooses nothing: set "
+                f"{', '.join(wrong)}; or give validation, as 0.1"
+            )
 
     @cached_property
     def parsed_space(self) -> Space:
@@ -73,12 +91,13 @@ class Study(Settings):
         return OBJECTIVES[self.objective]
 
     def config(self, fields: Mapping[str, Any], repeat: int = 0, epochs: int | None = None) -> RunConfig:
-        """Describe a run of a point on the training set without its validation split.
+        """Describe a run of a point on the training set without its validation split, where there is one.
 
         `fields` are as of `Space.fields`; `epochs` take the place of the length that the study gives. A ValueError says
         which field or value is not allowed.
         """
-        own = {"validation": self.validation, "data.validation_seed": self.seed, "test_split": None}
+        split = {"validation": self.validation, "data.validation_seed": self.seed, "test_split": None}
+        own = split if self.validation else {}
         length = {"epochs": epochs} if epochs else {}
         return self.final_config({**fields, **own, **length}, repeat)
 

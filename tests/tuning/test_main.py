@@ -1,5 +1,7 @@
 """The command line of tuning: which value wins, and that whatever goes wrong ends in one sentence."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -48,6 +50,24 @@ def refused(capsys):
         return error.removeprefix("error: ").strip()
 
     return refuse
+
+
+def test_packaged_study_goes_on_in_its_folder_and_takes_options(parsed, capsys):
+    study, rest = parsed("study", "degradation", "--epochs", 2, "--workers", 3)
+    assert study.claims and study.fields["epochs"] == 2
+    assert rest == [Path("studies", "degradation"), 3, None]
+    study, rest = parsed("study", "degradation", "--full", "--data-dir", "DIR")
+    assert (study.fields["data"]["dataset"], rest[0].name) == ("cifar10", "degradation-full")
+    assert capsys.readouterr().out.endswith(f"report {Path('studies', 'degradation-full', 'report.html')}\n")
+
+
+def test_studies_are_listed(capsys):
+    assert main(["study"]) == 0
+    assert "degradation" in capsys.readouterr().out
+
+
+def test_unknown_study_is_refused(refused):
+    assert refused("study", "degradatoin").startswith("Unknown study 'degradatoin'. Did you mean 'degradation'?")
 
 
 def test_recipe_and_fields_make_a_study(parsed, tmp_path):

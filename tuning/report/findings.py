@@ -6,6 +6,7 @@ import math
 
 from tuning.report.effects import main_effects
 from tuning.report.statistics import better_half, compare, noise, pair_table, within_noise
+from tuning.report.verdicts import judge
 from tuning.report.wording import NONE, VERDICTS, Measure
 from tuning.results import StudyResults, TrialResult
 from tuning.space.dimensions import signature
@@ -16,7 +17,7 @@ class Findings:
 
     def __init__(self, results: StudyResults):
         self.results, self.study, self.space = results, results.study, results.study.parsed_space
-        self.measure = Measure(self.study.objective)
+        self.measure = Measure.of(self.study)
         self.ranked = results.ranked()  # the trials with a score, the best first
         self.best = self.ranked[0] if self.ranked else None
         self.compared = compare(results)
@@ -25,6 +26,7 @@ class Findings:
         self.noise = noise(better_half(trials, self.study.sign))  # between seeds; None where no trial was repeated
         self.pair = pair_table(self.space, trials, self.study.sign)
         self.effects = main_effects(self.space, trials, noise(trials))
+        self.verdicts = [judge(claim, results.trials) for claim in self.study.claims]
         # The surest first.
         self.effects_by_weight = sorted(self.effects, key=lambda e: (e.p is None, e.p or 0.0, -(e.share or 0.0)))
 

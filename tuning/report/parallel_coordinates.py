@@ -80,7 +80,7 @@ def make_axes(results: StudyResults, trials: list[TrialResult]) -> list[Axis]:
         if len(set(values) - {None}) > 1 and values.count(None) <= (1 - LEAST) * len(values):
             title = shorten(name, 22) if name == field else f"{shorten(name, 22)}\nof {shorten(field, 22)}"
             axes.append((_range_axis if scale else _choice_axis)(title, dimensions, values))
-    return [*axes, _score_axis(trials, Measure(results.study.objective))]
+    return [*axes, _score_axis(trials, Measure.of(results.study))]
 
 
 def _choice_axis(title: str, choices: list[Choice], values: list[str | None]) -> Axis:
@@ -122,4 +122,4 @@ def _score_axis(trials: list[TrialResult], measure: Measure) -> Axis:
     labels = [measure.number(number / measure.factor) for number in np.linspace(worst, best, 5)]
     if places.min() < 0:
         labels[0] = ("≤ " if measure.name == "accuracy" else "≥ ") + labels[0]
-    return Axis(f"validation\n{measure.title}", np.clip(places, 0, 1), list(zip(np.linspace(0, 1, 5), labels)))
+    return Axis(f"{measure.split}\n{measure.title}", np.clip(places, 0, 1), list(zip(np.linspace(0, 1, 5), labels)))

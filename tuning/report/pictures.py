@@ -69,7 +69,7 @@ def draw_pair(table: PairTable, measure: Measure) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     extend = "min" if np.nanmin(means) < low else "max" if np.nanmax(means) > high else "neither"
-    figure.colorbar(image, ax=axes, label=f"validation {measure.title}", extend=extend, shrink=0.9)
+    figure.colorbar(image, ax=axes, label=measure.label, extend=extend, shrink=0.9)
     return figure
 
 
@@ -88,7 +88,7 @@ def _write_cell(image: AxesImage, place: tuple[int, int], cell: Cell | None, mea
 
 
 def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | None:
-    """Draw the validation objective over the epochs, accuracy as error; None where no trial has made an epoch.
+    """Draw the objective over the epochs, accuracy as error; None where no trial has made an epoch.
 
     The leaders among the trials with a score, the best first, have a color before the rest in grey.
     """
@@ -108,7 +108,7 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
     for name, style in styles.items():
         marks = {"marker": "o", "markersize": 3} if len(curves[name]) < 13 else {}
         axes.plot(*curves[name].T, **marks, **style)
-    axes.set(xlabel="epoch", ylabel="validation error, %" if objective == "accuracy" else "validation loss")
+    axes.set(xlabel="epoch", ylabel=Measure.of(results.study).falling)
     axes.xaxis.get_major_locator().set_params(integer=True)
     _set_log(axes, np.concatenate([curve[:, 1] for curve in curves.values()]))
     axes.grid(**GRID)
@@ -119,7 +119,7 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
 
 
 def mean_curve(trial: TrialResult, objective: str) -> np.ndarray:
-    """Average the validation objective of each epoch over the seeds, as far as all begun runs have come.
+    """Average the objective of each epoch over the seeds, as far as all begun runs have come.
 
     Array (epochs, 2): epoch, and error in percent or loss.
     """
@@ -168,7 +168,7 @@ def draw_effects(effects: list[Effect], measure: Measure) -> Figure:
             axes.set_xlim(low - margin, high + margin)
             _draw_effect(axes, effect, measure)
             axes.tick_params(axis="x", labelbottom=axes is panels[-1])
-        panels[-1].set_xlabel(f"validation {measure.title}")
+        panels[-1].set_xlabel(measure.label)
     return figure
 
 
@@ -195,14 +195,14 @@ def _draw_effect(axes: Axes, effect: Effect, measure: Measure) -> None:
 
 def draw_cost(results: StudyResults, trials: list[TrialResult]) -> Figure:
     """Draw the score of trials, the best first, against three costs, with the Pareto front."""
-    measure = Measure(results.study.objective)
+    measure = Measure.of(results.study)
     figure = Figure(figsize=(11, 3.9), layout="constrained")
     panels = figure.subplots(1, len(COSTS), sharey=True)
     scores = np.array([measure.factor * trial.score for trial in trials])
     low, high = score_ends(scores, measure)
     margin = 0.05 * (high - low)
     panels[0].set_ylim(low - margin, high + margin)
-    panels[0].set_ylabel(f"validation {measure.title}")
+    panels[0].set_ylabel(measure.label)
     leader = shorten(point_text(results.study.parsed_space, trials[0]), LONGEST)
     for axes, (name, label) in zip(panels, COSTS.items()):
         costs = np.array([trial.cost[name] for trial in trials], float)

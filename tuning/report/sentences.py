@@ -31,12 +31,28 @@ def common_field(findings: Findings, name: str) -> str:
     return "the default" if value is None else str(value)
 
 
+def topic(findings: Findings) -> str:
+    """Name what a study varies, and on what data."""
+    names = listing([dimension.name for dimension in findings.space.searched])
+    return f"Study of {names or 'one point'} on {common_field(findings, 'dataset')}"
+
+
+def how_judged(findings: Findings) -> str:
+    """Say on what a verdict rests."""
+    seeds = count_text(findings.study.repeats, "seed")
+    return (
+        f"Here means {common_field(findings, 'dataset')}, with {seeds} of each point; the first number is that of the "
+        "side that is claimed to have more. A claim holds where the 95 % interval of the difference of the means "
+        "(Welch) lies above zero, and its opposite where it lies below; else the runs leave it undecided."
+    )
+
+
 def headline(findings: Findings) -> str:
     """Say what is best, by how much, and whether anything else is as good."""
     best, measure, space = findings.best, findings.measure, findings.space
     score = f"{measure.with_spread(best.score, best.spread)}{measure.unit}"
     name = "" if measure.unit else "loss "
-    text = f"Best: {point_text(space, best)}: {name}{score} on the validation split"
+    text = f"Best: {point_text(space, best)}: {name}{score} {measure.place}"
     text += f" ({count_text(len(best.scores), 'seed')})"
     if final := next((final for rank, _, final in findings.finals_by_rank() if rank == 1), None):
         text += f", {measure.with_spread(final.score, final.spread)}{measure.unit} on the test set"

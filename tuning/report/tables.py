@@ -7,15 +7,18 @@ import io
 
 import numpy as np
 
+from tuning.claims import ERRORS, has
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
 from tuning.report.sentences import common_field, reason_of
 from tuning.report.statistics import noise, within_noise
+from tuning.report.verdicts import NOT_RUN, Verdict
 from tuning.report.wording import NONE, VERDICTS, Measure, count_text, listing, point_text, value_text
-from tuning.results import FAILED, FAULT, KILLED, STOPPED, StudyResults, TrialResult, deviation
-from tuning.study import OBJECTIVES
+from tuning.results import COMPLETED, FAILED, FAULT, KILLED, STOPPED, StudyResults, TrialResult, deviation
+from tuning.study import OBJECTIVES, Study
 
 IN_TERMINAL = 5
+COSTS = ("parameters", "multiply-adds", "seconds")  # as TrialResult gives them
 Rows = list[list[str]]
 
 
@@ -77,7 +80,7 @@ def finals_rows(findings: Findings) -> Rows:
     noise_of_finals = noise(finals)
     (other,) = (Measure(name) for name in OBJECTIVES if name != measure.name)
     head = ["validation rank", *(dimension.name for dimension in findings.space.searched)]
-    head += [f"validation {measure.title}", f"test {measure.title}", f"test {other.title}"]
+    head += [measure.label, f"test {measure.title}", f"test {other.title}"]
     rows = [[*head, "runs", "test within noise of the first"]]
     for rank, trial, final in found:
         validated = measure.with_spread(trial.score, trial.spread) if trial else NONE
@@ -133,6 +136,56 @@ def lost_rows(findings: Findings) -> Rows:
     return rows if len(rows) > 1 else []
 
 
+def _choosing_rows(study: Study) -> Rows:
+    return [
+        ["validation split", f"{100 * study.validation:g} % of the training set, drawn by class"],
+        ["finalists", str(study.finalists)],
+        ["early stopping", "none" if study.stop == "none" else f"{study.stop}, not before epoch {study.grace}"],
+    ]
+
+
+def claim_rows(findings: Findings) -> Rows:
+    """Set beside each claim what was found: the means of both sides, their difference, the verdict."""
+    rows = [["claim", "source", "published", "here", "difference, with its 95 % interval", "verdict"]]
+    for verdict in findings.verdicts:
+        claim = verdict.claim
+        published = claim.published and " against ".join(f"{number:g}{verdict.unit}" for number in claim.published)
+        facts = [claim.claim, claim.source, published or NONE, *_found(verdict), verdict.word]
+        rows.append(facts)
+    return rows
+
+
+def _found(verdict: Verdict) -> tuple[str, str]:
+    """Write what was measured and by how much both sides differ."""
+    if verdict.word == NOT_RUN:
+        return NONE, NONE
+    when = "" if verdict.claim.at == 1 else f" after {verdict.claim.at:.0%} of the epochs"
+    here = f"{verdict.claim.measure}{when} {' against '.join(map(verdict.number, verdict.sides))}"
+    reach = "" if verdict.reach is None else f" ± {verdict.number(verdict.reach)}"
+    return here, f"{verdict.number(verdict.difference)}{reach}"
+
+
+def run_rows(findings: Findings) -> Rows:
+    """Write what each point has come to, in the order of the grid, beside what is published of it."""
+    study = findings.study
+    columns = [dimension.name for dimension in findings.space.searched]
+    published = ["published error, %"] if study.published else []
+    rows = [[*columns, *(f"{name}, %" for name in ERRORS), *published, "runs", "epochs", *COSTS]]
+    for trial in findings.results.trials:
+        errors = [_mean_error(trial, name) if trial.status == COMPLETED else NONE for name in ERRORS]
+        said = next((row.error for row in study.published if has(trial.values, row.where)), NONE)
+        costs = [f"{cost:,.1f}" if name == "seconds" else f"{cost:,}" for name, cost in trial.cost.items()]
+        ended = [str(len(trial.scores)), str(trial.epochs_made), *costs]
+        rows.append([*_values(findings, trial), *errors, *([said] if published else []), *ended])
+    return rows
+
+
+def _mean_error(trial: TrialResult, name: str) -> str:
+    errors = [100 * (1 - run.history[-1][ERRORS[name]]) for run in trial.runs if run.history]
+    spread = deviation(errors)
+    return f"{np.mean(errors):.2f}" + ("" if spread is None else f" ± {spread:.2f}") if errors else NONE
+
+
 def method_rows(findings: Findings) -> Rows:
     """Say how the study was made."""
     study = findings.study
@@ -142,12 +195,10 @@ def method_rows(findings: Findings) -> Rows:
     return [
         ["", ""],
         ["trials", f"{len(findings.results.trials)}, by {study.tuner} search"],
-        ["objective", f"{study.objective} on the validation split, the {better} the better"],
+        ["objective", f"{study.objective} {findings.measure.place}, the {better} the better"],
         ["budget", budget or "all points of the grid"],
         ["repeats", f"{count_text(study.repeats, 'run')} of each trial, each with a seed of its own"],
-        ["validation split", f"{100 * study.validation:g} % of the training set, drawn by class"],
-        ["finalists", str(study.finalists)],
-        ["early stopping", "none" if study.stop == "none" else f"{study.stop}, not before epoch {study.grace}"],
+        *(_choosing_rows(study) if study.validation else []),
         ["seed", str(study.seed)],
         ["data set", common_field(findings, "dataset")],
         ["network", common_field(findings, "network")],

@@ -7,18 +7,28 @@ from typing import Any
 
 from tuning.results import TrialResult
 from tuning.space.dimensions import Dimension, Range, Space
+from tuning.study import Study
 
 NONE = "–"  # noqa: RUF001 - what stands in a cell without a value
+SPLITS = {"validation": "validation split", "test": "test set"}
 VERDICTS = {None: "unknown", True: "yes", False: "no"}  # whether something is within noise
 
 
 class Measure:
     """The objective as it is written: accuracy in percent, loss as it is."""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, name: str, split: str = "validation"):
+        self.name, self.split = name, split
         self.factor, self.digits, self.unit = (100, 2, " %") if name == "accuracy" else (1, 4, "")
         self.title = f"{name}, %" if name == "accuracy" else name  # the head of a column or an axis
+        self.label = f"{split} {self.title}"  # the same of trials
+        self.falling = f"{split} error, %" if name == "accuracy" else self.label  # what is the better the lower it is
+        self.place = f"on the {SPLITS[split]}"
+
+    @classmethod
+    def of(cls, study: Study) -> Measure:
+        """Give the objective of a study, on the split that its trials are tested on."""
+        return cls(study.objective, "validation" if study.validation else "test")
 
     def number(self, value: float | None) -> str:
         """Write a score without its unit."""

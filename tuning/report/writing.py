@@ -13,15 +13,18 @@ import jinja2
 import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
+from matplotlib.figure import Figure
 
 from keras_resnet.files import write_atomically
 from tuning.report import sentences, tables
 from tuning.report.findings import Findings
 from tuning.report.parallel_coordinates import draw_parallel
 from tuning.report.pictures import draw_cost, draw_curves, draw_effects, draw_pair, to_png
+from tuning.report.training_curves import draw_training
 from tuning.report.wording import count_text, listing
 from tuning.results import read_results, write_text
 
+FEW_CELLS = 8  # of two choices, which a table tells as well as a picture
 NUMBER = re.compile(r"[-−≤≥<\d.,e± %–()]+|unknown")  # noqa: RUF001 - what stands in a column of numbers
 
 
@@ -35,23 +38,37 @@ def write_report(folder: Path) -> None:
         ValueError: the folder does not hold a study.
         OSError: there is no space, or no permission.
     """
-    results = read_results(folder)
-    findings = Findings(results)
-    figures = {
-        "curves": draw_curves(results, findings.ranked),
-        "heat_map": findings.pair and draw_pair(findings.pair, findings.measure),
-        "main_effects": findings.effects and draw_effects(findings.effects, findings.measure),
-        "parallel_coordinates": len(findings.comparable) > 1 and draw_parallel(results, findings.comparable),
-        "cost": findings.comparable and draw_cost(results, findings.comparable),
-    }
-    pictures = {name: to_png(figure) for name, figure in figures.items() if figure}
+    findings = Findings(read_results(folder))
+    template, figures = ("report", search_figures) if findings.study.validation else ("study", study_figures)
+    pictures = {name: to_png(figure) for name, figure in figures(findings).items() if figure}
     (folder / "pictures").mkdir(exist_ok=True)
     for name, data in pictures.items():
         write_atomically(folder / "pictures" / f"{name}.png", lambda part, data=data: part.write_bytes(data))
-    page = tidy(templates().get_template("report.md.j2").render(findings=findings, pictures=pictures))
+    page = tidy(templates().get_template(f"{template}.md.j2").render(findings=findings, pictures=pictures))
     write_text(folder / "report.md", page)
     write_text(folder / "report.html", to_html(page, pictures))
     write_text(folder / "leaderboard.csv", tables.leaderboard_csv(findings))
+
+
+def search_figures(findings: Findings) -> dict[str, Figure | None]:
+    """Draw what a search for the best has found."""
+    results = findings.results
+    return {
+        "curves": draw_curves(results, findings.ranked),
+        "heat_map": draw_pair(findings.pair, findings.measure) if findings.pair else None,
+        "main_effects": draw_effects(findings.effects, findings.measure) if findings.effects else None,
+        "parallel_coordinates": draw_parallel(results, findings.comparable) if len(findings.comparable) > 1 else None,
+        "cost": draw_cost(results, findings.comparable) if findings.comparable else None,
+    }
+
+
+def study_figures(findings: Findings) -> dict[str, Figure | None]:
+    """Draw what the runs of a study show that chooses nothing."""
+    pair = findings.pair
+    return {
+        "training": draw_training(findings.results),
+        "heat_map": draw_pair(pair, findings.measure) if pair and len(pair.cells) > FEW_CELLS else None,
+    }
 
 
 def tidy(page: str) -> str:

@@ -1,0 +1,91 @@
+"""The page of a study that chooses nothing: claims, both errors, what is published."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from tests.tuning.helpers import write_study, write_trial
+from tuning.report.training_curves import draw_training
+from tuning.report.writing import write_report
+from tuning.results import read_results
+
+SPACE = {"shortcut": ["none", "A"], "network": ["ResNet20", "ResNet56"]}
+DEEP = [{"shortcut": shortcut, "network": "ResNet56"} for shortcut in SPACE["shortcut"]]
+CLAIM = {
+    "claim": "Deep plain networks err more.",
+    "source": "arXiv 1512.03385, Figure 6",
+    "higher": DEEP[0],
+    "lower": DEEP[1],
+    "published": [9.1, 6.97],
+}
+SETTINGS = {
+    "fields": {"dataset": "digits", "epochs": 8},
+    "tuner": "grid",
+    "repeats": 2,
+    "validation": 0,
+    "finalists": 0,
+    "title": "Degradation",
+    "about": "Depth alone is no gain.",
+    "claims": [CLAIM, {**CLAIM, "higher": {"shortcut": "B"}, "published": None}],
+    "published": [{"where": DEEP[1], "error": "6.97"}],
+}
+ACCURACIES = {("none", "ResNet20"): 0.9, ("none", "ResNet56"): 0.5, ("A", "ResNet20"): 0.92, ("A", "ResNet56"): 0.94}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    study = write_study(tmp_path / "study", SPACE, trials=None, **SETTINGS)
+    for number, ((shortcut, network), accuracy) in enumerate(ACCURACIES.items()):
+        values = {"shortcut": shortcut, "network": network}
+        write_trial(tmp_path / "study", study, f"{number:04d}", values, [accuracy, accuracy + 0.02])
+    write_report(tmp_path / "study")
+    return tmp_path / "study"
+
+
+def row(page: str, *begin: str) -> list[str]:
+    (line,) = (line for line in page.splitlines() if line.startswith(f"| {' | '.join(begin)} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_page_tells_claim_figures_and_verdict(folder):
+    page = (folder / "report.md").read_text(encoding="utf-8")
+    assert page.startswith("# Degradation\n\nDepth alone is no gain.\n")
+    lines = [line for line in page.splitlines() if line.startswith("| Deep plain networks err more.")]
+    # Both sides are 2 points apart from seed to seed, so Welch's t has 2 degrees of freedom: 4.303 times a root of 2.
+    assert lines[0].split("|")[3:-1] == [
+        " 9.1 % against 6.97 % ",
+        " test error 49.00 % against 5.00 % ",
+        " 44.00 % ± 6.08 % ",
+        " holds ",
+    ]
+    assert lines[1].endswith("| – | – | – | not run |")  # noqa: RUF001
+
+
+def test_page_tells_both_errors_beside_what_is_published(folder):
+    page = (folder / "report.md").read_text(encoding="utf-8")
+    assert row(page, "shortcut")[2:6] == ["training error, %", "test error, %", "published error, %", "runs"]
+    assert row(page, "A", "ResNet56")[2:6] == ["5.00 ± 1.41", "5.00 ± 1.41", "6.97", "2"]
+    assert row(page, "none", "ResNet20")[4] == "–"  # noqa: RUF001
+    assert "validation" not in page and "best" not in page.replace("best.yaml", "").lower()
+
+
+def test_page_draws_both_errors(folder):
+    results = read_results(folder)
+    left, right = draw_training(results).axes
+    assert (left.get_title(), right.get_title()) == ("training error", "test error")
+    assert [line.get_label() for line in left.lines] == [f"{a}, {b}" for a, b in ACCURACIES]
+    assert left.lines[1].get_ydata()[-1] == pytest.approx(49.0)
+    assert {line.get_linestyle() for line in left.lines} == {"-", "--"}
+    assert Image.open(folder / "pictures" / "training.png").size[0] > 900
+    assert sorted(path.name for path in (folder / "pictures").iterdir()) == ["training.png"]
+
+
+def test_page_of_an_unfinished_study_says_so(tmp_path):
+    study = write_study(tmp_path, SPACE, trials=None, **{**SETTINGS, "title": "", "claims": [], "published": []})
+    write_trial(tmp_path, study, "0000", DEEP[0], [0.5, None])
+    write_report(tmp_path)
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert page.startswith("# Study of shortcut and network on digits\n")
+    assert "**This study is not finished: 1 trial has runs without an outcome.**" in page
+    assert json.dumps("claimed") not in page and "published" not in page

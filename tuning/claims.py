@@ -1,0 +1,51 @@
+"""Claims about what a study finds, as data: which of two choices has more of a measure, and where it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# What is measured, and the column of metrics.csv that it is found in; an error, in percent, is what lacks to accuracy.
+ERRORS = {"training error": "accuracy", "test error": "val_accuracy"}
+LOSSES = {"training loss": "loss", "test loss": "val_loss"}
+MEASURES = {**ERRORS, **LOSSES}
+Where = dict[str, Any]  # values of dimensions, by name: the trials that have them all
+
+
+class Claim(BaseModel):
+    """One side has more of a measure than the other.
+
+    A side is the trials that have the values it names, or two such, of which the second is taken off the first: "what
+    more layers add to the error of a plain network is more than what they add to that of a residual one".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    claim: str = Field(description="what is claimed, a sentence")
+    source: str = Field(description="where: paper, section, equation, figure or table")
+    measure: Literal[tuple(MEASURES)] = Field("test error", description="what there is more of")
+    at: float = Field(1.0, gt=0, le=1, description="share of the epochs after which it is measured")
+    higher: Where | tuple[Where, Where] = Field(description="the side that is claimed to have more")
+    lower: Where | tuple[Where, Where] = Field(description="the side that is claimed to have less")
+    published: tuple[float, float] | None = Field(None, description="the measure of both sides in the source")
+
+    @property
+    def sides(self) -> tuple[tuple[Where, ...], tuple[Where, ...]]:
+        """Both sides, each as what is added and what is taken off."""
+        return tuple(side if isinstance(side, tuple) else (side,) for side in (self.higher, self.lower))
+
+
+class Published(BaseModel):
+    """An error that is published of a point of the space."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    where: Where = Field(description="values of the dimensions that decide it")
+    error: str = Field(description="as it is published, in percent")
+
+
+def has(values: Mapping[str, Any], where: Where) -> bool:
+    """Tell whether a point has values, which are written as its own or as what they were made of."""
+    return all(str(values.get(name)) == str(value) for name, value in where.items())

@@ -1,0 +1,59 @@
+"""Training error beside test error over the epochs, as the papers draw them: each point of a study in its own line."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from training.pictures import shorten
+from tuning.claims import ERRORS
+from tuning.report.pictures import GRID
+from tuning.report.wording import value_text
+from tuning.results import StudyResults, TrialResult
+
+LINES = ("-", "--", ":", "-.")  # of the levels of the first dimension, where there are two or more
+COLORS = "viridis"  # from the first level of the last dimension to its last
+LONGEST = 60  # letters of a label
+
+
+def draw_training(results: StudyResults) -> Figure | None:
+    """Draw both errors of all points; None where none has made an epoch.
+
+    Source: as arXiv 1512.03385, Figures 1, 4 and 6.
+    """
+    trials = [trial for trial in results.trials if any(run.history for run in trial.runs)]
+    if not trials:
+        return None
+    dimensions = results.study.parsed_space.searched
+    words = [[value_text(dimension, trial.values) for dimension in dimensions] for trial in trials]
+    lines, colors = _levels([word[0] if len(word) > 1 else "" for word in words]), _levels([word[-1] for word in words])
+    shades = matplotlib.colormaps[COLORS](np.linspace(0, 0.88, len(colors)))
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    panels = figure.subplots(1, len(ERRORS), sharey=True)
+    for axes, (name, column) in zip(panels, ERRORS.items()):
+        for trial, word in zip(trials, words):
+            line = LINES[lines.index(word[0] if len(word) > 1 else "") % len(LINES)]
+            style = {"linestyle": line, "color": shades[colors.index(word[-1])], "linewidth": 1.4}
+            axes.plot(*_mean_error(trial, column), label=shorten(", ".join(word), LONGEST), **style)
+        axes.set(xlabel="epoch", title=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(**GRID)
+    panels[0].set_ylabel("error, %")
+    panels[0].set_ylim(bottom=0)
+    handles, labels = panels[0].get_legend_handles_labels()
+    columns = 1 if max(map(len, labels)) > 40 else 2 if max(map(len, labels)) > 22 else 4
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
+    return figure
+
+
+def _levels(words: list[str]) -> list[str]:
+    """List what occurs, each once, in its order."""
+    return list(dict.fromkeys(words))
+
+
+def _mean_error(trial: TrialResult, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Average an error over the seeds, as far as all runs that have begun have come."""
+    runs = [[row[column] for row in run.history] for run in trial.runs if run.history]
+    errors = 100 * (1 - np.mean(list(zip(*runs)), axis=1))
+    return np.arange(1, len(errors) + 1), errors

@@ -1,0 +1,90 @@
+"""Whether the runs of a study bear out what is claimed, with the uncertainty of so few seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tuning.claims import ERRORS, MEASURES, Claim, Where, has
+from tuning.report.statistics import interval
+from tuning.results import COMPLETED, Run, TrialResult
+
+HOLDS, OPPOSITE, OPEN = "holds", "the opposite holds", "undecided"
+ONE_SEED, NOT_RUN = "one seed decides nothing", "not run"
+
+
+class Verdict(NamedTuple):
+    """What became of a claim; numbers are of its measure, errors in percent."""
+
+    claim: Claim
+    word: str
+    sides: tuple[float, float] | None = None  # means over the seeds
+    difference: float | None = None
+    reach: float | None = None  # half the width of its 95 % interval
+
+    @property
+    def unit(self) -> str:
+        """What stands behind a number."""
+        return " %" if self.claim.measure in ERRORS else ""
+
+    def number(self, value: float) -> str:
+        """Write a number of its measure."""
+        return f"{value:.2f}{self.unit}" if self.unit else f"{value:.3g}"
+
+
+def judge(claim: Claim, trials: Sequence[TrialResult]) -> Verdict:
+    """Compare both sides of a claim by the runs of a study.
+
+    It holds, or its opposite does, where the 95 % interval of the difference of the means does not hold zero.
+
+    Source: Welch 1947, the t-test of two means whose variances are not equal.
+    """
+    higher, lower = (side_by_seed(claim, wheres, trials) for wheres in claim.sides)
+    if not (len(higher) and len(lower)):
+        return Verdict(claim, NOT_RUN)
+    sides = float(higher.mean()), float(lower.mean())
+    difference = sides[0] - sides[1]
+    if min(len(higher), len(lower)) < 2:
+        return Verdict(claim, ONE_SEED, sides, difference)
+    if not math.isfinite(difference):
+        return Verdict(claim, OPEN, sides, difference)
+    reach = welch_reach(higher, lower)
+    word = OPEN if abs(difference) <= reach else HOLDS if difference > 0 else OPPOSITE
+    return Verdict(claim, word, sides, difference, reach)
+
+
+def side_by_seed(claim: Claim, wheres: tuple[Where, ...], trials: Sequence[TrialResult]) -> np.ndarray:
+    """Measure a side, a number for each seed that all of its trials have; of several trials the mean."""
+    parts = []
+    for where in wheres:
+        found = [by_seed(claim, trial) for trial in trials if trial.status == COMPLETED and has(trial.values, where)]
+        if not found:
+            return np.empty(0)
+        common = set.intersection(*(set(numbers) for numbers in found))
+        parts.append({seed: float(np.mean([numbers[seed] for numbers in found])) for seed in common})
+    seeds = sorted(set.intersection(*(set(part) for part in parts)))
+    first, *taken_off = parts
+    return np.array([first[seed] - sum(part[seed] for part in taken_off) for seed in seeds])
+
+
+def by_seed(claim: Claim, trial: TrialResult) -> dict[int, float]:
+    """Measure each run of a trial, by seed."""
+    return {run.seed: measured(claim, run) for run in trial.runs if run.history}
+
+
+def measured(claim: Claim, run: Run) -> float:
+    """Measure a run at the epoch of a claim."""
+    value = run.history[math.ceil(claim.at * len(run.history)) - 1][MEASURES[claim.measure]]
+    return 100 * (1 - value) if claim.measure in ERRORS else value
+
+
+def welch_reach(a: np.ndarray, b: np.ndarray) -> float:
+    """Give half the width of the 95 % interval of the difference of two means; 0 where no seed differs from another."""
+    parts = np.array([np.var(side, ddof=1) / len(side) for side in (a, b)])
+    if not parts.sum():
+        return 0.0
+    freedom = parts.sum() ** 2 / np.sum(parts**2 / [len(a) - 1, len(b) - 1])
+    return interval(freedom) * math.sqrt(parts.sum())
