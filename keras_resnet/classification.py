@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_resnet.build.head import has_sigmoids
-from keras_resnet.images import FORMATS, decode_image
+from keras_resnet.images import decode_image, failure
 from keras_resnet.preprocessing import Preprocessing, contract_of
 
 BATCH = 32  # images that a network is given together
@@ -50,9 +50,9 @@ def classify(
         images = [images]
     found = []
     for begin in range(0, len(images), BATCH):
-        prepared = np.concatenate([_prepared(image, contract) for image in images[begin : begin + BATCH]])
-        outputs = model.predict_on_batch(contract.standardize(prepared))
-        found += [most_probable(row, labels, top, threshold) for row in _probabilities(model, outputs)]
+        batch = np.concatenate([prepared(image, contract) for image in images[begin : begin + BATCH]])
+        outputs = model.predict_on_batch(contract.standardize(batch))
+        found += [most_probable(row, labels, top, threshold) for row in probabilities(model, outputs)]
     return found
 
 
@@ -86,7 +86,7 @@ def most_probable(
     return [(labels[index], float(probabilities[index])) for index in kept]
 
 
-def _prepared(image: str | os.PathLike | np.ndarray, contract: Preprocessing) -> np.ndarray:
+def prepared(image: str | os.PathLike | np.ndarray, contract: Preprocessing) -> np.ndarray:
     """Bring an image to the size of a network, as a batch of one."""
     pixels = _decoded(image, contract.channels) if isinstance(image, (str, os.PathLike)) else np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[-1] != contract.channels or 0 in pixels.shape:
@@ -105,10 +105,10 @@ def _decoded(path: str | os.PathLike, channels: int) -> np.ndarray:
     except OSError as error:
         raise ValueError(f"{os.fspath(path)!r} cannot be read: {error.strerror}.") from error
     except tf.errors.OpError as error:
-        raise ValueError(f"{os.fspath(path)!r} is not an image, or damaged; {FORMATS} can be read.") from error
+        raise ValueError(failure(repr(os.fspath(path)), error)) from error
 
 
-def _probabilities(model: keras.Model, outputs: np.ndarray) -> np.ndarray:
+def probabilities(model: keras.Model, outputs: np.ndarray) -> np.ndarray:
     """Turn the outputs of a classifier to probabilities, where they are logits."""
     if getattr(model.layers[-1], "activation", None) is keras.activations.linear:
         return keras.ops.convert_to_numpy(keras.ops.softmax(outputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import keras
 import numpy as np
@@ -42,3 +43,10 @@ def class_names() -> list[tuple[str, str]]:
     with open(path, encoding="utf-8") as index:
         classes = json.load(index)
     return [tuple(classes[str(number)]) for number in range(1000)]
+
+
+def labels() -> list[str]:
+    """Name the classes in words, and by their id too where two have the same: a crane is a bird and a machine."""
+    classes = class_names()
+    counts = Counter(name for _, name in classes)
+    return [name if counts[name] == 1 else f"{name} ({identity})" for identity, name in classes]

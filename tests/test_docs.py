@@ -16,6 +16,7 @@ import yaml
 import keras_resnet
 import keras_resnet.__main__ as networks
 import training.__main__ as training
+import training.image_commands as image_commands
 import tuning.__main__ as tuning
 from keras_resnet.architecture import FIELDS
 from keras_resnet.architecture.figures import FIGURES
@@ -44,7 +45,7 @@ SLOW = ("networks.md", "fine-tuning.md", "export.md")  # pages whose examples bu
 COMMANDS = {
     "evaluate": training.EvaluateOptions,
     "compare": training.CompareOptions,
-    "predict": training.PredictOptions,
+    "predict": image_commands.PredictOptions,
     "export": training.ExportOptions,
     "report": tuning.ReportOptions,
     "work": tuning.WorkOptions,

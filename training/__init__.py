@@ -12,6 +12,6 @@ except ImportError as error:
         "Install it with: pip install 'keras-resnet-suite[cpu,train]' (or '[gpu,train]')."
     ) from error
 
-from training.calls import fine_tune, train
+from training.calls import fine_tune, predict, train
 
-__all__ = ["fine_tune", "train"]
+__all__ = ["fine_tune", "predict", "train"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from training.command_line import option, run
 from training.config import load_recipe, make_config, read_fields, recipe_names
 from training.config.fields import lay_over
 from training.config.text import read_choice
+from training.image_commands import predict
 from training.options import read_options
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ DESCRIPTION = f"""Train a residual network, and leave a run folder that explains
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below; its default shown is that of the
 recipe chosen by --recipe, or of the YAML file given by --config. A choice of another name, as in --optimizer muon,
 starts from its own defaults. Other commands:
-{PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} predict RUN IMAGE ...; {PROGRAM} export RUN.
+{PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} predict WHAT IMAGE ...; {PROGRAM} export RUN.
 Each has its --help."""
 
 
@@ -85,28 +86,6 @@ class EvaluateOptions:
     reliability.png, mistakes.png."""
     json: bool = False
     """Print JSON."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
-
-
-@dataclass
-class PredictOptions:
-    """What a prediction takes from the command line."""
-
-    run: Positional[Path]
-    """Run folder."""
-    images: Positional[list[Path]]
-    """Image files, folders of such at any depth, or patterns as in 'photos/*.jpg'."""
-    top: int | None = None
-    """Classes to name for each image at most; default 3, or those that --threshold says."""
-    threshold: float | None = None
-    """Probability over which classes are named; default 0.5 where images may have any number of classes."""
-    best: bool = False
-    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
-    json: bool = False
-    """Print JSON."""
-    csv: Path | None = None
-    """File to write instead, a row an image; - for the terminal."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -215,57 +194,6 @@ def evaluate(arguments: list[str]) -> None:
     print_results(results)
     if options.to:
         print(f"files {options.to}")
-
-
-def predict(arguments: list[str]) -> None:
-    """Classify image files with the network of a run folder."""
-    options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
-    if options.csv and options.json:
-        raise ValueError("Give either --csv or --json.")
-    start_keras()
-    from training.prediction import naming_failures, predict_run
-    from training.run_folder import RunFolder
-
-    failures: list[str] = []
-    found = predict_run(RunFolder(options.run), options.images, options.top, options.threshold, best=options.best)
-    predictions = naming_failures(found, failures)
-    if options.csv:
-        write_table(predictions, options.csv)
-    elif options.json:
-        print(json.dumps(list(predictions)))
-    else:
-        print_predictions(predictions)
-    if failures:
-        raise ValueError(f"{len(failures)} of the images could not be read; they are named above.")
-
-
-def print_predictions(predictions: Iterable[dict[str, Any]]) -> None:
-    """Print the most probable classes of each image, a line each."""
-    from training.prediction import printable
-
-    for prediction in predictions:
-        print(printable(prediction["image"]))
-        if not prediction["classes"]:
-            print(f"  none over {prediction['threshold']:g}")
-        for guess in prediction["classes"]:
-            print(f"  {guess['probability']:.4f}  {guess['label']}")
-
-
-def write_table(predictions: Iterable[dict[str, Any]], path: Path) -> None:
-    """Write predictions as CSV, whole or not at all, or print them."""
-    from keras_resnet.files import write_atomically
-    from training.prediction import write_csv
-
-    if path == Path("-"):
-        write_csv(sys.stdout, predictions)
-        return
-
-    def write(part: Path) -> None:
-        with open(part, "w", encoding="utf-8", newline="") as file:
-            write_csv(file, predictions)
-
-    write_atomically(path, write)
-    print(f"predictions {path}")
 
 
 def export(arguments: list[str]) -> None:

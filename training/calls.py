@@ -1,9 +1,9 @@
-"""Training and fine-tuning as one call each, as from the command line."""
+"""Training, fine-tuning and prediction as one call each, as from the command line."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,3 +89,45 @@ def fine_tune(
         OSError: a file cannot be written.
     """
     return train(run_dir, recipe, weights=os.fspath(weights), **options)
+
+
+def predict(
+    what: str | os.PathLike,
+    images: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    network: str | None = None,
+    labels: str | os.PathLike | None = None,
+    best: bool = False,
+    top: int | None = None,
+    threshold: float | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Classify image files with a trained network, a batch at a time; for arrays there is `keras_resnet.classify`.
+
+    The same as `python -m training predict WHAT IMAGE ...`.
+
+    Args:
+        what: run folder, `.keras` file, file or folder of weights that other code wrote, "hf://owner/name", or the name
+            of a collection of weights, as "cifar10" or "imagenet".
+        images: a path or a sequence of them: files, folders of image files at any depth, patterns as in "photos/*.jpg".
+        network: str, name of the network of weights; a collection needs it, of others the file tells.
+        labels: file of the names of the classes, one a line; default those that `what` tells, or else numbers.
+        best: bool, whether to take the network of a run's best epoch.
+        top: int, how many of the most probable classes to give at most.
+        threshold: float, probability over which a class is given. Without both, three are given; of a network for
+            images of any number of classes, those over 1/2.
+
+    Returns:
+        Iterator of dicts, one an image: image, threshold where one decides, and classes, a list of {label,
+        probability}, most probable first; or image, and error, a sentence, where the image cannot be read.
+
+    Raises:
+        ValueError: there is no such network or image, or an argument is not allowed or for another kind of network.
+        OSError: a folder cannot be read.
+    """
+    from training.prediction.classifiers import open_classifier  # imports TensorFlow
+    from training.prediction.finding import find_images
+    from training.prediction.predicting import predict_files
+
+    found = find_images([images] if isinstance(images, (str, os.PathLike)) else images)
+    classifier = open_classifier(what, network, best=best, labels=labels)
+    return predict_files(classifier, found.paths, top, threshold)

@@ -1,14 +1,17 @@
-"""Encoded images against Pillow: which pixels they hold, and which way up."""
+"""Encoded images against Pillow: which pixels they hold, and which way up; how large they may be."""
 
 import io
+import resource
 import struct
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import ExifTags, Image, ImageOps
 
-from keras_resnet.images import IMAGE_SUFFIXES, MOST_SEGMENTS, decode_image, exif_orientation
+from keras_resnet.images import IMAGE_SUFFIXES, MOST_SEGMENTS, checked, decode_image, exif_orientation, extent, failure
+from keras_resnet.images.extent import TOO_MANY
 
 TURNED = range(2, 9)
 FILE = tf.TensorSpec((), tf.string)
@@ -267,3 +270,133 @@ def test_what_is_no_image_raises_one_kind_of_error(decode, encoded, channels):
 
 def test_suffixes_are_lower_case():
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in IMAGE_SUFFIXES)
+
+
+# Sizes.
+
+
+def png_of(width: int, height: int) -> bytes:
+    """Write a PNG that states a size, and holds one row of zeros."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(1 + 3 * width), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def jpeg_of(width: int, height: int) -> bytes:
+    place = JPEG.index(b"\xff\xc0")
+    return JPEG[: place + 5] + struct.pack(">HH", height, width) + JPEG[place + 9 :]
+
+
+FRAME = b"," + struct.pack("<HHHH", 0, 0, 40, 24)  # of a GIF as large as the picture
+
+
+def gif_of(width: int, height: int) -> bytes:
+    encoded = encode(picture("P"), "GIF")
+    place = encoded.index(FRAME)
+    return encoded[: place + 5] + struct.pack("<HH", width, height) + encoded[place + 9 :]
+
+
+def webp_of(width: int, height: int) -> bytes:
+    encoded = encode(picture(), "WEBP", lossless=True)
+    bits = int.from_bytes(encoded[21:25], "little") >> 28 << 28 | (height - 1) << 14 | (width - 1)
+    return encoded[:21] + bits.to_bytes(4, "little") + encoded[25:]
+
+
+def lossy_webp_of(width: int, height: int) -> bytes:
+    encoded = encode(picture(), "WEBP", quality=80)
+    return encoded[:26] + struct.pack("<HH", width, height) + encoded[30:]
+
+
+def extended_webp_of(width: int, height: int) -> bytes:
+    encoded = encode(picture(), "WEBP", exif=exif(1))
+    return encoded[:24] + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little") + encoded[30:]
+
+
+def jpeg_xl_of(width: int, height: int) -> bytes:
+    """Begin a stream of JPEG XL: no small size, a height of 30 bits, no ratio, a width of 30 bits."""
+    bits = (3 << 1) | (height - 1) << 3 | (3 << 36) | (width - 1) << 38
+    return b"\xff\x0a" + bits.to_bytes(9, "little") + bytes(20)
+
+
+def boxed(stream: bytes, name: bytes = b"jxlc", before: bytes = b"") -> bytes:
+    """Put a stream of JPEG XL into boxes, behind another one."""
+    boxes = [(b"JXL ", b"\r\n\x87\n"), (b"ftyp", b"jxl \0\0\0\0jxl "), (b"Exif", bytes(4) + exif(6))]
+    packed = [struct.pack(">I", len(content) + 8) + name + content for name, content in boxes]
+    return b"".join(packed) + struct.pack(">I", len(stream) + len(before) + 8) + name + before + stream
+
+
+BOMBS = {
+    "PNG": png_of(20_000, 20_000),
+    "PNG of one row": png_of(2**27, 1),
+    "JPEG": jpeg_of(10_000, 9_000),
+    "GIF": gif_of(65_535, 65_535),
+    "lossless WebP": webp_of(16_383, 16_383),
+    "WebP": lossy_webp_of(16_383, 16_383),
+    "extended WebP": extended_webp_of(2**24, 2**24),
+    "JPEG XL": jpeg_xl_of(2**30, 2**30),
+    "JPEG XL in a box": boxed(jpeg_xl_of(12_000, 9_000)),
+    "JPEG XL in parts": boxed(jpeg_xl_of(12_000, 9_000), b"jxlp", bytes(4)),
+}
+
+
+@pytest.mark.parametrize("encoded", BOMBS.values(), ids=BOMBS)
+def test_image_of_too_many_pixels_is_refused_before_it_is_decoded(decode, encoded):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for channels in (3, 1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"\d+ x \d+ {TOO_MANY}") as refused:
+            decode(encoded, channels)
+    assert failure("a.png", refused.value).endswith("pixels, and images of more than 89,478,485 are not decoded.")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+@pytest.mark.parametrize("make", [png_of, jpeg_of, gif_of, webp_of, lossy_webp_of, extended_webp_of, jpeg_xl_of])
+def test_size_is_read_as_it_is_stated(make):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"12345 x 11111 {TOO_MANY}"):
+        checked(tf.constant(make(12_345, 11_111)))
+    encoded = tf.constant(make(9_000, 9_500))
+    assert checked(encoded) == encoded
+
+
+@pytest.mark.parametrize(
+    ("bits", "sides"),
+    [
+        # values, each with its bits: small, height / 8 - 1, ratio; and behind a ratio of zero the width
+        ((1, 1, 31, 5, 7, 3), (512, 256)),
+        ((1, 1, 31, 5, 0, 3, 2, 5), (24, 256)),
+        ((0, 1, 1, 2, 4999, 13, 2, 3), (6000, 5000)),
+        ((0, 1, 2, 2, 99_999, 18, 0, 3, 0, 2, 9, 9), (10, 100_000)),
+    ],
+)
+def test_sizes_of_jpeg_xl_are_read_in_all_ways_in_which_they_are_written(bits, sides):
+    total = place = 0
+    for value, count in zip(bits[::2], bits[1::2]):
+        total, place = total | value << place, place + count
+    width, height = extent._of_jpeg_xl(tf.constant(list(total.to_bytes(10, "little")), tf.int64))
+    assert (int(width), int(height)) == sides
+
+
+def test_of_a_gif_the_first_frame_is_decoded_alone(decode):
+    first, second = picture("P"), picture("P").rotate(180)
+    moving = encode(first, "GIF", save_all=True, append_images=[second, first, second], comment=b"words " * 200)
+    np.testing.assert_array_equal(decode(moving), decode(encode(first, "GIF")))
+    np.testing.assert_array_equal(decode(moving[: len(moving) * 2 // 3]), decode(moving))  # cut in a later frame
+    assert len(checked(tf.constant(moving)).numpy()) < len(moving) * 2 // 3
+
+
+def test_frame_of_a_gif_that_lies_elsewhere_is_decoded_whole(decode):
+    encoded = encode(picture("P"), "GIF")
+    place = encoded.index(FRAME)
+    moved = encoded[: place + 1] + struct.pack("<HH", 30, 20) + encoded[place + 5 :]
+    np.testing.assert_array_equal(decode(moved), decode(encoded))
+
+
+def test_walk_through_a_gif_ends(decode):
+    encoded = encode(picture("P"), "GIF")
+    place = encoded.index(FRAME)
+    for blocks in (b"\x21\xfe" + b"\x01x" * 200_000, b"\x21\xfe\0" * 200_000, b"\x21\xfe\xff", b"!", b""):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode(encoded[:place] + blocks)

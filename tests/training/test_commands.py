@@ -1,6 +1,7 @@
 """The commands on a real run: what they print and write."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -69,7 +70,7 @@ def test_missing_client_of_the_hub_is_named_with_its_own_extra(refused, trained,
 
 
 def test_predict_prints_the_same_as_json_and_as_text(said, trained, digit):
-    ((prediction),) = json.loads(said("predict", trained.folder.path, digit, "--json", "--top", 2))
+    prediction = json.loads(said("predict", trained.folder.path, digit, "--format", "jsonl", "--top", 2))
     assert prediction["image"] == str(digit) and len(prediction["classes"]) == 2
     expected = [f"  {guess['probability']:.4f}  {guess['label']}" for guess in prediction["classes"]]
     assert said("predict", trained.folder.path, digit, "--top", 2).splitlines() == [str(digit), *expected]
@@ -78,23 +79,23 @@ def test_predict_prints_the_same_as_json_and_as_text(said, trained, digit):
 @pytest.mark.slow
 def test_predict_writes_csv(said, trained, digit, tmp_path):
     path = tmp_path / "predictions.csv"
-    assert said("predict", trained.folder.path, digit, digit, "--csv", path, "--top", 2) == f"predictions {path}\n"
-    ((prediction),) = json.loads(said("predict", trained.folder.path, digit, "--json", "--top", 2))
+    assert said("predict", trained.folder.path, digit, digit, "--to", path, "--top", 2) == f"predictions {path}\n"
+    prediction = json.loads(said("predict", trained.folder.path, digit, "--format", "jsonl", "--top", 2))
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     assert [row["image"] for row in rows] == [str(digit)] * 2
     for rank, guess in enumerate(prediction["classes"], 1):
         assert rows[0][f"label_{rank}"] == guess["label"]
         assert float(rows[0][f"probability_{rank}"]) == pytest.approx(guess["probability"], abs=1e-6)
-    printed = said("predict", trained.folder.path, digit, digit, "--csv", "-", "--top", 2)
+    printed = said("predict", trained.folder.path, digit, digit, "--format", "csv", "--top", 2)
     assert printed == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [[], ["--json"], ["--csv", "-"]])
-def test_predict_names_what_is_no_image_and_goes_on(capsys, trained, digit, tmp_path, form):
+@pytest.mark.parametrize("form", ["text", "jsonl", "csv"])
+def test_predict_does_the_rest_and_names_at_the_end_what_is_no_image(capsys, trained, digit, tmp_path, form):
     path = tmp_path / "notes.png"
     path.write_text("not an image", encoding="utf-8")
-    assert main(["predict", str(trained.folder.path), str(path), str(digit), *form]) == 1
+    assert main(["predict", str(trained.folder.path), str(path), str(digit), "--format", form]) == 1
     captured = capsys.readouterr()
     assert str(digit) in captured.out and str(path) not in captured.out
     named, sentence = captured.err.splitlines()
@@ -102,12 +103,19 @@ def test_predict_names_what_is_no_image_and_goes_on(capsys, trained, digit, tmp_
     assert sentence == "error: 1 of the images could not be read; they are named above."
 
 
+def test_predict_takes_names_on_standard_input(said, trained, digit, monkeypatch):
+    expected = said("predict", trained.folder.path, digit)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{digit}\n".encode())))
+    assert said("predict", trained.folder.path, "-") == expected
+
+
 def test_predict_without_images_is_refused(refused, trained):
     assert refused("predict", trained.folder.path).startswith("No image is given: name files, folders, or patterns")
 
 
-def test_predict_gives_one_kind_of_answer(refused, trained, digit):
-    assert refused("predict", trained.folder.path, digit, "--csv", "-", "--json") == "Give either --csv or --json."
+def test_predict_needs_to_know_how_to_write(refused, trained, digit, tmp_path):
+    sentence = refused("predict", trained.folder.path, digit, "--to", tmp_path / "predictions")
+    assert sentence.startswith(f"The name of {tmp_path / 'predictions'} does not tell how to write it: end it in .txt")
 
 
 @pytest.mark.slow
@@ -141,7 +149,7 @@ def test_exported_model_gives_the_predictions_of_the_run(said, trained, digit, t
     said("export", trained.folder.path, "--to", tmp_path / "exported")
     serve = tf.saved_model.load(tmp_path / "exported").signatures["serve_bytes"]
     served = serve(bytes=tf.constant([digit.read_bytes()]))["probabilities"].numpy()[0]
-    ((prediction),) = json.loads(said("predict", trained.folder.path, digit, "--json", "--top", 10))
+    prediction = json.loads(said("predict", trained.folder.path, digit, "--format", "jsonl", "--top", 10))
     for guess in prediction["classes"]:
         assert served[int(guess["label"])] == pytest.approx(guess["probability"], abs=1e-5)
 

@@ -1,23 +1,36 @@
-"""Prediction of image files against NumPy on what the model itself gives; which files are found."""
+"""Prediction of image files against NumPy on what the model itself gives, by every kind of network; what is written."""
 
 import io
+import json
 import os
+import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import keras_resnet
+import training
+from keras_resnet import imagenet_classes
 from keras_resnet.classification import most_probable
 from keras_resnet.images import decode_image
 from keras_resnet.labels import write_labels
+from keras_resnet.weights import card, hub
+from tests.keras_resnet import torch_networks, torch_writer
 from tests.training.helpers import read_pixels, write_image
-from training import prediction as module
+from tests.training.test_progress import Terminal
 from training.config import RunConfig
 from training.data.datasets import open_source
-from training.prediction import find_images, naming_failures, predict_run, write_csv
+from training.prediction import predicting as module
+from training.prediction.classifiers import open_classifier
+from training.prediction.predicting import predict_files
+from training.prediction.writing import counted, format_of, write_csv, write_json_lines, write_text
 from training.run_folder import RunFolder
+
+
+def predict_run(folder: RunFolder, paths, top: int):
+    return predict_files(open_classifier(folder.path), paths, top)
 
 
 @pytest.fixture
@@ -102,23 +115,21 @@ def test_no_more_than_a_batch_is_read_ahead(trained, digit_files, tmp_path, monk
     assert ["classes" in result for result in (first, *predictions)] == [True, True, False, False, False, False]
 
 
-def test_images_that_cannot_be_read_cost_nothing_but_themselves(trained, digit_files, tmp_path, capsys):
+def test_images_that_cannot_be_read_cost_nothing_but_themselves(trained, digit_files, tmp_path):
     wrong, cut, missing, folder = (tmp_path / name for name in ("notes.png", "cut.png", "none.png", "no.png"))
     wrong.write_text("not an image", encoding="utf-8")
     cut.write_bytes(digit_files[0].read_bytes()[:60])
     os.mkfifo(folder)
     paths = [wrong, digit_files[0], cut, missing, folder, digit_files[1]]
-    failures: list[str] = []
-    predictions = list(naming_failures(predict_run(trained.folder, paths, 3), failures))
-    assert predictions == list(predict_run(trained.folder, digit_files, 3))
+    predictions = list(predict_run(trained.folder, paths, 3))
+    assert [one for one in predictions if "classes" in one] == list(predict_run(trained.folder, digit_files, 3))
     no_image = "is not an image, or damaged; JPEG, PNG, GIF, BMP, WebP or JPEG XL can be read."
-    assert failures == [
+    assert [one["error"] for one in predictions if "error" in one] == [
         f"{wrong} {no_image}",
         f"{cut} {no_image}",
         f"Cannot read {missing}: No such file or directory.",
         f"Cannot read {folder}: it is not a file.",
     ]
-    assert capsys.readouterr().err.splitlines() == failures
 
 
 def test_file_is_decoded_by_one_graph(trained, digit_files, monkeypatch):
@@ -175,89 +186,126 @@ def test_other_count_of_labels_than_of_outputs_is_refused(named, digit_files):
         predict_run(named(list("abc")), digit_files, 1)
 
 
-# Which files.
+# What is written.
+
+CLASSES = [{"label": 'a "b", c', "probability": 0.75}, {"label": "d", "probability": 0.25}]
+PREDICTIONS = [{"image": "x.png", "classes": CLASSES}, {"image": "y\udce9.png", "classes": CLASSES[::-1]}]
 
 
-@pytest.fixture
-def photos(tmp_path, monkeypatch):
-    """A folder of folders of images, seen from within; other files lie beside them."""
-    for name in ("b.png", "a.jpg", "summer/2.webp", "summer/1.png", "summer/.hidden.png", ".cache/0.png"):
-        write_image(tmp_path / name, (4, 4))
-    (tmp_path / "summer" / "notes.txt").write_text("no image", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def written(write, predictions=PREDICTIONS) -> list[str]:
+    file = io.StringIO()
+    write(file, iter(predictions))
+    return file.getvalue().splitlines()
+
+
+def test_csv_has_a_row_an_image():
+    assert written(write_csv) == [
+        "image,label_1,probability_1,label_2,probability_2",
+        'x.png,"a ""b"", c",0.75,d,0.25',
+        'y\\udce9.png,d,0.25,"a ""b"", c",0.75',
+    ]
+
+
+def test_json_has_a_line_an_image():
+    named = [{**prediction, "image": prediction["image"].replace("\udce9", "\\udce9")} for prediction in PREDICTIONS]
+    assert [json.loads(line) for line in written(write_json_lines)] == named
+
+
+def test_text_names_the_classes_below_the_image():
+    assert written(write_text, PREDICTIONS[:1]) == ["x.png", '  0.7500  a "b", c', "  0.2500  d"]
+    assert written(write_text, [{"image": "x.png", "threshold": 0.9, "classes": []}]) == ["x.png", "  none over 0.9"]
+
+
+def test_ending_of_a_file_says_its_format(tmp_path):
+    assert [format_of(tmp_path / name) for name in ("a.CSV", "b.jsonl", "c.txt")] == ["csv", "jsonl", "text"]
+    with pytest.raises(ValueError, match=r"does not tell how to write it: end it in \.txt, \.csv, .* or give --format"):
+        format_of(tmp_path / "predictions.json")
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (["b.png", "a.jpg"], ["b.png", "a.jpg"]),
-        (["."], ["a.jpg", "b.png", "summer/1.png", "summer/2.webp"]),
-        (["summer", "b.png"], ["summer/1.png", "summer/2.webp", "b.png"]),
-        (["*.png"], ["b.png"]),
-        (["**/*.png"], ["b.png", "summer/1.png"]),
-        (["s*"], ["summer/1.png", "summer/2.webp"]),
-        (["summer/notes.txt", "none.png"], ["summer/notes.txt", "none.png"]),
-    ],
+    ("count", "state"),
+    [(40, r"images \[=* *\] \d+/40  \d+ s left  [\d,]+ images/s"), (None, r"\d+ images, [\d,]+ images/s")],
 )
-def test_files_folders_and_patterns_are_found(photos, given, expected):
-    assert [str(path) for path in find_images([Path(name) for name in given])] == expected
+def test_terminal_shows_how_far_the_work_is_and_nothing_at_its_end(monkeypatch, count, state):
+    monkeypatch.setattr("training.prediction.writing.EVERY", 0)
+    terminal = Terminal(80)
+    assert list(counted(iter(range(40)), count, terminal.stream)) == [*range(40)]
+    *drawn, last = re.sub(r"\x1b\[K", "", terminal.read()).split("\r")[1:]
+    assert len(drawn) == 40 and last == ""
+    assert [line for line in drawn if not re.fullmatch(state, line)] == []
 
 
-def test_file_whose_name_is_a_pattern_is_that_file(photos):
-    write_image(photos / "[b].png", (4, 4))
-    assert find_images([photos / "[b].png"]) == [photos / "[b].png"]
+def test_pipe_shows_nothing():
+    stream = io.StringIO()
+    assert list(counted(iter(range(3)), 3, stream)) == [0, 1, 2] and stream.getvalue() == ""
 
 
-def test_files_of_a_folder_that_are_not_read_are_counted(photos, capsys):
-    find_images([photos])
-    assert capsys.readouterr().err.startswith(f"Not read in {photos}: .txt 1. Images are jpg, ")
+# What classifies.
 
 
-def test_dead_link_in_a_folder_is_named_as_an_image_that_cannot_be_read(photos):
-    (photos / "summer" / "z.jpg").symlink_to("nowhere")
-    assert find_images([photos / "summer"])[-1] == photos / "summer" / "z.jpg"
+def test_network_of_any_kind_gives_the_probabilities_of_its_run(trained, digit_files, tmp_path, monkeypatch):
+    expected = list(predict_run(trained.folder, digit_files, 10))
+    model = trained.folder.load_model()
+    model.preprocessing, model.labels = trained.folder.read_preprocessing(), tuple(trained.folder.read_labels())
+    (tmp_path / "hub").mkdir()
+    card.write(tmp_path / "hub" / "model.safetensors", model, {})
+    model.save(tmp_path / "model.keras")
+    monkeypatch.setattr(hub, "fetch", lambda name: str(tmp_path / "hub"))
+    for what in (tmp_path / "model.keras", tmp_path / "hub" / "model.safetensors", tmp_path / "hub", "hf://a/b"):
+        for one, other in zip(training.predict(what, digit_files, top=10), expected, strict=True):
+            assert [guess["label"] for guess in one["classes"]] == [guess["label"] for guess in other["classes"]]
+            given = [guess["probability"] for guess in one["classes"]]
+            np.testing.assert_allclose(given, [guess["probability"] for guess in other["classes"]], atol=1e-6)
 
 
-def test_folder_that_cannot_be_read_is_not_passed_over(photos, monkeypatch):
-    scan = os.scandir
+def test_weights_that_come_with_the_package_are_named_with_their_network(tmp_path):
+    write_image(tmp_path / "a.png", (40, 33))
+    expected = keras_resnet.classify(keras_resnet.ResNet20(weights="cifar10"), tmp_path / "a.png")
+    (found,) = training.predict("cifar10", tmp_path / "a.png", network="resnet20")
+    assert [guess["label"] for guess in found["classes"]] == [label for label, _ in expected[0]]
+    given = [guess["probability"] for guess in found["classes"]]
+    np.testing.assert_allclose(given, [probability for _, probability in expected[0]], atol=1e-5)
 
-    def refuse(path):
-        if str(path).endswith("summer"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return scan(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(PermissionError, match="summer"):
-        find_images([photos])
+def test_classes_without_names_are_numbers_unless_a_file_names_them(tmp_path):
+    state = torch_writer.state_dict(torch_networks.cifar(1))
+    torch_writer.save(tmp_path / "resnet8.th", state)
+    assert open_classifier(tmp_path / "resnet8.th", "ResNet8").labels == tuple("0123456789")
+    write_labels(tmp_path / "labels.txt", list("abcdefghij"))
+    assert open_classifier(tmp_path / "resnet8.th", labels=tmp_path / "labels.txt").labels == tuple("abcdefghij")
+    write_labels(tmp_path / "labels.txt", list("abc"))
+    with pytest.raises(ValueError, match=r"labels\.txt names 3 classes, and the network has 10"):
+        open_classifier(tmp_path / "resnet8.th", labels=tmp_path / "labels.txt")
+
+
+def test_names_of_imagenet_tell_two_things_of_one_word_apart(monkeypatch):
+    names = [("n1", "crane"), ("n2", "cat"), ("n3", "crane")]
+    monkeypatch.setattr(imagenet_classes, "class_names", lambda: names)
+    assert imagenet_classes.labels() == ["crane (n1)", "cat", "crane (n3)"]
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ([], r"No image is given: name files, folders, or patterns such as 'photos/\*\.jpg'\."),
-        (["*.gif"], r"No file matches '\*\.gif'\."),
-        ([".cache/empty"], r"No image in \.cache/empty \(jpg, .*\)\."),
+        (
+            {"what": "nowhere"},
+            r"'nowhere' is no run folder, no file of a network or of weights, and no name of weights: ",
+        ),
+        ({"what": "cifar10"}, r"'cifar10' names the weights of several networks; name one by --network: ResNet20\."),
+        ({"what": "cifar10", "network": "ResNet56"}, r"Unknown network with weights='cifar10': 'ResNet56'\."),
+        ({"what": "cifar10", "best": True}, r"--best is for run folders; cifar10 names weights\."),
+        ({"network": "ResNet8"}, r"--network is for weights; the run .* names its own network\."),
     ],
 )
-def test_nothing_to_classify_is_said(photos, given, sentence):
-    (photos / ".cache" / "empty").mkdir()
-    with pytest.raises(ValueError, match=f"^{sentence}$"):
-        find_images([Path(name) for name in given])
+def test_what_does_not_classify_is_said(trained, given, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        open_classifier(**{"what": trained.folder.path, **given})
 
 
-# CSV.
-
-
-def test_csv_has_a_row_an_image():
-    classes = [{"label": 'a "b", c', "probability": 0.75}, {"label": "d", "probability": 0.25}]
-    file = io.StringIO()
-    write_csv(file, iter([{"image": "x.png", "classes": classes}, {"image": "y\udce9.png", "classes": classes[::-1]}]))
-    assert file.getvalue().splitlines() == [
-        "image,label_1,probability_1,label_2,probability_2",
-        'x.png,"a ""b"", c",0.75,d,0.25',
-        'y\\udce9.png,d,0.25,"a ""b"", c",0.75',
-    ]
+def test_network_without_a_classifier_is_refused(tmp_path):
+    keras_resnet.ResNet("ResNet8", include_top=False).save(tmp_path / "features.keras")
+    with pytest.raises(ValueError, match=r"features\.keras' holds a network without its classifier 'predictions'\."):
+        open_classifier(tmp_path / "features.keras")
 
 
 # Folders that are none.

@@ -363,12 +363,13 @@ def test_predictions_are_all_classes_over_a_threshold(networks, said, refused, t
     rows = run.load_model().predict(run.read_preprocessing()(IMAGES[:3]), verbose=0)
     middle = float(np.sort(rows, axis=None)[4:6].mean())
     for options, over in (((), 0.5), (("--threshold", middle), middle)):
-        found = json.loads(said("predict", run.path, *paths, "--json", *options))
+        lines = said("predict", run.path, *paths, "--format", "jsonl", *options).splitlines()
+        found = [json.loads(line) for line in lines]
         for prediction, row in zip(found, rows, strict=True):
             named = {guess["label"]: guess["probability"] for guess in prediction["classes"]}
             assert named == pytest.approx({name: p for name, p in zip("rgb", row) if p > over}, abs=1e-5)
             assert prediction["threshold"] == over
-    lines = said("predict", run.path, *paths, "--threshold", middle, "--csv", "-").splitlines()
+    lines = said("predict", run.path, *paths, "--threshold", middle, "--format", "csv").splitlines()
     assert lines[0] == "image,labels,probabilities"
     for line, prediction in zip(lines[1:], found, strict=True):
         labels, probabilities = line.split(",")[1:]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.images import IMAGE_SUFFIXES, decode_image
+from keras_resnet.images import IMAGE_SUFFIXES, checked, decode_image
 from training.data.splits import Splits, slices, split_names, splits_of
 from training.tasks import ANY, ONE, Task
 
@@ -138,7 +138,9 @@ def _decode_roughly(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     """
     is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
     return tf.cond(
-        is_jpeg, lambda: tf.io.decode_jpeg(encoded, channels=3, ratio=8), lambda: decode_image(encoded, channels)
+        is_jpeg,
+        lambda: tf.io.decode_jpeg(checked(encoded), channels=3, ratio=8),
+        lambda: decode_image(encoded, channels),
     )
 
 

@@ -1,4 +1,4 @@
-"""Encoded images to pixels that stand upright, as operations of TensorFlow's graph: a SavedModel holds them too."""
+"""Which way up an image stands: the orientation that its EXIF states, in JPEG, PNG and WebP."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# What is decoded, by the endings of file names; which format a file has is read from its first bytes.
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".jxl")
-FORMATS = "JPEG, PNG, GIF, BMP, WebP or JPEG XL"
+from keras_resnet.images.numbers import number, numbers_of
 
 EXIF = b"Exif\0\0"
 ORIENTATION, SHORT = 0x0112, 3  # a tag of TIFF, and the type of its value
@@ -96,20 +94,6 @@ CONTAINERS = (
 )
 
 
-def decode_image(encoded, channels: int):
-    """Decode a file of one of `FORMATS` as uint8 (height, width, channels), upright as its EXIF says.
-
-    Of several frames it is the first. Of 1 or 3 channels gray is repeated and colors are weighed; transparency is left
-    out. What is no image, or a damaged one, raises `tf.errors.InvalidArgumentError`.
-    """
-    import tensorflow as tf
-
-    image = _as_stored(encoded, channels)
-    turned = exif_orientation(encoded)
-    image = tf.cond(turned > 1, lambda: _upright(image, turned), lambda: image)
-    return tf.ensure_shape(image, (None, None, channels))
-
-
 def exif_orientation(encoded):
     """Read how to turn an image, 1 to 8 as EXIF counts, from any bytes; 1, upright, if they do not say.
 
@@ -124,45 +108,7 @@ def exif_orientation(encoded):
     return tf.cond(tf.strings.regex_full_match(encoded, r"\C*(?i:exif)\C*"), find, lambda: tf.constant(1))
 
 
-def _as_stored(encoded, channels: int):
-    """Decode the pixels in the order in which they are stored."""
-    import tensorflow as tf
-
-    def decode(count: int):
-        image = tf.io.decode_image(encoded, channels=count, expand_animations=False)
-        return tf.ensure_shape(image, (None, None, count))
-
-    def colors():
-        is_bmp = tf.strings.substr(encoded, 0, 2) == b"BM"
-        return tf.cond(is_bmp, lambda: _decode_bmp(encoded, decode), lambda: decode(3))
-
-    if channels == 3:
-        return colors()
-    # The decoders of the other formats, and that of JPEG for images of four inks, do not give gray.
-    is_jpeg, is_png = (tf.strings.substr(encoded, 0, 2) == signature for signature in (b"\xff\xd8", b"\x89P"))
-    has_inks = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[2] == 4, lambda: False)
-    gives_gray = is_png | (is_jpeg & ~has_inks)
-    return tf.cond(gives_gray, lambda: decode(1), lambda: tf.image.rgb_to_grayscale(colors()))
-
-
-def _decode_bmp(encoded, decode):
-    """Decode a BMP; with a byte a pixel it holds places in its palette, which TensorFlow's decoder takes for levels."""
-    import tensorflow as tf
-
-    head = _numbers(tf.io.decode_raw(encoded, tf.uint8, fixed_length=34))
-    bits, compression = (_number(head[place : place + size], True) for place, size in ((28, 2), (30, 4)))
-
-    def by_palette():
-        palette = tf.strings.substr(encoded, 14 + _number(head[14:18], True), 4 * 256)
-        colors = tf.reshape(tf.io.decode_raw(palette, tf.uint8, fixed_length=4 * 256), (256, 4))[:, 2::-1]
-        return tf.gather(colors, tf.cast(tf.io.decode_bmp(encoded, channels=0)[..., 0], tf.int32))
-
-    # 0 is none, 3 the order of the channels alone; the rest is run lengths, which would be read as pixels.
-    tf.debugging.Assert((compression == 0) | (compression == 3), ["a compressed BMP"])
-    return tf.cond(bits == 8, by_palette, lambda: decode(3))
-
-
-def _upright(image, orientation):
+def upright(image, orientation):
     """Turn an image that is stored as an EXIF orientation says."""
     import tensorflow as tf
 
@@ -186,7 +132,7 @@ def _exif_content(data):
     own = {name: tf.constant(column)[tf.argmax(matches)] for name, column in _columns().items()}
 
     def step(begin, end, position, more):
-        header = _numbers(data[position : position + 8])
+        header = numbers_of(data[position : position + 8])
         name, size = (tf.reduce_sum(header * own[weights]) for weights in ("name", "size"))
         content = position + own["header"]
         following = position + own["extra"] + size + size % 2 * own["even"]
@@ -231,12 +177,12 @@ def _tiff_orientation(tiff):
 
     length = tf.size(tiff, tf.int64)
     tiff = _padded(tiff)
-    head = _numbers(tiff[:8])
+    head = numbers_of(tiff[:8])
     little, big = (tf.reduce_all(head[:4] == tf.constant(list(mark), tf.int64)) for mark in (b"II*\0", b"MM\0*"))
-    place = tf.minimum(_number(head[4:], little), length)
-    entries = tiff[place + 2 : place + 2 + 12 * _number(_numbers(tiff[place : place + 2]), little)]
-    entries = _numbers(tf.reshape(entries[: tf.size(entries) // 12 * 12], (-1, 12)))
-    tag, kind, count, value = (_number(entries[:, a:b], little) for a, b in ((0, 2), (2, 4), (4, 8), (8, 10)))
+    place = tf.minimum(number(head[4:], little), length)
+    entries = tiff[place + 2 : place + 2 + 12 * number(numbers_of(tiff[place : place + 2]), little)]
+    entries = numbers_of(tf.reshape(entries[: tf.size(entries) // 12 * 12], (-1, 12)))
+    tag, kind, count, value = (number(entries[:, a:b], little) for a, b in ((0, 2), (2, 4), (4, 8), (8, 10)))
     valid = (tag == ORIENTATION) & (kind == SHORT) & (count == 1) & (value >= 1) & (value <= 8) & (little | big)
     return tf.cast(tf.concat([[1], tf.boolean_mask(value, valid)], 0)[-1], tf.int32)
 
@@ -245,17 +191,3 @@ def _padded(data):
     import tensorflow as tf
 
     return tf.concat([data, tf.zeros(PADDING, tf.uint8)], 0)
-
-
-def _numbers(data):
-    import tensorflow as tf
-
-    return tf.cast(data, tf.int64)
-
-
-def _number(numbers, little):
-    """Put bytes together to a number, along the last axis, which is of two or four."""
-    import tensorflow as tf
-
-    powers = 256 ** tf.range(tf.shape(numbers, tf.int64)[-1])
-    return tf.reduce_sum(numbers * tf.where(little, powers, powers[::-1]), axis=-1)

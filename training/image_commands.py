@@ -1,0 +1,85 @@
+"""The commands that are given image files: `predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TextIO
+
+import tyro
+from tyro.conf import Positional
+
+from keras_resnet.startup import called, start_keras
+
+PROGRAM = called("training")
+TERMINAL = Path("-")
+
+
+@dataclass
+class PredictOptions:
+    """What a prediction takes from the command line."""
+
+    what: Positional[str]
+    """Run folder, .keras file, or weights: a file or folder by other code, hf://owner/name, cifar10 or imagenet."""
+    images: Positional[list[Path]]
+    """Image files, folders of such at any depth, or patterns as in 'photos/*.jpg'; - for names on standard input, one a
+    line."""
+    network: str | None = None
+    """Network of weights; default what a file tells. cifar10 and imagenet need it."""
+    labels: Path | None = None
+    """File of the names of the classes, one a line; default those that WHAT tells, or else numbers."""
+    top: int | None = None
+    """Classes to name for each image at most; default 3, or those that --threshold says."""
+    threshold: float | None = None
+    """Probability over which classes are named; default 0.5 where images may have any number of classes."""
+    best: bool = False
+    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
+    to: Path = TERMINAL
+    """File to write, whole or not at all; - for the terminal."""
+    format: Literal["text", "csv", "jsonl"] | None = None
+    """CSV with a row an image, or JSON with a line an image; default what the ending of --to says, on the terminal
+    text."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
+
+
+def predict(arguments: list[str]) -> None:
+    """Classify image files with a trained network."""
+    options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
+    start_keras()
+    from training.prediction.classifiers import open_classifier
+    from training.prediction.finding import find_images
+    from training.prediction.predicting import predict_files
+    from training.prediction.writing import WRITERS, counted, format_of, printable, without_failures
+
+    on_terminal = options.to == TERMINAL
+    write = WRITERS[options.format or ("text" if on_terminal else format_of(options.to))]
+    found = find_images(options.images, sys.stdin and sys.stdin.buffer)
+    classifier = open_classifier(options.what, options.network, best=options.best, labels=options.labels)
+    predictions = predict_files(classifier, found.paths, options.top, options.threshold)
+    if not (on_terminal and sys.stdout.isatty()):  # where they would be seen anyway
+        predictions = counted(predictions, found.count, sys.stderr)
+    failures: list[str] = []
+    write_whole(options.to, lambda file: write(file, without_failures(predictions, failures)))
+    if not on_terminal:
+        print(f"predictions {options.to}")
+    if failures:
+        print("\n".join(map(printable, failures)), file=sys.stderr, flush=True)
+        raise ValueError(f"{len(failures)} of the images could not be read; they are named above.")
+
+
+def write_whole(path: Path, write: Callable[[TextIO], None]) -> None:
+    """Write a file of text, whole or not at all, or print it."""
+    from keras_resnet.files import write_atomically
+
+    if path == TERMINAL:
+        write(sys.stdout)
+        return
+
+    def write_part(part: Path) -> None:
+        with open(part, "w", encoding="utf-8", newline="") as file:
+            write(file)
+
+    write_atomically(path, write_part)
