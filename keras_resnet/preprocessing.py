@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_resnet.files import write_text
 from keras_resnet.messages import shortened, unknown
+from keras_resnet.pipeline import ops
 
 MAX_SIDE = 2**14  # pixels, or channels, of the images that a contract may be for
 

@@ -58,14 +58,14 @@ def _usual(strengths: np.ndarray) -> np.ndarray:
 
 def _place(number: tf.Tensor, count: int) -> tf.Tensor:
     """Turn numbers in [0, 1) into places in a sequence of so many."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     return ops.cast(number * count, "int32")
 
 
 def _one_after_the_other(images, operations, amounts, fill: float):
     """Let every image go through several operations, (batch, passes): in a loop, for XLA to compile one pass only."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     def operated(number, images):
         operation, amount = (ops.take(columns, number, axis=1) for columns in (operations, amounts))
@@ -101,7 +101,8 @@ def rand_augment(
     Source: arXiv 1909.13719.
     """
     import numpy as np
-    from keras import ops
+
+    from keras_resnet.pipeline import ops
 
     places = np.array([OPERATIONS.index(name) for name in DRAWN], "int32")
     table = _usual(np.array([magnitude / 10]))[:, 0]
@@ -127,7 +128,8 @@ def trivial_augment(images: tf.Tensor, drawn: Drawn, *, fill: Fill = 128.0) -> t
     Source: arXiv 2103.10158, "TA (wide)".
     """
     import numpy as np
-    from keras import ops
+
+    from keras_resnet.pipeline import ops
 
     height, width = images.shape[1:3]
     shift = 32 / width, 32 / height
@@ -160,7 +162,8 @@ def auto_augment(
     Source: arXiv 1805.09501; magnitudes as in its Table 6, factors from 0.1 at magnitude 0 to 1.9 at 9.
     """
     import numpy as np
-    from keras import ops
+
+    from keras_resnet.pipeline import ops
 
     strengths = np.arange(10) / 9
     table = _usual(strengths)

@@ -37,7 +37,7 @@ def luma(channels: int, name: str) -> np.ndarray:
 
 def _affine(matrix, offset) -> tf.Tensor:
     """Put a matrix (batch, channels, channels) and an offset (batch, channels) into one of a channel and row more."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     upper = ops.concatenate([matrix, offset[:, :, None]], axis=2)
     last = ops.zeros_like(upper[:, :1]) + ops.eye(upper.shape[2], dtype="float32")[-1]
@@ -74,7 +74,8 @@ def color_jitter(
         ColorJitter.
     """
     import numpy as np
-    from keras import ops
+
+    from keras_resnet.pipeline import ops
 
     channels = means.shape[1]
     gray = luma(channels, "color_jitter")
@@ -101,7 +102,8 @@ def color_jitter(
 def hue_turn(turns: tf.Tensor) -> tf.Tensor:
     """Give the matrices (batch, 3, 3) that turn colors from red towards green, by shares (batch,) of a turn."""
     import numpy as np
-    from keras import ops
+
+    from keras_resnet.pipeline import ops
 
     cosine, sine = (function(turns * (2 * math.pi))[:, None, None] for function in (ops.cos, ops.sin))
     forth = np.array(TO_YIQ)
@@ -136,7 +138,8 @@ def pca_color(
         section 4.1; the axes and deviations are those of fb.resnet.torch.
     """
     import numpy as np
-    from keras import ops
+
+    from keras_resnet.pipeline import ops
 
     if means.shape[1] != 3:
         raise ValueError(
@@ -171,7 +174,8 @@ def grayscale(
     Source: torchvision's RandomGrayscale.
     """
     import numpy as np
-    from keras import ops
+
+    from keras_resnet.pipeline import ops
 
     channels = means.shape[1]
     gray = np.ones((channels, 1), "float32") * luma(channels, "grayscale")

@@ -41,7 +41,7 @@ def augment(
 
 def _augment_each(images, steps: Sequence[Step], standardize: Callable):
     """Augment and standardize images one by one."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     of_levels = [place for place, step in enumerate(steps) if step.kind in OF_LEVELS]
     place = of_levels[-1] + 1 if of_levels else 0
@@ -60,7 +60,7 @@ def _one_by_one(images, steps):
 
 def _move(images, steps):
     """Multiply the matrices of neighboring geometry, and interpolate once for each level that fills what is bare."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     motions = [step(step.drawn, tuple(images.shape[1:3])) for step in steps]
     for fill, group in itertools.groupby(motions, key=lambda motion: motion.fill):
@@ -73,7 +73,7 @@ def _color(images, steps):
 
     Each is made for the mean colors that those before it leave.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     count, channels = ops.shape(images)[0], images.shape[3]
     means = ops.concatenate([ops.mean(images, axis=(1, 2)), ops.ones((count, 1))], axis=1)[:, :, None]
@@ -87,7 +87,7 @@ def _color(images, steps):
 
 def _mix(images, labels, steps, classes: int):
     """Mix images and labels with those from the end of the batch; what one step has mixed, the next ones leave."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     kept, mixed = 1.0, False
     for step in steps:

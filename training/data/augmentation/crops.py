@@ -151,7 +151,7 @@ def pad_crop(
 
     Source: arXiv 1512.03385, section 4.2, with zeros and 4 pixels.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     height, width = images.shape[1:3]
     if pixels >= min(height, width):
@@ -182,7 +182,7 @@ def flip(
     Returns:
         Tensor of the same shape.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     mirrored = drawn.numbers[:, 0] < 0.5
     if alternating:

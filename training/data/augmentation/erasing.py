@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def rectangles(size: tuple[int, int], top, bottom, left, right) -> tf.Tensor:
     """Give masks (batch, height, width, 1) that are true in rectangles, from first rows and columns up to the ends."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     rows, columns = (ops.arange(side, dtype="float32")[None] for side in size)
     high = (rows >= top[:, None]) & (rows < bottom[:, None])
@@ -41,7 +41,7 @@ def cutout(
 
     Source: arXiv 1708.04552, with 16 pixels for CIFAR-10 and 8 for CIFAR-100.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     height, width = images.shape[1:3]
     top, left = (ops.floor(drawn.numbers[:, place] * side) - size // 2 for place, side in enumerate((height, width)))
@@ -73,7 +73,7 @@ def random_erasing(
 
     Source: arXiv 1708.04896; zeros in standardized images are the mean, which the paper compares as RE-M.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     height, width = images.shape[1:3]
     happens, by_area, by_aspect, by_top, by_left = (drawn.numbers[:, place] for place in range(5))

@@ -27,7 +27,7 @@ def _either_side(number: tf.Tensor, most: float) -> tf.Tensor:
 
 def matrices_of(rows) -> tf.Tensor:
     """Make float32 matrices (batch, 3, 3) of their upper two rows: tensors (batch,) and numbers."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     some = next(entry for row in rows for entry in row if not isinstance(entry, (int, float)))
     entries = [ops.zeros_like(some) + entry for row in (*rows, (0.0, 0.0, 1.0)) for entry in row]
@@ -36,7 +36,7 @@ def matrices_of(rows) -> tf.Tensor:
 
 def rotation(degrees: tf.Tensor) -> tf.Tensor:
     """Give the matrices (batch, 3, 3) that turn images counterclockwise by angles (batch,), in degrees."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     cosine, sine = ops.cos(degrees * (math.pi / 180)), ops.sin(degrees * (math.pi / 180))
     return matrices_of([(cosine, -sine, 0.0), (sine, cosine, 0.0)])
@@ -135,7 +135,7 @@ def scale(
     Returns:
         Motion.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     smaller = ops.exp(-_either_side(drawn.numbers[:, 0], math.log(factor)))
     return Motion(matrices_of([(smaller, 0.0, 0.0), (0.0, smaller, 0.0)]), fill)

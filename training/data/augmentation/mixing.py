@@ -58,7 +58,7 @@ def beta_quantiles(alpha: float) -> np.ndarray:
 
 def beta_share(number: tf.Tensor, alpha: float) -> tf.Tensor:
     """Turn even numbers in [0, 1) into numbers of Beta(alpha, alpha)."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     place = number * STEPS
     below = ops.cast(place, "int32")
@@ -69,7 +69,9 @@ def beta_share(number: tf.Tensor, alpha: float) -> tf.Tensor:
 
 def _deciding(drawn: Drawn, by: str) -> tf.Tensor:
     """Give the numbers that decide: of every example, or of the first one for the whole batch."""
-    return drawn.numbers if by == "example" else drawn.numbers[:1]
+    if by == "example":
+        return drawn.numbers
+    return drawn.numbers[:1] if drawn.leading is None else drawn.leading
 
 
 @augmentation("mixup", draws=2, kind="mix")
@@ -111,7 +113,7 @@ def cutmix(drawn: Drawn, size: tuple[int, int], *, alpha: Alpha = 1.0, share: Sh
 
     Source: arXiv 1905.04899, with 1 for CIFAR and ImageNet.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     numbers = _deciding(drawn, by)
     part = ops.sqrt(1 - beta_share(numbers[:, 1], alpha))

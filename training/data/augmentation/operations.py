@@ -51,19 +51,20 @@ def operate(images: tf.Tensor, operation: tf.Tensor, amount: tf.Tensor, fill: fl
     Raises:
         ValueError: the images are neither of one channel nor of three.
     """
-    from keras import backend, ops
+    from keras_resnet.pipeline import is_tensorflow, ops
 
     luma(images.shape[3], "An operation on colors")
     images = ops.round(images)
     # Under tf.data a processor computes, image by image what each needs; accelerators are faster with all for all.
-    operate_on = _one_by_one if backend.backend() == "tensorflow" else _all_at_once
+    operate_on = _one_by_one if is_tensorflow() else _all_at_once
     return operate_on(images, operation, amount, fill)
 
 
 def _one_by_one(images, operation, amount, fill: float):
     """Let each image go through its operation only."""
     import numpy as np
-    from keras import ops
+
+    from keras_resnet.pipeline import ops
 
     def moved(image, operation, amount):
         return _moved(image, _chosen(operation), amount, fill)
@@ -81,7 +82,7 @@ def _one_by_one(images, operation, amount, fill: float):
 
 def _all_at_once(images, operation, amount, fill: float):
     """Compute every operation of every image, and keep its own."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     chosen, changed = _chosen(operation), images
     for name, function in POINTWISE.items():
@@ -91,14 +92,14 @@ def _all_at_once(images, operation, amount, fill: float):
 
 def _chosen(operation) -> dict[str, tf.Tensor]:
     """Tell by name which images have an operation."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     return {name: ops.equal(operation, place) for place, name in enumerate(OPERATIONS)}
 
 
 def _moved(images, chosen: Mapping[str, tf.Tensor], amount, fill: float):
     """Take each pixel from where an image's operation says; what moves no pixel leaves all bits."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     height, width = images.shape[1:3]
     by = {name: ops.where(chosen[name], amount, 0.0) for name in MOVING}
@@ -116,14 +117,14 @@ def _by_image(amount):
 
 def _whole(levels):
     """Cut levels to whole ones of 0 to 255."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     return ops.floor(ops.clip(levels, 0, 255))
 
 
 def _gray(images):
     """Give the brightness of each pixel, a whole level (batch, height, width, 1)."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     weights = luma(images.shape[3], "An operation on colors")
     return ops.round(ops.sum(images * weights, axis=3, keepdims=True))
@@ -143,7 +144,7 @@ def _sharpness(images, amount):
 
 
 def _contrast(images, amount):
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     return _drawn_from(ops.floor(ops.mean(_gray(images), axis=(1, 2), keepdims=True) + 0.5), images, amount)
 
@@ -153,13 +154,13 @@ def _brightness(images, amount):
 
 
 def _solarize(images, amount):
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     return ops.where(images < _by_image(amount), images, 255 - images)
 
 
 def _posterize(images, amount):
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     step = 2.0 ** ops.clip(8 - _by_image(amount), 0, 8)
     return ops.floor(images / step) * step
@@ -167,7 +168,7 @@ def _posterize(images, amount):
 
 def _auto_contrast(images, amount):
     """Spread the levels of each channel from black to white."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     lowest, highest = (extreme(images, axis=(1, 2), keepdims=True) for extreme in (ops.min, ops.max))
     spread = _whole((images - lowest) * 255 / ops.maximum(highest - lowest, 1))
@@ -179,7 +180,7 @@ def _smooth(images):
 
     On rows of all channels: to cut those apart costs several times as much.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     height, width, channels = images.shape[1:]
     if min(height, width) < 3:
@@ -194,7 +195,7 @@ def _smooth(images):
 
 def _equalize(images, amount):
     """Spread the levels of each channel by how many pixels have them, in integers."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     count, channels = ops.shape(images)[0], images.shape[3]
     # The place of each level among those of its image and channel, 256 for each, one after the other.

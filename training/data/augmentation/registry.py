@@ -43,11 +43,14 @@ class Drawn(NamedTuple):
         numbers: float32 tensor (batch, draws) in [0, 1), of each example in this epoch; (draws,) for a single image.
         first: the same, as in epoch 0.
         epoch: int64 scalar tensor.
+        leading: float32 tensor (1, draws), the numbers of the first example of the whole batch; None for the first of
+            these.
     """
 
     numbers: tf.Tensor
     first: tf.Tensor
     epoch: tf.Tensor
+    leading: tf.Tensor | None = None
 
 
 class Motion(NamedTuple):
@@ -115,6 +118,12 @@ def augmentation(name: str, draws: int, kind: Kind) -> Callable[[Callable], Call
         return registering(AUGMENTATIONS)(name)(function)
 
     return register
+
+
+def mixes(choices: Choices) -> bool:
+    """Tell whether a list of augmentations mixes the images of a batch."""
+    names = (choice if isinstance(choice, str) else choice["name"] for choice in choices)
+    return any(AUGMENTATIONS[name].kind == "mix" for name in names)
 
 
 def pair_of(parameter: str, most: float = math.inf) -> Callable[[Sequence[float]], None]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def cut_windows(images: tf.Tensor, top: tf.Tensor, left: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Cut a window of one size out of each image of a batch, from its own top and left: one gather of pixels."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     count, channels = ops.shape(images)[0], images.shape[3]
     height, width = images.shape[1:3]
@@ -32,7 +32,7 @@ def warp(images: tf.Tensor, matrices: tf.Tensor, fill: float) -> tf.Tensor:
     Returns:
         Tensor of the same shape. Places between the border and the centers of the pixels along it have their values.
     """
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     height, width = images.shape[1:3]
     x = ops.arange(width, dtype="float32")[None, None] + (0.5 - width / 2)
@@ -50,7 +50,7 @@ def warp(images: tf.Tensor, matrices: tf.Tensor, fill: float) -> tf.Tensor:
 
 def _between(place, side: int):
     """Find the pixels before and after places along an axis, and the share of the second one."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     centered = ops.clip(place - 0.5, 0, side - 1)
     first = ops.floor(centered)
@@ -60,7 +60,7 @@ def _between(place, side: int):
 
 def _gather(images, rows, columns):
     """Gather the pixels of each image at its rows and columns, int32 (batch, height, width)."""
-    from keras import ops
+    from keras_resnet.pipeline import ops
 
     count, channels = ops.shape(images)[0], images.shape[3]
     height, width = images.shape[1:3]

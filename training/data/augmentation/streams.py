@@ -33,9 +33,14 @@ class Stream:
         """What it works on."""
         return AUGMENTATIONS[self.name].kind
 
-    def step(self, index: tf.Tensor, numbers: tf.Tensor, epoch: tf.Tensor) -> Step:
-        """Give the augmentation of the examples of these indices, by the numbers of this epoch."""
-        return Step(self.name, self.parameters, Drawn(tf.gather(numbers, index), tf.gather(self.first, index), epoch))
+    def step(self, index: tf.Tensor, numbers: tf.Tensor, epoch: tf.Tensor, leading: tf.Tensor | None = None) -> Step:
+        """Give the augmentation of the examples of these indices, by the numbers of this epoch.
+
+        `leading` is the index (1,) of the first example of their batch, which may be on another host.
+        """
+        own = None if leading is None else tf.gather(numbers, leading)
+        drawn = Drawn(tf.gather(numbers, index), tf.gather(self.first, index), epoch, own)
+        return Step(self.name, self.parameters, drawn)
 
 
 def open_streams(choices: Choices, seed: int, count: int) -> list[Stream]:
@@ -53,11 +58,15 @@ def _draw(key: int, shape: tuple[int, int], epoch: tf.Tensor) -> tf.Tensor:
 
 def check_images(choices: Choices, size: tuple[int, int], channels: int) -> None:
     """Try augmentations on a blank image of the network's size, so that what cannot work is refused before a run."""
-    epoch, index = tf.constant(0, tf.int64), tf.constant([0])
     streams = open_streams(choices, 0, 1)
-    if streams and streams[0].kind == "crop":
-        crop = streams.pop(0)
-        step = crop.step(index[0], crop.first, epoch)
-        step(tf.zeros((*size, channels)), step.drawn, size)
-    steps = [stream.step(index, stream.first, epoch) for stream in streams]
-    augment(tf.zeros((1, *size, channels)), tf.constant([0]), steps, lambda images: images, 2)
+
+    def augmented():
+        epoch, index, own = tf.constant(0, tf.int64), tf.constant([0]), list(streams)
+        if own and own[0].kind == "crop":
+            crop = own.pop(0)
+            step = crop.step(index[0], crop.first, epoch)
+            step(tf.zeros((*size, channels)), step.drawn, size)
+        steps = [stream.step(index, stream.first, epoch) for stream in own]
+        return augment(tf.zeros((1, *size, channels)), tf.constant([0]), steps, lambda images: images, 2)
+
+    tf.function(augmented, autograph=False).get_concrete_function()  # in a graph, as in a run
