@@ -117,7 +117,7 @@ def measure(depth: int, batch: int, rounds: int) -> dict[str, Any]:
     import keras_resnet
     from keras_resnet.formats.savedmodel import export_savedmodel
     from keras_resnet.preprocessing import Preprocessing
-    from training.distribution import choose_devices, strategy
+    from training.distribution.mirrored import choose_devices, strategy
     from training.optimization.rules import L2SGD
 
     keras.utils.set_random_seed(0)

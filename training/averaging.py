@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -16,17 +17,17 @@ from training.optimization.averages import make_average
 
 
 def shown_average(
-    config: RunConfig, source: Source, preprocessing: Preprocessing, steps: int, replicas: int
+    config: RunConfig, source: Source, preprocessing: Preprocessing, steps: int, parts: int
 ) -> ShownAverage | None:
     """Make the callback that tests and saves the average of the weights; None where a run has none.
 
-    Its statistics are of as many images at a time as a batch normalization sees in training.
+    Its statistics are of as many images at a time as a batch normalization sees in training, where devices take a batch
+    in so many parts.
     """
     average = make_average(config.averaging, steps)
     if average is None:
         return None
-    batch = config.batch_size // config.hardware.accumulation
-    batch = batch if config.hardware.synchronized else batch // replicas
+    batch = config.batch_size // config.hardware.accumulation // parts
     return ShownAverage(sample_batches(source, preprocessing, average.images, batch, config.seed))
 
 
@@ -75,8 +76,8 @@ def normalizations_of(model: keras.Model) -> list[keras.layers.BatchNormalizatio
     return [layer for layer in layers if layer.trainable and layer.momentum < 1]
 
 
-def statistics_function(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
-    """Make the function that gives mean and variance of a batch of images at each batch normalization.
+def statistics_function(model: keras.Model) -> Callable:
+    """Make the function that gives mean and variance of a batch of images, of tf.data, at each batch normalization.
 
     All other layers compute as in a test: dropout would change the variances (arXiv 1801.05134). One device computes
     it, and no variable changes.
@@ -86,10 +87,10 @@ def statistics_function(model: keras.Model) -> tf.types.experimental.Polymorphic
     def training(operation):
         return functools.partial(operation, training=True) if operation in layers else operation
 
-    @tf.function
-    def statistics(images):
+    def statistics(images, values=()):
         moving = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
-        with keras.StatelessScope([(variable, tf.zeros(variable.shape)) for variable in moving]) as scope:
+        zeros = [(variable, keras.ops.zeros(variable.shape)) for variable in moving]
+        with keras.StatelessScope([*zip(model.variables, values), *zeros]) as scope:
             model._run_through_graph(images, training)
         # What moves from zero by a share of the way has come as far as that share of the batch's own.
         return [
@@ -98,7 +99,13 @@ def statistics_function(model: keras.Model) -> tf.types.experimental.Polymorphic
             for variables in [(layer.moving_mean, layer.moving_variance)]
         ]
 
-    return statistics
+    if keras.backend.backend() == "tensorflow":
+        return tf.function(statistics)
+    import jax
+
+    # What is compiled holds no variable, but their values of that time.
+    compiled = jax.jit(statistics)
+    return lambda images: compiled(images.numpy(), [variable.value for variable in model.variables])
 
 
 def estimate_statistics(statistics, layers: list[keras.layers.BatchNormalization], batches: tf.data.Dataset) -> None:

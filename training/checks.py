@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keras
+
 from training.config import RunConfig
 from training.config.fields import OF_THE_MACHINE, flat_config, name_of
 from training.run_folder import RunFolder
@@ -15,9 +17,18 @@ def check_start(config: RunConfig) -> None:
             raise ValueError(f"{field}={value} needs weights, the network to start from.")
 
 
+def check_export(export: bool) -> None:
+    """Refuse to export at the end of a run that computes on another backend than TensorFlow."""
+    if export and keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "--export writes a SavedModel, which needs the backend TensorFlow. Leave it out, and export the run by "
+            "KERAS_BACKEND=tensorflow python -m training export RUN."
+        )
+
+
 def check_compiled(config: RunConfig) -> None:
-    """Refuse XLA where runs repeat bit for bit: Keras would do without it, and only warn."""
-    if config.hardware.jit_compile and config.deterministic:
+    """Refuse XLA where runs repeat bit for bit: Keras on TensorFlow would do without it, and only warn."""
+    if keras.backend.backend() == "tensorflow" and config.hardware.jit_compile and config.deterministic:
         raise ValueError(
             "jit_compile=True compiles nothing in a run that repeats bit for bit, for Keras leaves XLA out there. "
             "Leave it out, or pass --no-deterministic too."

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pydantic
 
 from keras_resnet.interrupts import STATUS
-from keras_resnet.startup import DEBUG, VERBOSE, close_output, set_level
+from keras_resnet.startup import DEBUG, VERBOSE, close_output, kept_quiet, set_level, start_keras
 from training.config import explain
 
 Command = Callable[[list[str]], None]
@@ -44,6 +44,13 @@ def run(commands: Mapping[str, Command], default: Command, arguments: list[str] 
     except Exception as error:
         return complain(unexpected(error), error)
     return 0
+
+
+def start_training() -> None:
+    """Import Keras, and TensorFlow, which reads the data whatever backend computes."""
+    start_keras()
+    with kept_quiet():
+        import tensorflow  # noqa: F401
 
 
 def complain(sentence: str, error: Exception) -> int:

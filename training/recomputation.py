@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
-import tensorflow as tf
 
 from keras_resnet.build.stages import units_of
 from keras_resnet.model import ResidualNetwork
@@ -51,6 +50,24 @@ def recomputed(segment: keras.Model, inputs):
             outputs = segment(x, training=True)
         return outputs, [scope.get_current_value(variable) for variable in state]
 
+    once_more = _on_jax if keras.backend.backend() == "jax" else _on_tensorflow
+    outputs, moved = once_more(call, 1 + len(trained), [inputs, *(variable.value for variable in (*trained, *state))])
+    for variable, value in zip(state, moved):
+        variable.assign(value)
+    return outputs
+
+
+def _on_jax(call: Callable, learning: int, given: list):
+    """Call a function, and again for the gradient of its first arguments; the state that it draws from is one more."""
+    import jax
+
+    return jax.checkpoint(call)(*given)
+
+
+def _on_tensorflow(call: Callable, learning: int, given: list):
+    """Call a function, and again for the gradient of its outputs after its first arguments."""
+    import tensorflow as tf
+
     @tf.custom_gradient
     def run(*given):
         outputs, moved = call(*given)
@@ -59,15 +76,13 @@ def recomputed(segment: keras.Model, inputs):
             # Not before the slope is known, or all would be computed at once and kept.
             with tf.control_dependencies([slope]):
                 again = [tf.identity(values) for values in given]
-            learning = again[: 1 + len(trained)]
+            first = again[:learning]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(learning)
+                tape.watch(first)
                 outputs, _ = call(*again)
-            return [*tape.gradient(outputs, learning, slope), *[None] * len(state)]
+            return [*tape.gradient(outputs, first, slope), *[None] * (len(given) - learning)]
 
         return (outputs, *moved), gradient
 
-    outputs, *moved = run(inputs, *(tf.convert_to_tensor(variable.value) for variable in (*trained, *state)))
-    for variable, value in zip(state, moved):
-        variable.assign(value)
-    return outputs
+    outputs, *moved = run(*map(tf.convert_to_tensor, given))
+    return outputs, moved

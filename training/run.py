@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -20,17 +20,19 @@ from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
 from training.averaging import shown_average
 from training.callbacks import SaveRun, SeedLayers, StopAt
-from training.checks import check_compiled, check_resumable, check_start
+from training.checks import check_compiled, check_export, check_resumable, check_start
 from training.clock import EpochClock
 from training.config import RunConfig, Start
 from training.data import batches, datasets
 from training.data.arrays import Arrays
 from training.data.augmentation import streams
+from training.data.augmentation.registry import mixes
 from training.data.standardization import make_preprocessing
-from training.distribution import MergeReplicas, choose_devices, make_strategy
+from training.distribution import MergeReplicas, choose_devices, make_distribution
+from training.distribution.interface import Distribution
 from training.divergence import CountSkippedSteps, StopAtDivergence
 from training.evaluation.testing import CheckCount, evaluate, metrics_for
-from training.learner import learning
+from training.learner import learning, takes_logits
 from training.networks import image_size, load_start, make_architecture, make_model
 from training.optimization.averages import make_average
 from training.optimization.losses import make_loss
@@ -49,6 +51,9 @@ from training.session import prepare_session, restored
 from training.skipped import check_skipped, write_skipped
 from training.tasks import ANY
 
+if TYPE_CHECKING:
+    from training.hosts.worker import Worker
+
 
 @dataclass(frozen=True)
 class Run:
@@ -58,11 +63,12 @@ class Run:
     folder: RunFolder
     source: datasets.Source
     plan: Plan
+    distribution: Distribution
 
     @property
     def replicas(self) -> int:
         """Devices that share each batch."""
-        return make_strategy(self.config.hardware, self.config.batch_size).num_replicas_in_sync
+        return self.distribution.replicas
 
 
 def train(
@@ -74,6 +80,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     *,
     arrays: Arrays | None = None,
+    worker: Worker | None = None,
 ) -> dict[str, Any]:
     """Train a network and leave a run folder that explains itself.
 
@@ -87,6 +94,7 @@ def train(
         export: bool, whether to write a SavedModel too.
         callbacks: sequence of further Keras callbacks, called after the run's own.
         arrays: Arrays, the data of a configuration whose dataset is 'arrays'.
+        worker: Worker of `training.hosts`, where this process is one of several hosts'.
 
     Returns:
         Dict of the test results, as of `training.evaluation.testing.evaluate`.
@@ -97,6 +105,7 @@ def train(
         KeyboardInterrupt: the user stopped the run; the folder holds everything up to the last epoch.
     """
     check_start(config)
+    check_export(export)
     architecture = make_architecture(config.network, config.start, config.hardware.synchronized)
     if resume:
         check_resumable(folder, config)
@@ -106,21 +115,25 @@ def train(
     if export and resume and folder.savedmodel.exists():
         raise ValueError(f"{folder.savedmodel} exists; remove it or leave out --export.")
     with folder.held(), restored():
-        strategy = make_strategy(config.hardware, config.batch_size)
-        source = datasets.open_source(config.data, arrays)
+        distribution = make_distribution(config.hardware, config.batch_size, mixes(config.augmentation))
+        with worker.opening() if worker else contextlib.nullcontext():
+            source = datasets.open_source(config.data, arrays)
         make_loss(config.loss, task=source.task)  # refused before images are read
         if resume:
             check_skipped(folder, source)
-        run = Run(config, folder, source, Plan.of(source, config))
+        run = Run(config, folder, source, Plan.of(source, config), distribution)
+        if worker:
+            worker.agree_on_data(source, config)
         datasets.check_images(source, source.train_split, source.watched.test_split, source.test_split)
         prepare_session(config)  # not before: preparing a data set draws from the generators that are seeded here
-        with strategy.scope():
+        with distribution.scope():
             model = resumed(run) if resume else begin(run, architecture, overwrite)
         print(summary(model, run))
         warn_of_emulation(config.hardware.dtype, choose_devices(config.hardware.devices))
         print(f"run folder {folder.path}", flush=True)
-        fit(model, run, callbacks)
-        return finish(model, run, export)
+        with distribution.computing():
+            fit(model, run, callbacks)
+            return finish(model, run, export)
 
 
 def begin(run: Run, architecture: keras_resnet.Architecture | None, overwrite: bool) -> keras.Model:
@@ -184,9 +197,10 @@ def compile_model(model: keras.Model, run: Run, optimizer: keras.optimizers.Opti
     """Compile the network with an optimizer, which may have taken steps, and the run's loss and metrics."""
     model.compile(
         optimizer=optimizer,
-        loss=make_loss(run.config.loss, task=run.source.task),
+        loss=make_loss(run.config.loss, takes_logits(), run.source.task),
         weighted_metrics=metrics_for(len(run.source.classes), run.source.task),
-        jit_compile=run.config.hardware.jit_compile,
+        # JAX compiles by XLA alone, and without it each operation by itself.
+        jit_compile=run.config.hardware.jit_compile or keras.backend.backend() == "jax",
         steps_per_execution=run.config.hardware.steps_per_execution,
     )
 
@@ -218,7 +232,8 @@ def fit(model: keras.Model, run: Run, callbacks: Sequence[keras.callbacks.Callba
 def fit_phase(model: keras.Model, run: Run, phase: Phase, size: Size, callbacks: Sequence[Any]) -> None:
     """Train for the epochs of a phase on images of a size, and save each of them."""
     config, source, preprocessing = run.config, run.source.watched, model.preprocessing
-    with make_strategy(config.hardware, config.batch_size).scope():
+    share = run.distribution.share
+    with run.distribution.scope():
         freeze(model, phase.frozen)
         compile_model(model, run, model.optimizer)
     training = batches.training_batches(
@@ -229,8 +244,9 @@ def fit_phase(model: keras.Model, run: Run, phase: Phase, size: Size, callbacks:
         augmentation=config.augmentation,
         batch_size=config.batch_size,
         seed=config.seed,
+        share=share,
     )
-    test = batches.test_batches(source, source.test_split, preprocessing, config.batch_size, run.replicas)
+    test = batches.test_batches(source, source.test_split, preprocessing, config.batch_size, run.replicas, share=share)
     clock = EpochClock(config.batch_size, run.replicas)
     progress = Progress(run.plan, clock)
     with contextlib.closing(progress):
@@ -250,10 +266,11 @@ def callbacks_of(model: keras.Model, run: Run, clock: EpochClock) -> list[keras.
     """Make what a run does at each step and epoch, in this order."""
     config, source, folder = run.config, run.source.watched, run.folder
     patience = config.evaluation.patience
-    average = shown_average(config, run.source, model.preprocessing, run.plan.iterations, run.replicas)
+    parts = run.distribution.parts(config.hardware.synchronized)
+    average = shown_average(config, run.source, model.preprocessing, run.plan.iterations, parts)
     return [
         clock,
-        MergeReplicas(),
+        MergeReplicas(run.distribution),
         *([average] if average else []),
         CheckCount(source, run.replicas),
         StopAtDivergence(run.plan, folder, config.hardware.steps_per_execution),
@@ -275,7 +292,7 @@ def steps_done(model: keras.Model) -> int:
 def finish(model: keras.Model, run: Run, export: bool) -> dict[str, Any]:
     """Evaluate a network that has been trained, write the report and, where asked for, a SavedModel."""
     if run.config.averaging["name"] != "none":
-        with make_strategy(run.config.hardware, run.config.batch_size).scope():
+        with run.distribution.scope():
             model = run.folder.load_model()  # the average; the other holds the weights of the last step
     results = evaluate(model, run.source, model.preprocessing, run.config)
     facts = {

@@ -23,6 +23,7 @@ def prepare_session(config: RunConfig) -> None:
     """Set seeds, determinism and dtype policy of the process for a run."""
     # Not zero: TensorFlow fails to combine a global seed of zero with a shuffle seed that is a tensor.
     keras.utils.set_random_seed(config.seed + 1)
+    tf.random.set_seed(config.seed + 1)  # which Keras sets on its own backend only, and the order of examples needs
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(config.hardware.dtype)

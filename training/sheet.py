@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -48,6 +48,11 @@ class First(Source):
     def examples(self, split: str) -> tf.data.Dataset:
         """Read the examples."""
         return super().examples(split).take(self.count(split))
+
+    def unread(self, split: str) -> tuple[tf.data.Dataset, Callable]:
+        """Give the examples, and the function that reads their images."""
+        examples, read = super().unread(split)
+        return examples.take(self.count(split)), read
 
 
 def read_examples(source: Source, preprocessing: Preprocessing, config: RunConfig) -> list[Example]:

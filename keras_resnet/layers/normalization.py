@@ -19,11 +19,23 @@ class BatchNormalization(keras.layers.BatchNormalization):
     is about twice as fast on a CPU. It serves a training step of a channels-last batch of images on the
     TensorFlow backend without synchronisation; every other case is left to Keras.
 
+    With `synchronized` it works on other backends too, where Keras refuses it: under JAX a batch is one, whatever
+    devices hold it, and the others compute on one device.
+
     Args:
         **kwargs: those of `keras.layers.BatchNormalization`.
 
     Source: arXiv 1502.03167, algorithm 1.
     """
+
+    def __init__(self, *args, synchronized: bool = False, **kwargs):
+        is_tensorflow = keras.backend.backend() == "tensorflow"
+        super().__init__(*args, synchronized=synchronized and is_tensorflow, **kwargs)
+        self.is_synchronized = synchronized
+
+    def get_config(self) -> dict:
+        """Return the layer's configuration."""
+        return {**super().get_config(), "synchronized": self.is_synchronized}
 
     def call(self, inputs, training=None, mask=None):
         """Normalize `inputs`, of shape (batch, height, width, channels) where the fused kernel serves."""

@@ -81,7 +81,7 @@ import json, sys
 import keras
 import numpy as np
 import tensorflow as tf
-from training.distribution import choose_devices, strategy
+from training.distribution.mirrored import choose_devices, strategy
 from training.optimization.optimizers import make_optimizer
 from training.optimization.schedules import make_schedule
 

@@ -11,7 +11,7 @@ import keras_resnet
 from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.preprocessing import Preprocessing
 from tests.keras_resnet.helpers import images, outputs
-from training.distribution import strategy
+from training.distribution.mirrored import strategy
 from training.optimization.rules import L2SGD
 
 # Graph operations of a training step for each layer: forward, backward and update of a convolution with its batch

@@ -8,8 +8,11 @@ import tensorflow as tf
 
 from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights
-from training.distribution import choose_devices, strategy
+from tests.training.learners import small
+from training.distribution import choose_devices
+from training.distribution.mirrored import strategy
 from training.evaluation.candidates import evaluate_run
+from training.optimization.optimizers import OPTIMIZERS
 from training.run import train
 from training.run_folder import RunFolder
 
@@ -22,7 +25,7 @@ TRAIN = """
 import json, sys
 from pathlib import Path
 from training.config import make_config, read_fields
-from training.distribution import make_strategy
+from training.distribution import make_distribution
 from training.evaluation.candidates import evaluate_run
 from training.run import train
 from training.run_folder import RunFolder
@@ -31,8 +34,38 @@ config = make_config(read_fields(Path(sys.argv[1])), sys.argv[1])
 folder = RunFolder(Path(sys.argv[2]))
 results = train(config, folder)
 odd = {name: evaluate_run(folder, {"test_split": f"test[:{name}]"}) for name in (101, 65, 51)}
-replicas = make_strategy(config.hardware, config.batch_size).num_replicas_in_sync
+replicas = make_distribution(config.hardware, config.batch_size).replicas
 print(json.dumps({"replicas": replicas, "results": results, "odd": odd}))
+"""
+
+# Steps of a tiny network with every optimizer, on one, two and three devices, which reduce on one of them: of several
+# strategies a process bears no others.
+STEPS = """
+import json, sys
+import keras
+import numpy as np
+import tensorflow as tf
+from training.distribution.mirrored import Mirrored, choose_devices, strategy
+
+names = choose_devices(("CPU:0", "CPU:1", "CPU:2"))  # before TensorFlow makes its first tensor
+from tests.training.learners import compiled, small
+from training.averaging import averages_of
+from training.learner import learning
+saved, found = np.load(sys.argv[1]), {}
+first = [saved[f"w{place}"] for place in range(int(saved["count"]))]
+data = tf.data.Dataset.from_tensor_slices((saved["images"], saved["labels"]))
+for choice in json.loads(sys.argv[2]):
+    for count in (1, 2, 3):
+        devices = Mirrored(strategy(names[:count], "one_device"))
+        with devices.scope():
+            model = small(normalized=True, synchronized=True)
+            model.set_weights(first)
+            model = compiled(learning(model, 2), choice)
+        history = model.fit(data, verbose=0).history
+        averages = averages_of(model.optimizer)[1]
+        values = [keras.ops.convert_to_numpy(v).ravel() for v in (*model.weights, *averages)]
+        found[f"{choice['name']} {count}"] = [history["loss"], np.concatenate(values).tolist()]
+print(json.dumps(found))
 """
 
 # Moving statistics of each device alone, an epoch of three on each, and a run that is stopped and resumed.
@@ -65,13 +98,13 @@ print(json.dumps({"results": results, "again": again, "odd": odd}))
 REFUSE = """
 import json, sys
 from training.config import make_config
-from training.distribution import make_strategy
+from training.distribution import make_distribution
 
 answers = []
 for fields in json.loads(sys.argv[1]):
     try:
         config = make_config({"epochs": 1, **fields})
-        answers.append(f"accepted by {make_strategy(config.hardware, config.batch_size).num_replicas_in_sync}")
+        answers.append(f"accepted by {make_distribution(config.hardware, config.batch_size).replicas}")
     except ValueError as error:
         answers.append(str(error))
 print(json.dumps(answers))
@@ -136,7 +169,32 @@ def test_several_steps_in_an_execution_train_the_same_on_two_devices(pair, tiny,
     np.testing.assert_allclose(losses(two), losses(pair[0]), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
+def test_every_optimizer_steps_on_two_and_three_devices_as_on_one(tmp_path):
+    random, model = np.random.default_rng(0), small(normalized=True)
+    images = random.normal(size=(4, 12, 6, 6, 2)).astype("float32")
+    images *= np.linspace(0.2, 2, 12)[:, None, None, None]  # other statistics and slopes on each device
+    weights = {f"w{place}": values for place, values in enumerate(model.get_weights())}
+    labels = random.integers(0, 3, (4, 12))
+    np.savez(tmp_path / "given.npz", images=images, labels=labels, count=len(weights), **weights)
+    clipped = [
+        {"name": name, "learning_rate": 0.01, **({"clip_value": 0.05} if name == "adamw" else {"clip_norm": 0.2})}
+        for name in OPTIMIZERS
+    ]
+    printed = run_python("-c", STEPS, tmp_path / "given.npz", json.dumps(clipped), timeout=1800).stdout
+    found = json.loads(printed.splitlines()[-1])
+    start = np.concatenate([values.ravel() for values in model.get_weights()])
+    for name in OPTIMIZERS:
+        loss, values = found[f"{name} 1"]
+        assert np.abs(np.array(values)[: len(start)] - start).max() > 1e-3
+        for count in (2, 3):
+            assert found[f"{name} {count}"][0] == pytest.approx(loss, abs=1e-5)
+            np.testing.assert_allclose(found[f"{name} {count}"][1], values, atol=1e-5, err_msg=f"{name} {count}")
+
+
 AVERAGED = {
+    "hardware.accumulation": 2,
+    "test_split": "test[:101]",
     "optimizer": {"name": "muon", "learning_rate": 0.01, "kernel_rate": 0.001, "clip_norm": 1.0},
     "averaging": {"name": "ema", "decay": 0.8, "images": 128},
 }
@@ -147,8 +205,11 @@ def test_two_devices_average_as_one_does(tiny, tmp_path):
     fields = {name: value for name, value in SHORT.items() if name != "learning_rate"} | AVERAGED
     one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
     train(tiny(**fields), one)
-    on_two(tiny(**fields, devices=TWO), two)
-    np.testing.assert_allclose(losses(two), losses(one), atol=1e-4, rtol=1e-4)
+    report = on_two(tiny(**fields, devices=TWO), two)
+    np.testing.assert_allclose(losses(two), losses(one), atol=1e-5, rtol=1e-5)
+    last = two.read_metrics()[-1]
+    for result in (report["results"], report["odd"]["101"]):  # of the network in the process, and of that in the file
+        assert (result["loss"], result["accuracy"]) == (last["val_loss"], last["val_accuracy"])
 
 
 @pytest.mark.slow

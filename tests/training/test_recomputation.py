@@ -72,7 +72,7 @@ def test_network_that_does_not_know_its_units_raises_an_error():
 ON_TWO = """
 import json
 import tensorflow as tf
-from training.distribution import choose_devices, strategy
+from training.distribution.mirrored import choose_devices, strategy
 
 two = strategy(choose_devices(("CPU:0", "CPU:1")))  # before TensorFlow makes its first tensor
 from tests.training import test_recomputation as here

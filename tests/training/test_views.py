@@ -121,19 +121,19 @@ import json, sys
 import keras_resnet
 from tests.training.test_views import CLASSES, CONTRACT, LABELS, SEVERAL_SIZES, SIZE, config
 from tests.training.helpers import source_of
-from training.distribution import strategy_of
+from training.distribution import distribution_of
 from training.evaluation.scores import score
 
 found = []
 for views, images in json.loads(sys.argv[2]):
     settings = config(views, devices=["CPU:0", "CPU:1", "CPU:2"], batch_size=60)
-    strategy = strategy_of(settings.hardware)
-    with strategy.scope():
+    distribution = distribution_of(settings.hardware)
+    with distribution.scope():
         model = keras_resnet.ResNet("ResNet8", input_shape=(*SIZE, 3), classes=2, weights=sys.argv[1])
     source = source_of(SEVERAL_SIZES[:images], LABELS[:images], CLASSES)
     scores = score(model, source, CONTRACT, settings)
     found.append([scores.labels.tolist(), scores.probabilities.tolist()])
-print(json.dumps([strategy.num_replicas_in_sync, found]))
+print(json.dumps([distribution.replicas, found]))
 """
 
 

@@ -11,10 +11,11 @@ from keras_resnet.images import decode_image
 from keras_resnet.preprocessing import Preprocessing
 from training.config import Data
 from training.data.augmentation.composition import augment
-from training.data.augmentation.registry import Choices
+from training.data.augmentation.registry import Choices, mixes
 from training.data.augmentation.streams import Stream, open_streams
 from training.data.datasets import Source
 from training.data.sampling import balance_of, make_sampling
+from training.data.shares import ALL, Share
 
 
 def resized(source: Source, split: str, preprocessing: Preprocessing) -> tf.data.Dataset:
@@ -36,24 +37,29 @@ def _resized(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
     return tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels))
 
 
-def test_batches(source: Source, split: str, preprocessing: Preprocessing, batch: int, replicas: int):
-    """Read a split in order, once, every example in exactly one batch.
+def test_batches(
+    source: Source, split: str, preprocessing: Preprocessing, batch: int, replicas: int, *, share: Share = ALL
+) -> tf.data.Dataset:
+    """Read a split in order, once, every example in exactly one batch; or the share of a host of each batch.
 
     A replica without an example makes Keras fail. So where the examples cannot be shared out evenly, blank ones of
     weight zero follow them, as of `blanks`. Keras divides a loss by all examples, also those of weight zero; the
     others weigh as much more.
     """
     count, missing = source.count(split), blanks(source.count(split), replicas)
-    examples = resized(source, split, preprocessing)
+    batch = max(batch // replicas, 1) * replicas
+    own = share.of_test(count + missing, batch)
+    examples = source.examples(split) if share == ALL else source.chosen(split, own[:count])
+    examples = _all_resized(examples, source, preprocessing)
     if missing:
         image, label = examples.element_spec
         blank = tf.zeros(image.shape, image.dtype), tf.zeros(label.shape, label.dtype), 0.0
         weight = (count + missing) / count
         examples = examples.map(lambda image, label: (image, label, weight))
-        examples = examples.concatenate(tf.data.Dataset.from_tensors(blank).repeat(missing))
+        examples = examples.concatenate(tf.data.Dataset.from_tensors(blank).repeat(int(own[count:].sum())))
     standardize = preprocessing.standardize
     return (
-        examples.batch(max(batch // replicas, 1) * replicas)
+        examples.batch(batch // share.hosts)
         .map(lambda images, *others: (standardize(images), *others), tf.data.AUTOTUNE)
         .prefetch(2)
     )
@@ -90,8 +96,11 @@ def training_batches(
     augmentation: Choices,
     batch_size: int,
     seed: int,
+    share: Share = ALL,
 ) -> tf.data.Dataset:
     """Read the training set epoch after epoch, shuffled and augmented; with weights where classes have such.
+
+    A host that shares the run with others reads its share of every batch.
 
     Which examples, their order and augmentation depend on the seed, the epoch and the example only, so that a run that
     was interrupted goes on with the same batches. (The order also depends on TensorFlow's global seed, which
@@ -102,7 +111,8 @@ def training_batches(
     # Augmentation draws anew for each copy of an example that an epoch shows several times.
     streams = open_streams(augmentation, seed, sampling.count * sampling.repeats if sampling else count)
     crop = streams.pop(0) if streams and streams[0].kind == "crop" else None
-    examples = _training_examples(source, data, preprocessing, crop is not None).enumerate()
+    examples, read = _training_examples(source, data, preprocessing, crop is not None)
+    examples = examples.enumerate()
     # What is cached without a crop was resized and cut to the center then, which must not be done twice.
     ready = crop is None and (data.cache or _is_ready(examples.element_spec[1][0], preprocessing))
 
@@ -111,9 +121,10 @@ def training_batches(
         drawn = sampling.draw(examples, epoch) if sampling else examples
         ordered = drawn.shuffle(min(sampling.count if sampling else count, data.shuffle_buffer), seed=order)
         ordered = sampling.repeat(ordered) if sampling else ordered
-        sized = ordered if ready else ordered.map(_sizing(crop, epoch, preprocessing), tf.data.AUTOTUNE)
+        ordered = ordered if share == ALL else share.of_training(ordered, batch_size, mixes(augmentation))
+        sized = ordered if ready else ordered.map(_sizing(crop, epoch, preprocessing, read), tf.data.AUTOTUNE)
         augmented = _augmenting(streams, epoch, preprocessing, len(source.classes))
-        batched = sized.batch(batch_size, drop_remainder=True).take(count // batch_size)
+        batched = sized.batch(batch_size // share.hosts, drop_remainder=True).take(count // batch_size)
         return batched.map(augmented, tf.data.AUTOTUNE)
 
     batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
@@ -138,18 +149,18 @@ def _is_ready(image: tf.TensorSpec, preprocessing: Preprocessing) -> bool:
     return tuple(image.shape) == (*preprocessing.size, preprocessing.channels) and preprocessing.crop == 1
 
 
-def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing) -> Callable:
-    """Make the function that turns an example into an image of the network's size."""
+def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing, read: Callable) -> Callable:
+    """Make the function that reads the image of an example, and turns it into one of the network's size."""
     numbers = crop.draw(epoch) if crop else None
 
-    def size(index, example):
-        image, label = example
+    def size(index, example, *leading):
+        image, label = read(example[0]), example[1]
         image = decode_image(image, preprocessing.channels) if image.dtype == tf.string else image
         if not crop:
-            return index, (_resized(image, preprocessing), label)
+            return index, (_resized(image, preprocessing), label), *leading
         step = crop.step(index, numbers, epoch)
         image = step(image, step.drawn, preprocessing.size)
-        return index, (tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label)
+        return index, (tf.ensure_shape(image, (*preprocessing.size, preprocessing.channels)), label), *leading
 
     return size
 
@@ -158,21 +169,28 @@ def _augmenting(streams: Sequence[Stream], epoch: tf.Tensor, preprocessing: Prep
     """Make the function that augments and standardizes a batch."""
     numbers = [stream.draw(epoch) for stream in streams]
 
-    def augmented(index, examples):
+    def augmented(index, examples, *leading):
         images, labels = examples
-        steps = [stream.step(index, own, epoch) for stream, own in zip(streams, numbers)]
+        first = leading[0][:1] if leading else index[:1]
+        steps = [stream.step(index, own, epoch, first) for stream, own in zip(streams, numbers)]
         return augment(images, labels, steps, preprocessing.standardize, classes)
 
     # XLA passes over the pixels once for all that does not move them; it would take a while for nothing otherwise.
     return tf.function(augmented, jit_compile=True) if streams else augmented
 
 
-def _training_examples(source: Source, data: Data, preprocessing: Preprocessing, cropped: bool) -> tf.data.Dataset:
-    """Give the training set as it is read, or with `cache` from memory: resized once, unless it is cropped anew."""
-    if data.cache and not cropped:
-        return in_memory(resized(source, source.train_split, preprocessing), source, source.train_split)
-    examples = source.examples(source.train_split)
-    return in_memory(examples, source, source.train_split) if data.cache else examples
+def _training_examples(
+    source: Source, data: Data, preprocessing: Preprocessing, cropped: bool
+) -> tuple[tf.data.Dataset, Callable]:
+    """Give the training set, and the function that reads its images: files once it is known who needs them.
+
+    With `cache` they come from memory, resized once, unless they are cropped anew.
+    """
+    split = source.train_split
+    if not data.cache:
+        return source.unread(split)
+    examples = source.examples(split) if cropped else resized(source, split, preprocessing)
+    return in_memory(examples, source, split), lambda image: image
 
 
 def in_memory(examples: tf.data.Dataset, source: Source, split: str) -> tf.data.Dataset:

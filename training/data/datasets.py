@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -102,6 +102,19 @@ class Source:
     def examples(self, split: str) -> tf.data.Dataset:
         """Read a split in an order that never changes."""
         return self.reader.examples(*self.parts.get(split, (split, None)))
+
+    def unread(self, split: str) -> tuple[tf.data.Dataset, Callable]:
+        """Give a split in that order, and the function that reads its images; files are yet to be read."""
+        if isinstance(self.reader, ImageFiles):
+            return self.reader.unread(*self.parts.get(split, (split, None))), tf.io.read_file
+        return self.examples(split), lambda image: image
+
+    def chosen(self, split: str, chosen: np.ndarray) -> tf.data.Dataset:
+        """Read those examples of a split, in its order, for which a bool array says so."""
+        whole, members = self.parts.get(split, (split, np.ones(len(chosen), bool)))
+        members = members.copy()
+        members[members] = chosen
+        return self.reader.examples(whole, members)
 
     def sample(self, split: str, size: int, seed: int) -> tf.data.Dataset:
         """Read so many examples of a split, or all, drawn at random, in an order drawn at random."""

@@ -61,10 +61,14 @@ class ImageFiles:
 
     def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
+        unread = self.unread(split, members)
+        return unread.map(lambda path, label: (tf.io.read_file(path), label), tf.data.AUTOTUNE)
+
+    def unread(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
+        """Give (path, label) of a split, or of those of its examples for which a bool array says so."""
         paths = [os.fsencode(path) for path, _ in self.members(split, members)]
         labels = self.labels(split) if members is None else self.labels(split)[members]
-        dataset = tf.data.Dataset.from_tensor_slices((paths, labels))
-        return dataset.map(lambda path, label: (tf.io.read_file(path), label), tf.data.AUTOTUNE)
+        return tf.data.Dataset.from_tensor_slices((paths, labels))
 
     def without(self, broken: Collection[str], train: str) -> ImageFiles:
         """Leave out files that cannot be read; an error where a split, or a class to train on, has no others."""

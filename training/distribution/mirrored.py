@@ -1,8 +1,13 @@
-"""One distribution strategy per process; combinations that do not work raise an error saying why."""
+"""Devices of one machine under TensorFlow; combinations that do not work raise an error saying why."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +15,7 @@ import tensorflow as tf
 
 from keras_resnet.messages import unknown
 from training.config import Hardware
+from training.data.shares import ALL, Share
 
 # What Keras 3 cannot do under a MirroredStrategy, by field of the configuration: the value that is
 # harmless, and why any other is not.
@@ -53,60 +59,71 @@ def strategy(devices: tuple[str, ...], cross_device: str = "default") -> tf.dist
     return tf.distribute.MirroredStrategy(list(devices), cross_device_ops=operations)
 
 
-def strategy_of(hardware: Hardware) -> tf.distribute.Strategy:
-    """Give the strategy of a configuration's devices, on which any network can be evaluated."""
-    return strategy(choose_devices(hardware.devices), "one_device" if hardware.steps_per_execution > 1 else "default")
+def distribution_of(hardware: Hardware) -> Mirrored:
+    """Give the devices of a configuration, on which any network can be evaluated."""
+    several_steps = hardware.steps_per_execution > 1
+    return Mirrored(strategy(choose_devices(hardware.devices), "one_device" if several_steps else "default"))
 
 
-def make_strategy(hardware: Hardware, batch_size: int) -> tf.distribute.Strategy:
-    """Make the strategy of a training run; what does not work on several devices raises an error."""
-    chosen = strategy_of(hardware)
-    replicas = chosen.num_replicas_in_sync
-    if replicas > 1:
-        for field, (harmless, reason) in REFUSED.items():
-            if getattr(hardware, field) != harmless:
-                raise ValueError(
-                    f"{field}={getattr(hardware, field)} does not work on {replicas} devices: {reason}. "
-                    f"Set {field} to {harmless}, or choose one of --devices."
-                )
-    if batch_size % replicas:
-        near = batch_size // replicas * replicas or replicas
-        raise ValueError(
-            f"batch_size={batch_size} cannot be split evenly over {replicas} devices; it is the batch of all "
-            f"devices together. Take {near} or {near + replicas}."
-        )
-    check_parts(hardware.accumulation, batch_size, replicas)
-    return chosen
+def check_hardware(hardware: Hardware, replicas: int) -> None:
+    """Refuse what does not work on several devices."""
+    for field, (harmless, reason) in REFUSED.items():
+        if getattr(hardware, field) != harmless:
+            raise ValueError(
+                f"{field}={getattr(hardware, field)} does not work on {replicas} devices: {reason}. "
+                f"Set {field} to {harmless}, or choose one of --devices."
+            )
 
 
-def check_parts(parts: int, batch_size: int, replicas: int) -> None:
-    """Refuse parts of a batch that are not of one size."""
-    share = batch_size // replicas
-    if share % parts:
-        fitting = [number for number in range(1, share + 1) if share % number == 0]
-        less, more = (max(n for n in fitting if n < parts), next((n for n in fitting if n > parts), None))
-        each = f" on each of {replicas} devices" if replicas > 1 else ""
-        raise ValueError(
-            f"hardware.accumulation={parts} cannot split a batch of {share}{each} evenly. Take {less}"
-            f"{f' or {more}' if more else ''}."
-        )
+@dataclass(frozen=True)
+class Mirrored:
+    """The `training.distribution.interface.Distribution` of a strategy, which its models remember."""
 
+    strategy: tf.distribute.Strategy
 
-class MergeReplicas(keras.callbacks.Callback):
-    """Brings what training leaves different on each device together before every evaluation.
+    @property
+    def replicas(self) -> int:
+        """How many devices there are."""
+        return self.strategy.num_replicas_in_sync
 
-    Without `synchronized` each device blends the statistics of its own share of a batch into its own moving ones. Each
-    evaluates with its own, and what is saved are those of the first: other networks than the run reports on.
-    """
+    @property
+    def replicas_here(self) -> int:
+        """How many of them are on this host: all."""
+        return self.replicas
 
-    def on_test_begin(self, logs=None) -> None:
-        """Give all devices the mean."""
-        merge_replicas(self.model)
+    def parts(self, synchronized: bool) -> int:
+        """In how many parts of a batch, each by itself, batch normalization takes its statistics."""
+        return 1 if synchronized else self.replicas
 
+    @property
+    def share(self) -> Share:
+        """Which part of every batch this host reads: all of it."""
+        return ALL
 
-def merge_replicas(model: keras.Model) -> None:
-    """Give all devices the mean over devices of every variable that no gradient changes, as moving statistics."""
-    for variable in model.non_trainable_variables:
-        copies = [copy.numpy() for copy in getattr(variable.value, "values", ())]
-        if not all(np.array_equal(copy, copies[0]) for copy in copies[1:]):
-            variable.assign(np.mean(copies, axis=0, dtype="float64").astype(copies[0].dtype))
+    def scope(self) -> AbstractContextManager:
+        """Give the context in which models, optimizers and metrics are made."""
+        return self.strategy.scope()
+
+    def computing(self) -> AbstractContextManager:
+        """Give the context in which a model that was made in the scope is trained or evaluated."""
+        return contextlib.nullcontext()
+
+    def merge(self, model: keras.Model) -> None:
+        """Give all devices the mean over devices of every variable that no gradient changes."""
+        for variable in model.non_trainable_variables:
+            copies = [copy.numpy() for copy in getattr(variable.value, "values", ())]
+            if not all(np.array_equal(copy, copies[0]) for copy in copies[1:]):
+                variable.assign(np.mean(copies, axis=0, dtype="float64").astype(copies[0].dtype))
+
+    def on_each(self, model: keras.Model, function: Callable, specification: Any) -> Callable:
+        """Make the function that calls another on every device with its share; traced once for all sizes."""
+
+        @tf.function(input_signature=[specification] * self.replicas)
+        def step(*shares):
+            def own(context):
+                return shares[context.replica_id_in_sync_group]
+
+            given = self.strategy.experimental_distribute_values_from_function(own)
+            return self.strategy.experimental_local_results(self.strategy.run(function, (given,)))
+
+        return lambda *shares: [outputs.numpy() for outputs in step(*shares)]

@@ -16,7 +16,7 @@ from training.config import FIELDS, RunConfig, make_config
 from training.config.fields import flat_config
 from training.data import datasets
 from training.data.registered import IMAGE_FOLDER, TABLE
-from training.distribution import strategy_of
+from training.distribution import distribution_of
 from training.evaluation.testing import evaluate
 from training.networks import check_task
 from training.run_folder import RunFolder
@@ -130,7 +130,7 @@ def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> 
     labels = folder.read_labels()
     if list(source.classes) != labels:
         raise ValueError(f"{config.data.dataset!r} has other classes than the network was trained on: {labels}.")
-    with strategy_of(config.hardware).scope():
+    with distribution_of(config.hardware).scope():
         model = folder.load_model(best)
     check_task(model, source.task, f"The weights of {folder.path}", "Name other data.")
     return Candidate(str(folder.path), model, source, folder.read_preprocessing(), config)
@@ -142,7 +142,7 @@ def open_file(path: str | os.PathLike, network: str | None, changes: dict[str, A
         raise ValueError(f"{path} names weights, which do not say what to test them on: give --dataset.")
     config = make_config({"epochs": 1, **changes}, "evaluate")
     source = datasets.open_source(config.data)
-    with strategy_of(config.hardware).scope():
+    with distribution_of(config.hardware).scope():
         model = network_of(path, network)
     classes = model.output_shape[-1]
     if classes != len(source.classes):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 import keras_resnet
 from keras_resnet.choices.registry import parse_choice
@@ -17,7 +18,7 @@ from keras_resnet.images import decode_image
 from keras_resnet.preprocessing import Preprocessing
 from training.config import RunConfig
 from training.data import datasets
-from training.distribution import strategy_of
+from training.distribution import distribution_of
 from training.evaluation.views import VIEWS
 from training.session import restored
 from training.tasks import ANY, ONE, Task
@@ -50,7 +51,7 @@ def score(
     """Show a network every image of the test split, once and in the views that the configuration chooses.
 
     Args:
-        model: keras.Model that ends in probabilities, made in the scope of the configuration's strategy.
+        model: keras.Model that ends in probabilities, made in the scope of the configuration's devices.
         source: Source.
         preprocessing: Preprocessing, the network's input contract.
         config: RunConfig, of which views, batch size and devices are read.
@@ -62,24 +63,24 @@ def score(
     Raises:
         ValueError: the network cannot take the views, an image cannot be read, or the data are incomplete.
     """
-    strategy, split = strategy_of(config.hardware), source.test_split
-    replicas = strategy.num_replicas_in_sync
+    distribution, split = distribution_of(config.hardware), source.test_split
+    replicas = distribution.replicas_here  # where there are other hosts, each scores all
     name, parameters = parse_choice("views", config.evaluation.views, VIEWS)
     if VIEWS[name].any_size:
-        with strategy.scope():
+        with distribution.scope():
             model = of_any_size(model, preprocessing.channels, name)
         preprocessing = preprocessing.for_images((1, 1), preprocessing.channels)  # a mean image fits one size only
     stacks = _read_views(source, preprocessing, lambda image: VIEWS[name](image, preprocessing, **parameters))
     batches = _shares(stacks, config.batch_size // replicas)
-    step = _make_step(_averaging(model, preprocessing), strategy, batches.element_spec[0])
+    step = distribution.on_each(model, _averaging(model, preprocessing), batches.element_spec[0])
     shares = iter(batches)
     bar = keras.utils.Progbar(source.count(split), verbose=int(progress), unit_name="image")
     labels, rows = [], []
-    with naming_broken_images(source, split):
+    with naming_broken_images(source, split), distribution.computing():
         while group := list(itertools.islice(shares, replicas)):
             # Devices for which no share is left repeat the last one, which is not counted.
             filled = [*group, *[group[-1]] * (replicas - len(group))]
-            rows += [own.numpy() for own in step(*(images for images, _ in filled))[: len(group)]]
+            rows += step(*(images for images, _ in filled))[: len(group)]
             labels += [own.numpy() for _, own in group]
             bar.add(sum(len(own) for own in labels[-len(group) :]))
     scores = Scores(np.concatenate(labels), np.concatenate(rows))
@@ -124,28 +125,14 @@ def _averaging(model: keras.Model, preprocessing: Preprocessing) -> Callable:
     def average(stacks):
         total, views = 0.0, 0
         for stack in stacks:  # (images, views, height, width, channels)
-            shape = [tf.shape(stack)[axis] if known is None else known for axis, known in enumerate(stack.shape)]
-            images = preprocessing.standardize(tf.reshape(stack, (-1, *shape[2:])))
-            rows = tf.cast(model(images, training=False), tf.float32)
-            total += tf.reduce_sum(tf.reshape(rows, (*shape[:2], rows.shape[-1])), axis=1)
+            shape = ops.shape(stack)
+            images = preprocessing.standardize(ops.reshape(stack, (-1, *shape[2:])))
+            rows = ops.cast(model(images, training=False), "float32")
+            total += ops.sum(ops.reshape(rows, (*shape[:2], rows.shape[-1])), axis=1)
             views += shape[1]
-        return total / tf.cast(views, tf.float32)
+        return total / ops.cast(views, "float32")
 
     return average
-
-
-def _make_step(average: Callable, strategy: tf.distribute.Strategy, specification: tuple) -> Callable:
-    """Make the function of one share for each device, which is traced once for images of all sizes."""
-
-    @tf.function(input_signature=[specification] * strategy.num_replicas_in_sync)
-    def step(*shares):
-        def own(context):
-            return shares[context.replica_id_in_sync_group]
-
-        given = strategy.experimental_distribute_values_from_function(own)
-        return strategy.experimental_local_results(strategy.run(average, (given,)))
-
-    return step
 
 
 @contextlib.contextmanager

@@ -10,9 +10,10 @@ from keras_resnet.preprocessing import Preprocessing
 from training.config import RunConfig
 from training.data import datasets
 from training.data.batches import blanks, test_batches
-from training.distribution import strategy_of
+from training.distribution import distribution_of
 from training.evaluation.figures import summarize
 from training.evaluation.scores import check_count, naming_broken_images, score
+from training.learner import learning, takes_logits
 from training.metrics import Accuracy, MeanAveragePrecision, Precision, Recall, TopAccuracy
 from training.tasks import ANY, ONE, Task
 
@@ -83,13 +84,15 @@ def _as_validated(
     model: keras.Model, source: datasets.Source, preprocessing: Preprocessing, config: RunConfig, progress: bool
 ) -> dict[str, float]:
     """Evaluate a network in a single view as it is done after each epoch, with the same bits."""
-    strategy = strategy_of(config.hardware)
-    replicas = strategy.num_replicas_in_sync
-    data = test_batches(source, source.test_split, preprocessing, config.batch_size, replicas)
-    with strategy.scope():
-        metrics = metrics_for(len(source.classes))
-        model.compile(loss=keras.losses.SparseCategoricalCrossentropy(), weighted_metrics=metrics)
+    distribution = distribution_of(config.hardware)
+    replicas = distribution.replicas
+    share = distribution.share
+    data = test_batches(source, source.test_split, preprocessing, config.batch_size, replicas, share=share)
+    with distribution.scope():
+        model = learning(model)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=takes_logits())
+        model.compile(loss=loss, weighted_metrics=metrics_for(len(source.classes)))
     checks = [CheckCount(source, replicas)]
-    with naming_broken_images(source, source.test_split):
+    with naming_broken_images(source, source.test_split), distribution.computing():
         results = model.evaluate(data, verbose=int(progress), return_dict=True, callbacks=checks)
     return {name: float(value) for name, value in results.items()}

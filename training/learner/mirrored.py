@@ -1,4 +1,4 @@
-"""A network whose training step fits into less memory: batches in parts, activations that are computed again."""
+"""A network that learns under TensorFlow, on one device or several, with less memory than Keras's own step needs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ class Learner(ResidualNetwork):
     are of the parts, and move with each of them. (The `gradient_accumulation_steps` of Keras's optimizers stretch a
     step over several batches instead, count each of them as a step, and fail on several devices.)
 
+    Example i is in part i modulo `parts`. So the parts are the same ones, whether devices share the batch or not.
+
     `forward` gives the outputs of images in training; of None they are the network's own.
     """
 
     parts = 1
     forward: Callable | None = None
+
+    @classmethod
+    def of(cls, model: ResidualNetwork, parts: int, remat: bool) -> Learner:
+        """Make one over the layers of a network."""
+        learner = cls(model.input, model.output, name=model.name, **carried(model))
+        learner.parts, learner.forward = parts, recomputing(model) if remat else None
+        return learner
 
     def train_step(self, data):
         """Train on a batch."""
@@ -37,7 +46,10 @@ class Learner(ResidualNetwork):
 
     def _split(self, values) -> list:
         """Split what a step is given into its parts; of nothing into as many nothings."""
-        return [None] * self.parts if values is None else tf.split(values, self.parts)
+        if values is None:
+            return [None] * self.parts
+        shape = tf.shape(values)
+        return tf.unstack(tf.reshape(values, tf.concat([[-1, self.parts], shape[1:]], 0)), self.parts, axis=1)
 
     def _accumulate(self, images, labels, weights):
         """Give the mean loss of all parts, the outputs of all, and the mean of their gradients."""
@@ -54,13 +66,5 @@ class Learner(ResidualNetwork):
             gradients = [before + new for before, new in zip(gradients, own)] if gradients else own
             losses.append(loss)
             outputs.append(y_pred)
-        return tf.add_n(losses), tf.concat(outputs, axis=0), gradients
-
-
-def learning(model: ResidualNetwork, parts: int = 1, remat: bool = False) -> ResidualNetwork:
-    """Give a network over the same layers that learns in less memory; the network itself where nothing is asked for."""
-    if parts == 1 and not remat:
-        return model
-    learner = Learner(model.input, model.output, name=model.name, **carried(model))
-    learner.parts, learner.forward = parts, recomputing(model) if remat else None
-    return learner
+        together = tf.stack(outputs, axis=1)
+        return tf.add_n(losses), tf.reshape(together, (-1, together.shape[-1])), gradients

@@ -83,8 +83,8 @@ class Layerwise:
 
 
 def copying(variable) -> Callable:
-    """Make the initializer of a variable that begins at the value of another."""
-    return lambda shape, dtype: keras.ops.cast(variable, dtype)
+    """Make the initializer of a variable that begins at the value of another, in memory of its own."""
+    return lambda shape, dtype: keras.ops.copy(keras.ops.cast(variable, dtype))
 
 
 @keras.saving.register_keras_serializable("training")
