@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -14,11 +15,14 @@ import tyro
 from tyro.conf import Positional
 
 from keras_resnet.interrupts import saying
-from keras_resnet.startup import called, start_keras
-from training.command_line import option, run
+from keras_resnet.startup import called
+from training.command_line import option, run, start_training
 from training.config import load_recipe, make_config, read_fields, recipe_names
 from training.config.fields import lay_over
 from training.config.text import read_choice
+from training.hosts.addresses import hosts_of
+from training.hosts.supervisor import supervise
+from training.hosts.worker import joined
 from training.image_commands import predict
 from training.options import read_options
 
@@ -53,6 +57,13 @@ class TrainOptions:
     """Replace an earlier run in --run-dir."""
     export: bool = False
     """Write a SavedModel into the run folder at the end."""
+    hosts: str | None = None
+    """Hosts that share the run, as in node1:29400,node2:29400, the same list on each; or auto, under Slurm and in
+    Kubernetes. Needs KERAS_BACKEND=jax. The first one writes the run."""
+    host_index: int | None = None
+    """Place of this host in --hosts, from 0 on."""
+    host_timeout: float = 45
+    """Seconds to wait at the start for the other hosts."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -118,17 +129,27 @@ class CompareOptions:
 
 def train(arguments: list[str]) -> None:
     """Train a network, as the options of a command line say."""
+    if hosts := hosts_of(arguments, os.environ):
+        supervise(arguments, hosts)
+        return
+    worker = joined()
     base, origin = starting_fields(arguments)
     shown = make_config({}, origin, base)
     options, changes = read_options(TrainOptions(), arguments, shown, PROGRAM, DESCRIPTION)
     config = make_config(changes, base=base)
-    start_keras()
+    if worker:
+        worker.agree_on_settings(config, vars(options))
+    if config.deterministic and os.environ["KERAS_BACKEND"] == "jax":  # before it starts; the user's flags decide
+        os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
+    start_training()
+    if worker:
+        worker.connect(config.seed + 1)
     from training.run import RunFolder, default_folder
     from training.run import train as train_network
 
     folder = RunFolder(options.run_dir) if options.run_dir else default_folder(options.recipe)
     with saying(lambda: how_to_go_on(folder)):
-        results = train_network(config, folder, options.resume, options.overwrite, options.export)
+        results = train_network(config, folder, options.resume, options.overwrite, options.export, worker=worker)
     print_results(results)
     print("\n".join(whereabouts(folder)))
 
@@ -172,7 +193,7 @@ def evaluate(arguments: list[str]) -> None:
     options = tyro.cli(EvaluateOptions, prog=f"{PROGRAM} evaluate", description=evaluate.__doc__, args=arguments)
     if not options.runs:
         raise ValueError("No run is given: name run folders, or weights with --dataset.")
-    start_keras()
+    start_training()
     from training.evaluation.candidates import open_named
     from training.evaluation.ensembles import evaluate_together
 
@@ -199,7 +220,7 @@ def evaluate(arguments: list[str]) -> None:
 def export(arguments: list[str]) -> None:
     """Write the network of a run folder as a SavedModel that serves, or its weights as a file to publish."""
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
-    start_keras()
+    start_training()
     from keras_resnet.formats.savedmodel import export_savedmodel
     from keras_resnet.weights.card import WEIGHTS
     from training.publishing import publish
@@ -218,7 +239,7 @@ def export(arguments: list[str]) -> None:
 def compare(arguments: list[str]) -> None:
     """Compare runs: their curves, their test errors over seeds, and what differs between them."""
     options = tyro.cli(CompareOptions, prog=f"{PROGRAM} compare", description=compare.__doc__, args=arguments)
-    start_keras()
+    start_training()
     from training.comparison.comparing import compare_runs
     from training.run_folder import RunFolder
 

@@ -1,0 +1,211 @@
+"""Hosts that share a run: how they are found and meet, which images each reads, and what ends them."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.data.shares import Share
+from training.hosts.addresses import Hosts, expand, hosts_of
+from training.hosts.links import Link
+from training.hosts.meeting import call, free_port, gather
+from training.hosts.supervisor import differences, worker_arguments
+
+TWO = ("--hosts", "a:1,b:2")
+
+
+def test_hosts_are_those_of_the_options():
+    assert hosts_of([*TWO, "--host-index", "1"], {}) == Hosts(("a:1", "b:2"), 1)
+    assert hosts_of(["--hosts=[::1]:1, b:2", "--host-index=0"], {}) == Hosts(("[::1]:1", "b:2"), 0)
+    assert hosts_of(["--epochs", "1"], {}) is None
+    assert hosts_of(["--hosts", "a:1", "--host-index", "0"], {}) is None  # one host is none to share with
+
+
+REFUSED = [
+    ([*TWO], "--host-index is missing, the place of this host among --hosts."),
+    (["--host-index", "0"], "--host-index is the place of this host among --hosts, which are not given."),
+    ([*TWO, "--host-index", "2"], "--host-index must be 0 to 1, the place of this host in --hosts; received 2."),
+    ([*TWO, "--host-index", "-1"], "--host-index must be a number from 0 on; received '-1'."),
+    (["--hosts", "a:1,b", "--host-index", "0"], "--hosts takes addresses such as node1:29400; received 'b'."),
+    (["--hosts", "a:1,b:70000", "--host-index", "0"], "received 'b:70000'"),
+    (["--hosts", "a:1,a:1", "--host-index", "0"], "each host has an address of its own"),
+    (["--hosts", "auto"], "--hosts auto needs SLURM_STEP_NODELIST and SLURM_PROCID"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), REFUSED, ids=[sentence[-20:] for _, sentence in REFUSED])
+def test_what_names_no_hosts_raises_an_error(arguments, sentence):
+    with pytest.raises(ValueError) as error:
+        hosts_of(arguments, {})
+    assert sentence in str(error.value)
+
+
+def test_slurm_tells_the_hosts():
+    environment = {"SLURM_STEP_NODELIST": "gpu[08-10],login", "SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "4"}
+    hosts = hosts_of(["--hosts", "auto"], {**environment, "SLURM_JOB_ID": "12345"})
+    assert hosts == Hosts(tuple(f"{node}:31745" for node in ("gpu08", "gpu09", "gpu10", "login")), 2)
+    with pytest.raises(ValueError, match="Slurm runs 8 tasks on 4 nodes; one on each"):
+        hosts_of(["--hosts", "auto"], {**environment, "SLURM_STEP_NUM_TASKS": "8"})
+
+
+@pytest.mark.parametrize(
+    ("listed", "nodes"),
+    [
+        ("node1", "node1"),
+        ("a,b-2", "a b-2"),
+        ("n[1-3,7]", "n1 n2 n3 n7"),
+        ("n[098-101]", "n098 n099 n100 n101"),
+        ("r[1-2]n[3-4],x", "r1n3 r1n4 r2n3 r2n4 x"),
+    ],
+)
+def test_lists_of_slurm_are_written_out(listed, nodes):
+    assert list(expand(listed)) == nodes.split()
+
+
+def test_kubernetes_tells_the_hosts():
+    environment = {"JOB_COMPLETION_INDEX": "1", "HOSTNAME": "train-1", "JOB_COMPLETIONS": "3", "JOB_SERVICE": "pods"}
+    assert hosts_of(["--hosts", "auto"], environment) == Hosts(tuple(f"train-{i}.pods:29400" for i in range(3)), 1)
+    with pytest.raises(ValueError, match="JOB_SERVICE is not"):
+        hosts_of(["--hosts", "auto"], {**environment, "JOB_SERVICE": ""})
+
+
+def test_worker_is_called_as_the_command_but_for_the_hosts(tmp_path):
+    given = ["--hosts", "a:1,b:2", "--epochs", "2", "--host-index=1", "--run-dir", "run", "--resume"]
+    assert worker_arguments(given, tmp_path) == ["--epochs", "2", "--resume", "--run-dir", str(tmp_path)]
+
+
+@pytest.mark.parametrize(("batch", "hosts"), [(12, 1), (12, 2), (12, 3), (24, 4)])
+def test_hosts_share_out_every_row_of_a_training_batch(batch, hosts):
+    shares = [Share(host, hosts) for host in range(hosts)]
+    rows = np.concatenate([share.rows(batch, False) for share in shares])
+    np.testing.assert_array_equal(rows, np.arange(batch))  # in the order in which JAX puts them together
+    pairs = [share.rows(batch, True) for share in shares]
+    np.testing.assert_array_equal(np.sort(np.concatenate(pairs)), np.arange(batch))
+    for own in pairs:
+        np.testing.assert_array_equal(own + own[::-1], batch - 1)  # each beside the one that it is mixed with
+
+
+def test_hosts_share_out_every_example_of_an_epoch():
+    examples = tf.data.Dataset.range(26).map(lambda index: (index + 100, (index, index * 2)))
+    batches = []
+    for host in range(2):
+        own = list(Share(host, 2).of_training(examples, 8, False).as_numpy_iterator())
+        assert [int(leading) for *_, leading in own] == [100] * 4 + [108] * 4 + [116] * 4
+        assert all(two == 2 * one == 2 * (index - 100) for index, (one, two), _ in own)
+        batches.append(np.reshape([index - 100 for index, *_ in own], (3, 4)))
+    np.testing.assert_array_equal(np.concatenate(batches, axis=1), np.arange(24).reshape(3, 8))
+
+
+@pytest.mark.parametrize(("count", "batch", "hosts"), [(20, 8, 2), (24, 8, 2), (27, 9, 3), (30, 12, 3), (6, 12, 2)])
+def test_hosts_share_out_every_test_example(count, batch, hosts):
+    own = np.stack([Share(host, hosts).of_test(count, batch) for host in range(hosts)])
+    np.testing.assert_array_equal(own.sum(axis=0), 1)
+    for first in range(0, count, batch):  # each of them an equal part of every batch, the last one too
+        sizes = own[:, first : first + batch].sum(axis=1)
+        assert set(sizes) == {min(batch, count - first) // hosts}
+
+
+def meeting(tmp_path, *others: Hosts, patience: float = 3.0, files=(), hosts: Hosts):
+    """Let other hosts call the first one; give what each of them, it too, returned or raised."""
+    found: dict[int, object] = {}
+
+    def note(place, function, *arguments):
+        try:
+            found[place] = function(*arguments)
+        except ValueError as error:
+            found[place] = str(error)
+
+    threads = [threading.Thread(target=note, args=(0, gather, hosts, patience, files))]
+    for place, other in enumerate(others, start=1):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        threads.append(threading.Thread(target=note, args=(place, call, other, patience, folder)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return found
+
+
+def addresses(count: int) -> tuple[str, ...]:
+    port = free_port()
+    return tuple(f"127.0.0.1:{port + place}" for place in range(count))
+
+
+def test_hosts_meet_and_get_the_files_of_the_first(tmp_path):
+    three, content = addresses(3), np.random.default_rng(0).bytes(3_000_000)
+    (tmp_path / "model.keras").write_bytes(content)
+    (tmp_path / "empty.csv").write_bytes(b"")
+    stranger = threading.Timer(0.2, lambda: socket.create_connection(("127.0.0.1", int(three[0][10:]))).close())
+    stranger.start()
+    files = [tmp_path / "model.keras", tmp_path / "empty.csv"]
+    found = meeting(tmp_path, Hosts(three, 1), Hosts(three, 2), files=files, hosts=Hosts(three, 0))
+    links, service = found[0]
+    assert sorted(links) == [1, 2] and service == found[1][1] == found[2][1]
+    for place in (1, 2):
+        assert (tmp_path / str(place) / "model.keras").read_bytes() == content
+        assert (tmp_path / str(place) / "empty.csv").read_bytes() == b""
+    links[1].send(agreed="data")
+    (message,) = found[1][0].receive()
+    assert message == {"agreed": "data"}
+    links[2].close()
+    assert list(found[2][0].receive()) == [] and not found[2][0].is_open
+
+
+def test_host_that_is_missing_is_named_on_all_others(tmp_path):
+    three = addresses(3)
+    began = time.monotonic()
+    found = meeting(tmp_path, Hosts(three, 2), patience=1.0, hosts=Hosts(three, 0))
+    assert found[0] == found[1]
+    assert found[0].startswith(f"Waited 1 s for host 1 ({three[1]}) at {three[0]}, in vain.")
+    assert time.monotonic() - began < 10
+
+
+def test_first_host_that_does_not_answer_is_named(tmp_path):
+    two = addresses(2)
+    with pytest.raises(ValueError, match=rf"Host 0 \({two[0]}\) did not answer for 1 s \(Connection refused\)\. Start"):
+        call(Hosts(two, 1), 1.0, tmp_path)
+
+
+def test_port_that_another_program_holds_is_named_on_every_host(tmp_path):
+    two = addresses(2)
+    with socket.create_server(("", int(two[0][10:]))) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"SSH-2.0\n"), daemon=True).start()
+        found = meeting(tmp_path, Hosts(two, 1), patience=1.0, hosts=Hosts(two, 0))
+    assert found[0].startswith(f"Port {two[0][10:]} of this host is taken by another program; choose another")
+    assert found[1].startswith(f"Host 0 ({two[0]}) has stopped answering, or what listens there is another program")
+
+
+def test_hosts_with_other_lists_or_the_same_place_are_refused_on_both(tmp_path):
+    two = addresses(2)
+    (tmp_path / "lists").mkdir()
+    found = meeting(tmp_path / "lists", Hosts((two[0], "other:1"), 1), hosts=Hosts(two, 0))
+    assert found[0] == found[1]
+    assert "Host 1 was started with --hosts 127.0.0.1" in found[0] and "give all the same list" in found[0]
+    three = addresses(3)
+    found = meeting(tmp_path, Hosts(three, 1), Hosts(three, 1), hosts=Hosts(three, 0))
+    assert found[0] == found[1] == found[2]
+    assert found[0].startswith("Two hosts were started with --host-index 1; give each its own place")
+
+
+def test_line_without_an_end_is_no_message():
+    one, other = socket.socketpair()
+    link = Link(one, 5)
+
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            other.sendall(b"x" * 3_000_000)
+
+    threading.Thread(target=send, daemon=True).start()
+    while link.is_open:
+        assert list(link.receive()) == []
+    link.close()
+
+
+def test_settings_that_differ_are_named():
+    assert differences({"epochs": 2, "seed": 0}, {"epochs": 3, "seed": 0}) == "epochs 3 instead of 2"
+    assert differences({"a": 1}, {}) == "a None instead of 1"
