@@ -139,7 +139,7 @@ def test_commands_of_keras_resnet_are_understood(arguments):
 def started(monkeypatch, tmp_path):
     """What training and search are asked for, who do nothing else; in a folder with the files that pages name."""
     calls = []
-    monkeypatch.setattr("training.run.train", lambda config, *others: calls.append(config) or {})
+    monkeypatch.setattr("training.run.train", lambda config, *others, **named: calls.append(config) or {})
     monkeypatch.setattr("tuning.search.run_study", lambda study, *others: calls.append(study) or mock.MagicMock())
     monkeypatch.setattr("tuning.engine.jobs.processes", lambda: None)
     monkeypatch.chdir(tmp_path)

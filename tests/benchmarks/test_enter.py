@@ -153,7 +153,7 @@ def test_run_that_was_made_is_entered_with_its_error(tmp_path, length):
 )
 def test_printed_command_trains_the_row(key, capsys, monkeypatch):
     started = []
-    monkeypatch.setattr("training.run.train", lambda config, folder, *others: started.append((config, folder)) or {})
+    monkeypatch.setattr("training.run.train", lambda config, folder, *_, **__: started.append((config, folder)) or {})
     monkeypatch.chdir(ROOT)
     assert main([key, "--print-command", "--data-dir", "my data", "--seed", "2"]) == 0
     arguments = shlex.split(capsys.readouterr().out)

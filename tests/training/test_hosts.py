@@ -1,7 +1,11 @@
 """Hosts that share a run: how they are found and meet, which images each reads, and what ends them."""
 
 import contextlib
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.shared import ROOT
 from training.data.shares import Share
 from training.hosts.addresses import Hosts, expand, hosts_of
 from training.hosts.links import Link
@@ -209,3 +214,67 @@ def test_line_without_an_end_is_no_message():
 def test_settings_that_differ_are_named():
     assert differences({"epochs": 2, "seed": 0}, {"epochs": 3, "seed": 0}) == "epochs 3 instead of 2"
     assert differences({"a": 1}, {}) == "a None instead of 1"
+
+
+# What a supervisor starts in the place of Python: a worker that agrees, and then does what it is told.
+WORKER = """
+import json, os, signal, socket, sys, time
+line = socket.socket(fileno=json.loads(os.environ["KERAS_RESNET_WORKER"])["descriptor"])
+line.sendall(json.dumps({"about": "settings", "facts": {"seed": 0}}).encode() + b"\\n")
+assert json.loads(line.recv(1000)) == {"agreed": "settings"}
+print("2026: Look at this.", file=sys.stderr, flush=True)
+time.sleep(2)  # for the other worker to say so too
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+match os.environ["DOES"]:
+    case "fail":
+        print("I0000 00:00 C++ says this", file=sys.stderr)
+        sys.exit("error: The disk is full.")
+    case "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    case "abort":
+        print("F1127 00:00 the service has detected errors\\nRPC: a trace", file=sys.stderr, flush=True)
+        os.abort()
+    case "wait":
+        time.sleep(100)
+"""
+
+ENDS = {
+    "both are done": (("done", "done"), None, (0, 0), None),
+    "one fails": (("wait", "fail"), None, (1, 1), "Host 1 ({1}) failed: The disk is full."),
+    "one is killed": (("die", "wait"), None, (1, 1), "Host 0 ({0}) failed: it was ended by SIGKILL."),
+    "one aborts": (("abort", "wait"), None, (1, 1), "Host 0 ({0}) failed: it was ended by SIGABRT."),
+    "one is silent": (("wait", "wait"), (1, signal.SIGSTOP), (1, None), "Host 1 ({1}) has been silent for 20 s: it"),
+    "one is stopped": (("wait", "wait"), (0, signal.SIGINT), (130, 1), "Host 0 ({0}) was stopped by its user."),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ENDS)
+def test_supervisors_end_together(case, tmp_path):
+    does, sent, statuses, sentence = ENDS[case]
+    two = addresses(2)
+    worker = tmp_path / "worker"
+    worker.write_text(f"#!{sys.executable}\n{WORKER}", encoding="utf-8")
+    worker.chmod(0o755)
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.executable = {str(worker)!r}", encoding="utf-8")
+    path, started = os.pathsep.join(map(str, (tmp_path, ROOT))), []
+    for index, what in enumerate(does):
+        own = ["--hosts", ",".join(two), "--host-index", str(index), "--run-dir", str(tmp_path / "run")]
+        environment = {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "jax", "DOES": what}
+        command = [sys.executable, "-m", "training", *own]
+        started.append(subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True))
+    lines = [process.stderr.readline() for process in started]  # as said after both have agreed
+    assert lines == ["2026: Look at this.\n"] * 2
+    if sent:
+        started[sent[0]].send_signal(sent[1])
+    for process, status in zip(started, statuses, strict=True):
+        if status is None:
+            process.kill()
+            process.communicate()
+            continue
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == status
+        if status == 1:
+            assert said.startswith("error: " + sentence.format(*two)) and said.count("\n") == 1
+        else:
+            assert said == ""

@@ -238,7 +238,7 @@ def test_number_that_is_none_is_refused(refused, training, option, value, senten
 
 
 def message_of(error: Exception, refused, training, monkeypatch) -> str:
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(run, "train", fail)
@@ -266,7 +266,7 @@ def test_error_that_nobody_foresaw_is_one_line(refused, training, monkeypatch, e
 
 @pytest.mark.parametrize("error", [ValueError("one\n  two"), OSError("one two"), ImportError("one two")])
 def test_any_expected_failure_is_one_line(refused, training, monkeypatch, error):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(run, "train", fail)
@@ -289,7 +289,7 @@ def test_bad_input_ends_a_process_with_status_1_and_no_traceback(tmp_path):
 
 @pytest.mark.parametrize("began", [False, True])
 def test_ctrl_c_ends_with_status_130_and_says_how_to_go_on(training, tmp_path, monkeypatch, capsys, began):
-    def press(_, folder, *__):
+    def press(_, folder, *others, **named):
         folder.path.mkdir()
         if began:
             folder.model_file.touch()
