@@ -71,7 +71,7 @@ class Host:
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     """Make the function that starts two hosts of a run."""
-    pytest.importorskip("jax", reason="needs JAX: pip install 'keras-resnet-suite[reproduce]'")
+    pytest.importorskip("jax", reason="needs JAX: pip install 'keras-resnet-suite[jax]'")
     place = tmp_path_factory.mktemp("hosts")
     (place / "sitecustomize.py").write_text(KILLER, encoding="utf-8")
     started = []

@@ -68,7 +68,7 @@ print(json.dumps(results))
 @pytest.fixture(scope="module")
 def runs(tiny, tmp_path_factory):
     """The folder of the runs on JAX, each beside its configuration, and what they reported."""
-    pytest.importorskip("jax", reason="needs JAX: pip install 'keras-resnet-suite[reproduce]'")
+    pytest.importorskip("jax", reason="needs JAX: pip install 'keras-resnet-suite[jax]'")
     folder = tmp_path_factory.mktemp("jax")
     keras_resnet.ResNet("ResNet8", input_shape=(8, 8, 1), classes=10).save_weights(folder / "start.weights.h5")
     gently = {

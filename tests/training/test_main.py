@@ -27,7 +27,7 @@ def parsed(monkeypatch):
 
     def parse(*arguments) -> dict:
         calls = []
-        monkeypatch.setattr(run, "train", lambda *values: calls.append(values) or {})
+        monkeypatch.setattr(run, "train", lambda *values, **_: calls.append(values) or {})
         assert main([str(argument) for argument in arguments]) == 0
         names = ("config", "folder", "resume", "overwrite", "export")
         return dict(zip(names, calls[0], strict=True))
