@@ -35,7 +35,7 @@ def test_evaluation_is_the_mean_over_all_examples(trained, split, batch_size):
 
 def test_evaluation_that_misses_images_is_refused(trained, monkeypatch):
     whole = testing.test_batches
-    monkeypatch.setattr(testing, "test_batches", lambda *arguments: whole(*arguments).take(3))
+    monkeypatch.setattr(testing, "test_batches", lambda *given, **named: whole(*given, **named).take(3))
     with pytest.raises(ValueError, match=r"counted 192 images of 'test', which has 364; its figures are not kept\."):
         evaluate_run(trained.folder, {})
 

@@ -158,7 +158,7 @@ def test_nothing_before_the_network_shifts_its_seeds(tiny, tmp_path, monkeypatch
 @pytest.mark.slow
 def test_validation_that_misses_images_ends_the_run(tiny, tmp_path, monkeypatch):
     whole, folder = run.batches.test_batches, RunFolder(tmp_path / "run")
-    monkeypatch.setattr(run.batches, "test_batches", lambda *arguments: whole(*arguments).skip(1))
+    monkeypatch.setattr(run.batches, "test_batches", lambda *given, **named: whole(*given, **named).skip(1))
     with pytest.raises(ValueError, match=r"counted 300 images of 'test', which has 364; its figures are not kept\."):
         train(tiny(), folder)
     assert folder.read_metrics() == []
