@@ -11,7 +11,8 @@ from typing import Literal, TextIO
 import tyro
 from tyro.conf import Positional
 
-from keras_resnet.startup import called, start_keras
+from keras_resnet.startup import called
+from training.command_line import start_training
 
 PROGRAM = called("training")
 TERMINAL = Path("-")
@@ -48,7 +49,7 @@ class PredictOptions:
 def predict(arguments: list[str]) -> None:
     """Classify image files with a trained network."""
     options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
-    start_keras()
+    start_training()
     from training.prediction.classifiers import open_classifier
     from training.prediction.finding import find_images
     from training.prediction.predicting import predict_files
