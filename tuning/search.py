@@ -163,14 +163,13 @@ def plan_text(oracle: Proposals) -> str:
         trials = "trials out of" if limits else "all of"
     within = f" within {' and '.join(limits)}" if limits else ""
     fields, seeds = ", ".join(study.space), count_text(study.repeats, "seed")
-    return f"{study.tuner} search of {fields}: {trials} {size}{within}, {seeds} each"
+    return f"{study.tuner} search of {fields}: {trials} {size}{within}, {seeds} each{oracle.note}"
 
 
 def progress(oracle: Proposals, folder: Path, trial_id: str) -> str:
     """Say in a line how a trial ended."""
     study = oracle.study
-    known = [total for total in (oracle.max_trials, oracle.listed and len(oracle.listed)) if total]
-    count = f"{len(oracle.end_order)} of {min(known)}" if known else str(len(oracle.end_order))
+    count = f"{len(oracle.end_order)} of {oracle.most_trials}" if oracle.most_trials else str(len(oracle.end_order))
     try:
         trial = read_trial(folder / TRIALS / trial_id)
     except (ValueError, OSError) as error:  # the user may remove it

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from tuning.engine.continuing import length_matters
 from tuning.engine.oracles import Proposals, epochs_of
 
+LOOKED_AT = 100  # points of which a note tells what becomes of their epochs
 FACTOR = 3  # one of so many trials of a rung goes on, for so many times the epochs
 
 
@@ -22,6 +26,11 @@ class HalvingOracle(Proposals):
     Source: Li et al., "Hyperband", 2018, for the brackets; Li et al., "A System for Massively Parallel Hyperparameter
     Tuning", 2020, algorithm 2, for what goes on.
     """
+
+    @property
+    def most_trials(self) -> int | None:
+        """The trials after which the search ends; a point may have several."""
+        return self.max_trials
 
     def propose(self) -> dict[str, Any] | None:
         """Give a trial that did well more epochs, or begin a point; near the end of the budget nothing but the first.
@@ -62,9 +71,25 @@ class HalvingOracle(Proposals):
         for trial in self._waiting(due):
             values = trial.hyperparameters.values
             rung = self._rung(values["tuner/bracket"], values["tuner/round"] + 1)
+            if not self._length_matters(values):
+                rung["tuner/initial_epoch"] = values["tuner/epochs"]
             if epochs_of(rung, self.planned) <= self.epochs_left:
                 return {**values, **rung, "tuner/trial_id": trial.trial_id}
         return None
+
+    def _length_matters(self, values: Mapping[str, Any]) -> str | None:
+        """Say why a trial of a point cannot go on from the checkpoint of a shorter one; None where it can."""
+        return length_matters(self.study.config(self.space.fields(values), epochs=self.planned))
+
+    @property
+    def note(self) -> str:
+        """Say what becomes of the epochs that a trial has made when it goes on."""
+        points = itertools.islice(self.space.points(coarse=True), LOOKED_AT)
+        reasons = {self._length_matters(values) for values in points if self._is_network(values)}
+        if reasons <= {None}:
+            return "; what goes on does so from its checkpoint"
+        where = "where " if None in reasons else "for "
+        return f"; what goes on starts anew, {where}{min(reasons - {None})}"
 
     def _rung(self, bracket: int, number: int) -> dict[str, int]:
         """Say where in the search a trial stands, in keras-tuner's words."""

@@ -77,6 +77,7 @@ class Job(NamedTuple):
     grace: int = 1
     share: Share = Share()
     attempt: int = 0  # of several workers' in turn; 0 where nobody else may make the run
+    past: Path | None = None  # a shorter run, made before, that it goes on from
 
     @property
     def place(self) -> Path:
@@ -187,14 +188,17 @@ def attempt(job: Job) -> Outcome:
     from training.config import make_config
     from training.run import train
     from training.run_folder import RunFolder
+    from tuning.engine.continuing import carry_over
 
-    run, observer = RunFolder(job.place), observing(job)
+    run, observer, began = RunFolder(job.place), observing(job), time.perf_counter()
+    config = make_config(job.config, "the trial")
     resume = run.checkpoint_file.is_file() and run.config_file.is_file()
-    if not resume:
-        shutil.rmtree(job.place, ignore_errors=True)
-    began = time.perf_counter() - sum(row["seconds"] for row in run.read_times())  # of epochs that are done
     try:
-        results = train(make_config(job.config, "the trial"), run, resume=resume, callbacks=[observer])
+        if not resume:
+            shutil.rmtree(job.place, ignore_errors=True)
+            resume = job.past is not None and carry_over(job.past, job.place, config)
+        began -= sum(row["seconds"] for row in run.read_times())  # of epochs that are done
+        results = train(config, run, resume=resume, callbacks=[observer])
         if not math.isfinite(results[job.objective]):
             raise ValueError(f"its {job.objective} on the {results['split']} is {results[job.objective]}")
     except LeavingError as error:

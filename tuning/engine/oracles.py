@@ -115,6 +115,16 @@ class Proposals(keras_tuner.Oracle):
         """Give the trials whose scores are not known yet."""
         return [self.trials[trial_id] for trial_id in sorted(self.trials.keys() - set(self.end_order))]
 
+    @property
+    def most_trials(self) -> int | None:
+        """The trials after which the search ends at the latest; None where only epochs or hours are limited."""
+        return min((total for total in (self.max_trials, self.listed and len(self.listed)) if total), default=None)
+
+    @property
+    def note(self) -> str:
+        """Say what a user should know of the search beside its settings; empty where there is nothing."""
+        return ""
+
     def _is_spent(self) -> bool:
         hours = self.study.hours
         return self.epochs_left <= 0 or bool(hours and self.seconds >= hours * 3600)

@@ -41,8 +41,14 @@ ORACLES: dict[str, type[Proposals]] = {
 def make_oracle(study: Study, planned: int) -> Proposals:
     """Make the oracle of a study whose runs take the planned epochs, a keras_tuner.Oracle too.
 
-    A ValueError says that an option fits nothing in the space, or that a grid has more points than the budget.
+    A ValueError says that an option fits nothing in the space, or that a grid has more points than the budget, or that
+    runs of several lengths would be held against each other.
     """
+    if study.tuner == "hyperband" and study.stop == "median":
+        raise ValueError(
+            "stop=median compares runs of one length, and hyperband makes runs of several and ends what does badly "
+            "itself. Leave stop out, or choose another tuner."
+        )
     oracle, space = ORACLES[study.tuner](study, planned), study.parsed_space
     if study.tuner == "grid" or space.is_listable:
         oracle.listed = possible_points(space, space.points(), study.problem)

@@ -60,6 +60,9 @@ class StudyTuner(BaseTuner):
         facts = {"values": space.active(values), "fields": fields, "epochs": configs[0].epochs or self.planned}
         common = {"objective": study.objective, "stop": study.stop, "grace": study.grace, "share": self.share}
         jobs = prepare(self.folder / TRIALS / trial.trial_id, facts, configs, attempt=client.attempt, **common)
+        if values.get("tuner/initial_epoch"):
+            past = self.folder / TRIALS / values["tuner/trial_id"]
+            jobs = [job._replace(past=past / job.folder.name) for job in jobs]
         for job in jobs:
             outcome = execute(job, beat=lambda: client.get_trial(trial.trial_id), leaving=client.leaving)
             if outcome.status == FAULT:

@@ -24,7 +24,7 @@ def rungs_of(oracle) -> dict[tuple[int, int], list[dict]]:
 def search(oracle) -> int:
     """Search for the highest rate; return the epochs that were spent."""
     run(oracle, lambda fields: fields["learning_rate"])
-    return sum(values["tuner/epochs"] for values in values_of(oracle))
+    return sum(values["tuner/epochs"] - values["tuner/initial_epoch"] for values in values_of(oracle))
 
 
 @pytest.mark.parametrize("planned", [1, 2, 4, 9, 10, 27])
@@ -35,14 +35,14 @@ def test_every_rung_is_longer_than_the_one_before_and_the_last_is_of_full_length
         assert epochs == sorted(set(epochs)) and epochs[-1] == planned
 
 
-@pytest.mark.parametrize(("total", "repeats"), [(200, 1), (87, 1), (40, 1), (400, 2)])
+@pytest.mark.parametrize(("total", "repeats"), [(200, 1), (40, 1), (81, 2)])
 def test_budget_of_epochs_is_used_and_not_exceeded(made, total, repeats):  # noqa: F811
     oracle = made(RATE, tuner="hyperband", planned=9, total_epochs=total, repeats=repeats)
-    assert total - repeats < search(oracle) * repeats <= total
+    assert total - 1.5 * repeats <= search(oracle) * repeats <= total
 
 
 def test_best_third_of_a_rung_goes_on(made):  # noqa: F811
-    oracle = made(RATE, tuner="hyperband", planned=9, total_epochs=250)
+    oracle = made(RATE, tuner="hyperband", planned=9, total_epochs=150)
     search(oracle)
     rungs = rungs_of(oracle)
     assert {key: {values["tuner/epochs"] for values in rung} for key, rung in rungs.items()} == {
@@ -57,12 +57,37 @@ def test_best_third_of_a_rung_goes_on(made):  # noqa: F811
     assert best in full
 
 
+def test_what_goes_on_costs_its_further_epochs_where_the_schedule_allows_it(made):  # noqa: F811
+    constant, settings = {"fields": {"schedule": "constant"}}, {"tuner": "hyperband", "planned": 9, "total_epochs": 120}
+    oracle = made(RATE, **constant, **settings)
+    assert oracle.note == "; what goes on does so from its checkpoint"
+    assert 119 <= search(oracle) <= 120
+    steps = {(values["tuner/initial_epoch"], values["tuner/epochs"]) for values in values_of(oracle)}
+    assert steps == {(0, 1), (1, 3), (3, 9), (0, 3), (0, 9)}
+    anew = made(RATE, "anew", fields={"schedule": "cosine"}, **settings)
+    assert anew.note == "; what goes on starts anew, for the schedule cosine ends with the run"
+    search(anew)
+    assert {values["tuner/initial_epoch"] for values in values_of(anew)} == {0}
+    assert len(anew.trials) < len(oracle.trials)
+
+
+def test_note_names_the_points_that_start_anew(made):  # noqa: F811
+    space = {"schedule": ["constant", "cosine"], **RATE}
+    oracle = made(space, tuner="hyperband", planned=9, total_epochs=120)
+    assert oracle.note == "; what goes on starts anew, where the schedule cosine ends with the run"
+
+
+def test_median_stopping_is_refused_beside_runs_of_several_lengths(made):  # noqa: F811
+    with pytest.raises(ValueError, match="hyperband makes runs of several and ends what does badly itself"):
+        made(RATE, tuner="hyperband", planned=9, total_epochs=120, stop="median")
+
+
 def test_brackets_share_the_epochs(made):  # noqa: F811
-    oracle = made(RATE, tuner="hyperband", planned=9, total_epochs=270)
+    oracle = made(RATE, tuner="hyperband", planned=9, total_epochs=150)
     search(oracle)
     spent = defaultdict(int)
     for values in values_of(oracle):
-        spent[values["tuner/bracket"]] += values["tuner/epochs"]
+        spent[values["tuner/bracket"]] += values["tuner/epochs"] - values["tuner/initial_epoch"]
     assert set(spent) == {0, 1, 2} and max(spent.values()) - min(spent.values()) <= 18
 
 
@@ -71,6 +96,7 @@ def test_small_space_is_trained_to_full_length(made):  # noqa: F811
     run(oracle)
     full = [values["activation"] for values in values_of(oracle) if values["tuner/epochs"] == 9]
     assert sorted(full) == ["elu", "gelu", "relu", "tanh"]
+    assert oracle.most_trials is None and len(oracle.trials) > 4
 
 
 def test_last_trials_of_a_budget_of_trials_are_of_full_length(made):  # noqa: F811
