@@ -15,9 +15,9 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 from keras_resnet.interrupts import end_on_interrupt
 
@@ -91,30 +91,61 @@ def start_keras() -> None:
 
 @contextlib.contextmanager
 def kept_quiet() -> Iterator[None]:
-    """Keep back the log lines that TF_CPP_MIN_LOG_LEVEL rules out, and pass on all else that is written to stderr.
-
-    They come from C++, so that only the file descriptor can be turned. A crash is reported to the real one.
-    """
+    """Keep back the log lines that TF_CPP_MIN_LOG_LEVEL rules out, and pass on all else that is written to stderr."""
     level = os.environ.get(LEVEL, "0")
-    caught = _place_for_lines() if level in ("1", "2", "3") and "tensorflow" not in sys.modules else None
-    if caught is None:
+    if level in ("1", "2", "3") and "tensorflow" not in sys.modules:
+        with _turned(lambda text: _without_logs(text, "IWE"[: int(level)])):
+            yield
+    else:
         yield
+
+
+@contextlib.contextmanager
+def decoders_kept_quiet() -> Iterator[TextIO]:
+    """Keep back what decoders of images write to stderr of damaged files, where TensorFlow's errors are kept back too.
+
+    libjpeg prints a line before it fails. What is to be seen meanwhile must be written to the stream that this gives.
+    """
+    if os.environ.get(LEVEL) == "3" and _writes_to_stderr(sys.stderr):
+        with _turned(lambda text: b"") as stream:
+            yield stream
+    else:
+        yield sys.stderr
+
+
+def _writes_to_stderr(stream: TextIO | None) -> bool:
+    """Tell whether a stream is the process's own stderr, and not what a notebook or a test has put there."""
+    try:
+        return stream is not None and stream.fileno() == 2
+    except (OSError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def _turned(passed: Callable[[bytes], bytes]) -> Iterator[TextIO]:
+    """Catch what is written to stderr, and pass on what a function leaves of it; give a stream to the real stderr.
+
+    It comes from C and C++, so that only the file descriptor can be turned. A crash is reported to the real one.
+    """
+    caught = _place_for_lines()
+    if caught is None:
+        yield sys.stderr
         return
     sys.stderr.flush()
-    with caught, os.fdopen(os.dup(2), "wb") as stderr:
+    with caught, os.fdopen(os.dup(2), "w", errors="backslashreplace") as stderr:
         reports = not faulthandler.is_enabled()
         if reports:
             faulthandler.enable(stderr)
         os.dup2(caught.fileno(), 2)
         try:
-            yield
+            yield stderr
         finally:
             sys.stderr.flush()
             os.dup2(stderr.fileno(), 2)
             if reports:
                 faulthandler.disable()
             caught.seek(0)
-            stderr.write(_without_logs(caught.read(), "IWE"[: int(level)]))
+            stderr.buffer.write(passed(caught.read()))
 
 
 def _place_for_lines() -> IO[bytes] | None:

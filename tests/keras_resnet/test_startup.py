@@ -62,3 +62,30 @@ def test_command_computes_by_onednn_unless_the_user_says_otherwise(setting, used
     options = {"TF_CPP_MIN_LOG_LEVEL": "", "TF_ENABLE_ONEDNN_OPTS": setting}
     told = run_python("-m", "keras_resnet", "describe", "ResNet20", "--verbose", **options)
     assert ("oneDNN custom operations are on" in told.stderr) == used
+
+
+DECODE = """
+import os, sys
+from keras_resnet.startup import decoders_kept_quiet
+with decoders_kept_quiet() as stream:
+    os.write(2, b"Improper call to JPEG library in state 201\\n")
+    print("Checking images", file=stream)
+    if sys.argv[1:]:
+        os.abort()
+print("one image is damaged", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(("level", "kept"), [("3", True), ("", False), ("0", False)])
+def test_lines_of_decoders_are_kept_back_as_errors_of_tensorflow_are(level, kept):
+    # The package without Keras, which is not needed here.
+    bare = "import sys, types\nsys.modules['keras_resnet'] = package = types.ModuleType('keras_resnet')\n"
+    script = f"{bare}package.__path__ = [{str(ROOT / 'keras_resnet')!r}]\n{DECODE}"
+    environment = {"TF_CPP_MIN_LOG_LEVEL": level}
+    error = run_python("-c", script, **environment).stderr
+    assert ("Improper call" in error) != kept
+    assert "Checking images\n" in error and error.endswith("one image is damaged\n")
+    assert (
+        "Fatal Python error: Aborted" in run_python("-c", script, "abort", check=False, **environment).stderr
+        or not kept
+    )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 import numpy as np
 import tensorflow as tf
 
 from keras_resnet.images import IMAGE_SUFFIXES, checked, decode_image
+from keras_resnet.startup import decoders_kept_quiet
 from training.data.splits import Splits, slices, split_names, splits_of
 from training.tasks import ANY, ONE, Task
 
@@ -126,11 +127,12 @@ def broken_images(paths: Sequence[str], channels: int) -> list[str]:
     dataset = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths]).enumerate()
     dataset = dataset.map(decoded, tf.data.AUTOTUNE, deterministic=False).ignore_errors(log_warning=False)
     sound, done = np.zeros(len(paths), bool), 0
-    for indices, _ in dataset.batch(64):
-        sound[indices.numpy()] = True
-        done += len(indices)
-        _show_progress(done, len(paths))
-    _show_progress(len(paths), len(paths))
+    with decoders_kept_quiet() as stream:
+        for indices, _ in dataset.batch(64):
+            sound[indices.numpy()] = True
+            done += len(indices)
+            _show_progress(done, len(paths), stream)
+        _show_progress(len(paths), len(paths), stream)
     return [path for path, is_sound in zip(paths, sound) if not is_sound]
 
 
@@ -148,9 +150,9 @@ def _decode_roughly(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     )
 
 
-def _show_progress(done: int, count: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\rChecking images: {done} of {count}", end="" if done < count else "\n", file=sys.stderr, flush=True)
+def _show_progress(done: int, count: int, stream: TextIO) -> None:
+    if stream.isatty():
+        print(f"\rChecking images: {done} of {count}", end="" if done < count else "\n", file=stream, flush=True)
 
 
 def check_images(paths: Iterable[str], channels: int) -> None:

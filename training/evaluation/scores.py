@@ -16,6 +16,7 @@ import keras_resnet
 from keras_resnet.choices.registry import parse_choice
 from keras_resnet.images import decode_image
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.startup import decoders_kept_quiet
 from training.config import RunConfig
 from training.data import datasets
 from training.distribution import distribution_of
@@ -139,7 +140,8 @@ def _averaging(model: keras.Model, preprocessing: Preprocessing) -> Callable:
 def naming_broken_images(source: datasets.Source, split: str) -> Iterator[None]:
     """Name the files that are no images, where TensorFlow fails for them."""
     try:
-        yield
+        with decoders_kept_quiet():
+            yield
     except tf.errors.OpError:
         datasets.check_images(source, split)
         raise

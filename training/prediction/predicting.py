@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_resnet.classification import limits, most_probable, probabilities
 from keras_resnet.images import decode_image, failure
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.startup import decoders_kept_quiet
 from training.prediction.classifiers import Classifier
 
 BATCH = 32  # images that are in memory together
@@ -48,7 +49,8 @@ def _predict(
     read = functools.partial(_try_to_read, reader=make_reader(classifier.preprocessing))
     with ThreadPoolExecutor() as pool:
         while batch := list(itertools.islice(paths, BATCH)):
-            images = list(pool.map(read, batch))
+            with decoders_kept_quiet():
+                images = list(pool.map(read, batch))
             rows = iter(_classified(classifier, [image for image in images if not isinstance(image, str)]))
             for path, image in zip(batch, images):
                 if isinstance(image, str):
