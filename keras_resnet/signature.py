@@ -1,4 +1,4 @@
-"""The signature of a weights file: which network its weights are of.
+"""The signature of a weights file: which network its weights are of, and what its classifier ends in.
 
 Keras numbers the layers in a weights file by class and stores no names, so the file of one network loads into another
 of the same shapes without a word and computes another function. So the files of this package carry the Architecture,
@@ -15,7 +15,9 @@ from collections.abc import Iterable
 import h5py
 import keras
 
-NAMES, ARCHITECTURE = "keras_resnet_layers", "keras_resnet_architecture"
+from keras_resnet.build.head import TOP, has_top
+
+NAMES, ARCHITECTURE, CLASSIFIER = "keras_resnet_layers", "keras_resnet_architecture", "keras_resnet_classifier"
 # What tells a network apart: its weighted layers, and what adds, multiplies and scales their outputs.
 WEIGHTED = ("Conv2D", "BatchNormalization", "Dense", "PReLU", "TrainableSwish", "PiecewiseLinear", "Rational")
 KINDS = (*WEIGHTED, "Maxout", "Add", "Multiply", "Rescaling")
@@ -31,9 +33,15 @@ def names_of(model: keras.Model) -> list[str]:
     return layer_names((type(layer).__name__, layer.name) for layer in model.layers)
 
 
+def classifier_of(model: keras.Model) -> str | None:
+    """Name the activation of a model's classifier, which says how many labels an image may have; None without one."""
+    return model.get_layer(TOP).activation.__name__ if has_top(model) else None
+
+
 def sign(path: str | os.PathLike, model: keras.Model) -> None:
     """Write which network a weights file is of, an HDF5 file that Keras wrote."""
     with h5py.File(path, "a") as file:
         file.attrs[NAMES] = json.dumps(names_of(model))
+        file.attrs[CLASSIFIER] = json.dumps(classifier_of(model))
         if model.architecture is not None:
             file.attrs[ARCHITECTURE] = json.dumps(model.architecture.to_dict())

@@ -17,8 +17,9 @@ import keras
 import keras_resnet.layers
 import keras_resnet.model  # noqa: F401
 from keras_resnet.architecture import Architecture
+from keras_resnet.build.head import TOP
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.signature import ARCHITECTURE, NAMES, layer_names, names_of
+from keras_resnet.signature import ARCHITECTURE, CLASSIFIER, NAMES, classifier_of, layer_names, names_of
 from keras_resnet.weights.comparison import differences
 from keras_resnet.weights.files.archives import Archive, is_archive, open_archive
 from keras_resnet.weights.files.budget import Budget
@@ -31,10 +32,11 @@ HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 
 
 class Signature(NamedTuple):
-    """Which network a file is of, as far as it says: the names of its layers, and its serialized Architecture."""
+    """Which network a file is of, as far as it says: names of layers, Architecture as plain values, classifier."""
 
     names: list[str] | None = None
     architecture: Any = None
+    classifier: Any = None
 
 
 def read_signature(path: str | os.PathLike) -> Signature:
@@ -46,7 +48,8 @@ def read_signature(path: str | os.PathLike) -> Signature:
             config = _config(archive).get("config")
         layers = layers_of(config, budget)
         names = layer_names((layer["class_name"], layer["config"].get("name", "")) for layer in layers)
-        return Signature(names, config.get("architecture") if isinstance(config, dict) else None)
+        tops = (layer["config"].get("activation") for layer in layers if layer["config"].get("name") == TOP)
+        return Signature(names, config.get("architecture") if isinstance(config, dict) else None, next(tops, None))
 
 
 def written_here(path: str | os.PathLike) -> Literal["network", "weights"] | None:
@@ -153,10 +156,10 @@ def _config(archive: Archive) -> dict[str, Any]:
 def _signature(file: BinaryIO) -> Signature:
     """Read the signature in the attributes of an HDF5 file, which has none if another program wrote it."""
     with h5py.File(file, "r") as root:
-        names, architecture = (_attribute(root, name) for name in (NAMES, ARCHITECTURE))
+        names, architecture, classifier = (_attribute(root, name) for name in (NAMES, ARCHITECTURE, CLASSIFIER))
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise damaged(f"its attribute {NAMES!r} is not a list of names")
-    return Signature(names, architecture)
+    return Signature(names, architecture, classifier)
 
 
 def _attribute(root: h5py.File, name: str) -> Any:
@@ -170,6 +173,13 @@ def _check_signature(model: keras.Model, signature: Signature, budget: Budget) -
         _check_architecture(architecture, signature.architecture, budget)
     if signature.names is not None and signature.names != names_of(model):
         raise ValueError(_difference(signature.names, names_of(model)))
+    here, there = classifier_of(model), signature.classifier
+    if (here, there) in (("softmax", "sigmoid"), ("sigmoid", "softmax")):
+        labels = "one" if there == "softmax" else "any number"
+        raise ValueError(
+            f"the file is of a network for images with {labels} of the classes, whose classifier ends in {there}, and "
+            f"this one ends in {here}."
+        )
 
 
 def _check_architecture(here: Architecture, fields: Any, budget: Budget) -> None:

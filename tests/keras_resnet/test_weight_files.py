@@ -11,8 +11,8 @@ import pytest
 import keras_resnet
 from keras_resnet.signature import names_of
 from keras_resnet.weights.names import check_model
-from keras_resnet.weights.own import read_signature
-from tests.keras_resnet.helpers import images, outputs, randomise
+from keras_resnet.weights.own import load_weights, read_signature
+from tests.keras_resnet.helpers import images, outputs, randomise, tiny
 
 SHAPE = (16, 16, 3)
 
@@ -185,3 +185,21 @@ def test_a_network_of_this_package_is_known_by_its_name(name):
         check_model(network, name, "network.keras")
         with pytest.raises(ValueError, match=f"'{name.lower()}', not ResNet34: they differ in .* convolutions, as"):
             check_model(network, "ResNet34", "network.keras")
+
+
+def test_file_says_whether_an_image_has_one_label_or_any_number(tmp_path):
+    def network(activation):
+        return keras_resnet.ResNet(tiny(), input_shape=(8, 8, 3), classes=3, classifier_activation=activation)
+
+    network("sigmoid").save_weights(tmp_path / "sigmoid.weights.h5")
+    network("sigmoid").save(tmp_path / "sigmoid.keras")
+    network("softmax").save_weights(tmp_path / "softmax.weights.h5")
+    for file in ("sigmoid.weights.h5", "sigmoid.keras"):
+        with pytest.raises(
+            ValueError, match="with any number of the classes, whose classifier ends in sigmoid, and this"
+        ):
+            load_weights(network("softmax"), tmp_path / file)
+        load_weights(network(None), tmp_path / file)  # logits serve both
+        load_weights(network("sigmoid"), tmp_path / file)
+    with pytest.raises(ValueError, match="with one of the classes, whose classifier ends in softmax"):
+        load_weights(network("sigmoid"), tmp_path / "softmax.weights.h5")
