@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
 def save(figure: Figure, to: Path | BinaryIO) -> None:
     """Write a picture as PNG, the same bytes for the same picture."""
     figure.savefig(to, dpi=120, format="png", metadata={"Software": None})
+
+
+def drawable(image: np.ndarray) -> np.ndarray:
+    """Give what is drawn of an image of any number of channels: the first three, or of one and two the first."""
+    image = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
+    return np.clip(image, 0, 255).astype("uint8")
 
 
 def shorten(text: str, length: int) -> str:

@@ -16,7 +16,7 @@ from keras_resnet.preprocessing import Preprocessing
 from training.config import Data, RunConfig
 from training.data.batches import training_batches
 from training.data.datasets import Source
-from training.pictures import save, shorten
+from training.pictures import drawable, save, shorten
 
 SHOWN = 32  # images on the sheet
 COLUMNS = 8  # and images that are mixed with one another
@@ -116,7 +116,6 @@ def draw_sheet(examples: Sequence[Example], to: Path | BinaryIO) -> None:
     for axes in (places := list(figure.subplots(rows, columns, squeeze=False).flat)):
         axes.set_axis_off()
     for axes, example in zip(places, examples):
-        image = example.image
-        axes.imshow(image[..., :3] if image.shape[-1] >= 3 else image[..., 0], cmap="gray", vmin=0, vmax=255)
+        axes.imshow(drawable(example.image), cmap="gray", vmin=0, vmax=255)
         axes.set_title(example.label, fontsize=8, y=-0.04, pad=0, va="top")
     save(figure, to)

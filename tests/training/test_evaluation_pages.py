@@ -74,6 +74,16 @@ def test_contact_sheet_has_the_pixels_of_the_images(tmp_path):
         assert np.all(half == level, axis=-1).mean() > 0.2
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_images_of_any_number_of_channels_are_drawn(tmp_path, channels):
+    levels = np.array([200, 40, 90, 0, 255])[:channels]
+    images = [np.full((4, 4, channels), levels, "uint8") for _ in range(4)]
+    mistakes = read_mistakes(SCORES, source_of(images, [0, 0, 2, 2], CLASSES))
+    sheet = drawn(draw_mistakes, tmp_path / "sheet.png", mistakes)
+    shown = levels[:3] if channels >= 3 else [200] * 3
+    assert np.all(sheet == shown, axis=-1).mean() > 0.2
+
+
 def test_confusion_matrix_is_darkest_on_its_diagonal(tmp_path):
     counts = np.array([[90, 5, 5], [0, 100, 0], [30, 0, 70]])
     picture = drawn(draw_confusion, tmp_path / "matrix.png", counts, CLASSES)

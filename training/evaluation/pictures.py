@@ -13,7 +13,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from training.evaluation.figures import Calibration
-from training.pictures import save, shorten
+from training.pictures import drawable, save, shorten
 from training.tasks import ANY, ONE, Task
 
 NAMED, COUNTED = 50, 20  # classes up to which they are named, and their counts written, in the confusion matrix
@@ -31,7 +31,7 @@ class Mistake(NamedTuple):
     """A wrong answer.
 
     Args:
-        image: uint8 array (height, width, channels), of 1 or 3 channels.
+        image: array (height, width, channels), values 0 to 255; `pictures.drawable` says which channels are drawn.
         truth: str, the true class or classes, as they are shown.
         answer: str, the predicted class or classes, as they are shown.
         degree: str, how sure or how wrong the answer is.
@@ -140,8 +140,7 @@ def draw_mistakes(mistakes: Sequence[Mistake], path: Path) -> None:
 
 def _show(axes: Axes, mistake: Mistake) -> None:
     """Show an image with its true class above and the answer below it."""
-    image = mistake.image
-    axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+    axes.imshow(drawable(mistake.image), cmap="gray", vmin=0, vmax=255)
     axes.set_title(mistake.truth, fontsize=9)
     axes.set_xlabel(f"{mistake.answer}\n{mistake.degree}", fontsize=9, color="firebrick")
     axes.set(xticks=[], yticks=[])
