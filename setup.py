@@ -48,6 +48,10 @@ setup(
         "cpu": [f"tensorflow-cpu{TENSORFLOW}"],
         "gpu": [f"tensorflow[and-cuda]{TENSORFLOW}"],
         "draw": ["matplotlib>=3.8"],
+        # What writes and runs a format; all of them need one TensorFlow beside.
+        "onnx": ["onnx>=1.19", "onnxruntime>=1.23", "tf2onnx>=1.17"],
+        "openvino": ["nncf>=3", "openvino>=2025.3"],
+        "litert": ["ai-edge-litert>=2.3", "ai-edge-quantizer>=0.10"],
         "hub": [HUB],
         "train": [
             "importlib_resources",  # tensorflow-datasets imports it and does not declare it

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_resnet.build.head import has_sigmoids
+from keras_resnet.build.head import has_logits, has_sigmoids
 from keras_resnet.images import decode_image, failure
 from keras_resnet.preprocessing import Preprocessing, contract_of
 
@@ -110,6 +110,6 @@ def _decoded(path: str | os.PathLike, channels: int) -> np.ndarray:
 
 def probabilities(model: keras.Model, outputs: np.ndarray) -> np.ndarray:
     """Turn the outputs of a classifier to probabilities, where they are logits."""
-    if getattr(model.layers[-1], "activation", None) is keras.activations.linear:
+    if has_logits(model):
         return keras.ops.convert_to_numpy(keras.ops.softmax(outputs))
     return outputs

@@ -52,6 +52,14 @@ def make_folder(path: str | os.PathLike, kind: str = "folder") -> None:
         raise OSError(f"Cannot make the {kind} {path}: {error.strerror}.") from error
 
 
+def make_parents(path: str | os.PathLike) -> None:
+    """Make the folders around what is to be saved, where they are not there yet; an OSError says why it cannot be."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"Cannot save {path}: {error.strerror}.") from error
+
+
 def remove_unfinished() -> None:
     """Remove what is being written at this moment, because the process is about to end."""
     for part in list(_unfinished):

@@ -16,6 +16,7 @@ import yaml
 import keras_resnet
 import keras_resnet.__main__ as networks
 import training.__main__ as training
+import training.exporting as exporting
 import training.image_commands as image_commands
 import tuning.__main__ as tuning
 from keras_resnet.architecture import FIELDS
@@ -46,7 +47,7 @@ COMMANDS = {
     "evaluate": training.EvaluateOptions,
     "compare": training.CompareOptions,
     "predict": image_commands.PredictOptions,
-    "export": training.ExportOptions,
+    "export": exporting.ExportOptions,
     "report": tuning.ReportOptions,
     "work": tuning.WorkOptions,
 }

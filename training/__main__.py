@@ -20,6 +20,7 @@ from training.command_line import option, run, start_training
 from training.config import load_recipe, make_config, read_fields, recipe_names
 from training.config.fields import lay_over
 from training.config.text import read_choice
+from training.exporting import export
 from training.hosts.addresses import hosts_of
 from training.hosts.supervisor import supervise
 from training.hosts.worker import joined
@@ -97,20 +98,6 @@ class EvaluateOptions:
     reliability.png, mistakes.png."""
     json: bool = False
     """Print JSON."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
-
-
-@dataclass
-class ExportOptions:
-    """What an export takes from the command line."""
-
-    run: Positional[Path]
-    """Run folder."""
-    to: Path | None = None
-    """Folder to write; default RUN/savedmodel. Or a file NAME.safetensors: the weights, with a card NAME.json."""
-    best: bool = False
-    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -215,25 +202,6 @@ def evaluate(arguments: list[str]) -> None:
     print_results(results)
     if options.to:
         print(f"files {options.to}")
-
-
-def export(arguments: list[str]) -> None:
-    """Write the network of a run folder as a SavedModel that serves, or its weights as a file to publish."""
-    options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
-    start_training()
-    from keras_resnet.formats.savedmodel import export_savedmodel
-    from keras_resnet.weights.card import WEIGHTS
-    from training.publishing import publish
-    from training.run_folder import RunFolder
-
-    folder = RunFolder(options.run)
-    target = options.to or folder.savedmodel
-    if target.suffix == WEIGHTS:
-        print(f"weights {target}\ncard    {publish(folder, target, options.best)}")
-        return
-    model = folder.load_model(options.best)
-    export_savedmodel(model, target, folder.read_labels())
-    print(f"SavedModel {target}")
 
 
 def compare(arguments: list[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
+
 import keras_resnet
 from keras_resnet.weights import card
 from training.config import RunConfig, load_recipe, make_config, recipe_names
@@ -40,6 +42,16 @@ def publish(folder: RunFolder, path: Path, best: bool = False) -> Path:
     model.preprocessing, model.labels = folder.read_preprocessing(), tuple(folder.read_labels())
     chosen = rows[best_epoch(rows) - 1] if best else rows[-1]
     return card.write(path, model, about(config, chosen, model.name, done))
+
+
+def known_about(folder: RunFolder, model: keras.Model, best: bool = False) -> dict[str, Any]:
+    """Say what is known of the training of a run, finished or not, for a card; but for the license."""
+    config, rows = folder.read_config(), folder.read_metrics()
+    if not rows:
+        return {"dataset": config.data.dataset}
+    chosen = rows[best_epoch(rows) - 1] if best else rows[-1]
+    known = about(config, chosen, model.name, int(rows[-1]["epoch"]))
+    return {name: value for name, value in known.items() if name not in ("license", "version")}
 
 
 def about(config: RunConfig, row: dict[str, float], network: str, epochs: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ RUN_FILES = (
     "report.md",
     "config.yaml",
 )
-RUN_FOLDERS = ("savedmodel", "tensorboard")
+RUN_FOLDERS = ("savedmodel", "exports", "tensorboard")
 LOCK = "run.lock"
 # Where the files of a run go that is overwritten, until they are removed.
 REPLACED = ".replaced-"
@@ -104,6 +104,11 @@ class RunFolder:
     def savedmodel(self) -> Path:
         """The exported SavedModel."""
         return self.path / "savedmodel"
+
+    @property
+    def exports(self) -> Path:
+        """Exports in other formats, a folder each."""
+        return self.path / "exports"
 
     @property
     def tensorboard(self) -> Path:

@@ -77,6 +77,11 @@ def has_sigmoids(model: keras.Model) -> bool:
     return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
 
 
+def has_logits(model: keras.Model) -> bool:
+    """Tell whether a network ends in logits, of which a softmax makes probabilities."""
+    return getattr(model.layers[-1], "activation", None) is keras.activations.linear
+
+
 def check_classes(classes: int) -> int:
     """Refuse a number of classes that is not a positive integer."""
     if isinstance(classes, bool) or not isinstance(classes, Integral) or classes < 1:

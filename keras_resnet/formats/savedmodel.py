@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
-from keras_resnet.build.head import has_sigmoids
 from keras_resnet.classification import labels_for
 from keras_resnet.files import write_atomically
+from keras_resnet.formats.network import Exported, network_of
 from keras_resnet.images import decode_image
-from keras_resnet.labels import write_labels
+from keras_resnet.labels import check_labels, write_labels
 from keras_resnet.preprocessing import Preprocessing, contract_of
 
 
@@ -31,7 +31,7 @@ def export_savedmodel(
     probability of each class is over 1/2) instead. The names of the classes lie in `assets/labels.txt`, one a line.
 
     Args:
-        model: keras.Model that gives probabilities.
+        model: keras.Model that gives probabilities, or logits, of which the graph makes probabilities.
         path: folder to write; must not exist, the folders above it may not.
         labels: the names of the classes, in the order of the outputs; default those that the model carries.
         preprocessing: Preprocessing, what the model expects of images; default what it carries.
@@ -41,32 +41,37 @@ def export_savedmodel(
             does not carry what it expects of images or the names of its classes, or a label is no line of text.
         OSError: the folder cannot be written; no part of it is left behind.
     """
-    preprocessing, labels = preprocessing or contract_of(model), labels_for(model, labels)
+    exported = Exported(model, preprocessing or contract_of(model), tuple(labels_for(model, labels)))
     if keras.backend.backend() != "tensorflow":
         raise ValueError("A SavedModel needs the TensorFlow backend: set KERAS_BACKEND=tensorflow.")
     if os.path.exists(path):
         raise ValueError(f"{os.fspath(path)!r} exists; remove it or name another folder.")
+    write_atomically(path, prepare(exported))
+
+
+def prepare(exported: Exported) -> Callable[[Path], None]:
+    """Trace a network, so that what fails there is no failure to save, and give the function that writes a folder."""
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory() as folder:
-        asset = Path(folder, "labels.txt")
-        write_labels(asset, labels)
-        module = tf.Module()
-        module.model = model
-        module.labels = tf.saved_model.Asset(str(asset))
-        # Traced before anything is written: what fails there is no failure to save.
-        signatures = {name: f.get_concrete_function() for name, f in _signatures(model, preprocessing).items()}
-        write_atomically(path, lambda part: tf.saved_model.save(module, os.fspath(part), signatures=signatures))
+    check_labels(exported.labels)
+    module = tf.Module()
+    if not exported.constants:
+        module.model = exported.model
+    signatures = {name: function.get_concrete_function() for name, function in _signatures(exported).items()}
+
+    def write(part: Path) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            write_labels(asset := Path(folder, "labels.txt"), exported.labels)
+            module.labels = tf.saved_model.Asset(str(asset))
+            tf.saved_model.save(module, os.fspath(part), signatures=signatures)
+
+    return write
 
 
-def _signatures(model: keras.Model, preprocessing: Preprocessing) -> dict:
+def _signatures(exported: Exported) -> dict:
     import tensorflow as tf
 
-    def outputs(prepared):
-        probabilities = model(prepared, training=False)
-        if has_sigmoids(model):
-            return {"probabilities": probabilities, "present": probabilities > 0.5}
-        return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1)}
+    outputs, preprocessing = network_of(exported), exported.contract
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, preprocessing.channels), tf.uint8, "images")])
     def serving_default(images):
@@ -74,10 +79,10 @@ def _signatures(model: keras.Model, preprocessing: Preprocessing) -> dict:
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "bytes")])
     def serve_bytes(encoded):
-        def prepare(one):
+        def prepare_one(one):
             return preprocessing.resize(decode_image(one, preprocessing.channels)[tf.newaxis])[0]
 
         shape = tf.TensorSpec((*preprocessing.size, preprocessing.channels), tf.float32)
-        return outputs(preprocessing.standardize(tf.map_fn(prepare, encoded, fn_output_signature=shape)))
+        return outputs(preprocessing.standardize(tf.map_fn(prepare_one, encoded, fn_output_signature=shape)))
 
     return {"serving_default": serving_default, "serve_bytes": serve_bytes}

@@ -36,9 +36,13 @@ class Source:
         layers: mapping of regular expressions of their layers' names to the names here. The groups `stage` and `block`
             make the `{unit}` of the name here; the group `site` stays as it is. A name that ends in `_` is of a
             convolution or of a normalization, which its shape must tell.
+        written: mapping of regular expressions of layers' names here to their names, for writing; empty where the
+            scheme is only read. The groups `stage` and `block` count as theirs do, `pool` is 1 behind a pool, else 0,
+            and `after` is one more.
         contract: str, the input contract of the published weights, a name in `preprocessing.CONTRACTS`.
         first_stage: int, number of the first stage in their names.
         framework: "torch" or "keras", whose names of tensors and order of kernels they have.
+        has_convolved_head: bool, whether the classifier is a 1x1 convolution.
         deep: mapping of layers here, as `layers` gives them, to their names where the stem is three convolutions.
         projections: mapping of values of `Architecture.projection` to a regular expression of the names of projecting
             convolutions, where these tell it.
@@ -54,6 +58,8 @@ class Source:
     contract: str
     first_stage: int = 1
     framework: Literal["torch", "keras"] = "torch"
+    written: Mapping[str, str] = field(default_factory=dict)
+    has_convolved_head: bool = False
     deep: Mapping[str, str] = field(default_factory=lambda: {"conv1_bn": "conv1_3_bn"})
     projections: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[str, Any] = field(default_factory=dict)

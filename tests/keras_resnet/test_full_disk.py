@@ -13,6 +13,7 @@ CASES = [
     ("draw", "unit.svg"),
     ("convert", "net.keras"),
     ("export", "saved"),
+    ("format", "folder"),
     ("contract", "c.json"),
 ]
 
@@ -32,6 +33,7 @@ cases = {
     "draw": lambda path: main(["draw", "ResNet8", "-o", path]),
     "convert": lambda path: main(["convert", "source.npz", "-o", path]),
     "export": lambda path: keras_resnet.export_savedmodel(model, path, ["a", "b", "c"]),
+    "format": lambda path: keras_resnet.export(model, path, format="keras", labels=["a", "b", "c"]),
     "contract": contract.save,
 }
 
@@ -47,7 +49,7 @@ def try_to(write, path):
 def fill_disk(command, name):
     path = Path(sys.argv[1], name, name)
     path.parent.mkdir()
-    if command != "export":
+    if command not in ("export", "format"):
         path.write_text("what stood there")
     before, limit, errors = listing(path.parent), resource.getrlimit(resource.RLIMIT_FSIZE), io.StringIO()
     with contextlib.redirect_stderr(errors):

@@ -1,6 +1,7 @@
 """timm's resnetv2.py, its variants with batch normalization."""
 
 from keras_resnet.weights.naming import Source
+from keras_resnet.weights.sources.torchvision import UNIT
 
 STAGE = r"stages\.(?P<stage>\d+)\.blocks\.(?P<block>\d+)\."
 
@@ -19,6 +20,19 @@ SOURCE = Source(
         r"norm": "post_bn",
         r"head\.fc": "predictions",
     },
+    written={
+        r"conv1_conv": "stem.conv",
+        r"conv1_(?P<site>[123])_conv": "stem.conv{site}",
+        r"conv1_(?P<site>[12])_bn": "stem.norm{site}",
+        rf"{UNIT}(?P<site>[123])_conv": "stages.{stage}.blocks.{block}.conv{site}",
+        rf"{UNIT}preact_bn": "stages.{stage}.blocks.{block}.norm1",
+        rf"{UNIT}1_bn": "stages.{stage}.blocks.{block}.norm2",
+        rf"{UNIT}2_bn": "stages.{stage}.blocks.{block}.norm3",
+        rf"{UNIT}0_conv": "stages.{stage}.blocks.{block}.downsample.conv",
+        r"post_bn": "norm",
+        r"predictions": "head.fc",
+    },
+    has_convolved_head=True,
     contract="tf",
     first_stage=0,
     choices={"stride_on": "3x3", "stem_activation": False},

@@ -1,0 +1,77 @@
+"""Exported folders opened by the engines that they are for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from keras_resnet.messages import unknown
+
+Answer = dict[str, np.ndarray]
+
+
+def open_engine(folder: str | os.PathLike, format: str, precision: str = "float32") -> Callable[[np.ndarray], Answer]:
+    """Open what `export` wrote, to compute with it.
+
+    Args:
+        folder: folder to open.
+        format: "savedmodel", "onnx", "openvino" or "litert".
+        precision: str, in which it was written; OpenVINO chooses its own where it is not told.
+
+    Returns:
+        Function from images, uint8 (batch, height, width, channels), to named outputs.
+
+    Raises:
+        ValueError: the format is not one that an engine computes with.
+    """
+    if format not in ENGINES:
+        raise ValueError(unknown("engine's format", format, ENGINES))
+    return ENGINES[format](Path(folder), precision)
+
+
+def _savedmodel(folder: Path, precision: str) -> Callable[[np.ndarray], Answer]:
+    import tensorflow as tf
+
+    # A signature alone would not keep the variables alive.
+    loaded = tf.saved_model.load(folder)
+
+    def run(images: np.ndarray) -> Answer:
+        answer = loaded.signatures["serving_default"](images=tf.constant(images))
+        return {name: value.numpy() for name, value in answer.items()}
+
+    return run
+
+
+def _onnx(folder: Path, precision: str) -> Callable[[np.ndarray], Answer]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda images: dict(zip(names, session.run(names, {"images": images})))
+
+
+def _openvino(folder: Path, precision: str) -> Callable[[np.ndarray], Answer]:
+    import openvino
+
+    hint = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32"}
+    compiled = openvino.Core().compile_model(folder / "model.xml", "CPU", hint)
+    return lambda images: {key.any_name: value for key, value in compiled({"images": images}).items()}
+
+
+def _litert(folder: Path, precision: str) -> Callable[[np.ndarray], Answer]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(folder / "model.tflite"))
+    run = interpreter.get_signature_runner("serving_default")
+    return lambda images: run(images=images)
+
+
+ENGINES: dict[str, Callable[[Path, str], Callable[[np.ndarray], Answer]]] = {
+    "savedmodel": _savedmodel,
+    "onnx": _onnx,
+    "openvino": _openvino,
+    "litert": _litert,
+}

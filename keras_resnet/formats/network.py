@@ -1,0 +1,126 @@
+"""What is exported, as a value: a network with its input contract and the names of its classes; and its graph."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_resnet
+from keras_resnet.build.head import has_logits, has_sigmoids
+from keras_resnet.formats.resizing import resized
+from keras_resnet.model import ResidualNetwork, carried
+from keras_resnet.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+PREPARATION = "preparation"  # the scope of what stands before the network in a graph, which stays in float32
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A network as it goes out.
+
+    Args:
+        model: keras.Model, folded and in the precision that was asked for.
+        contract: Preprocessing.
+        labels: tuple of the names of the classes.
+        precision: "float32", "bfloat16" or "int8".
+        constants: bool, whether the weights become constants of the graph.
+        calibration: sequence of uint8 arrays (batch, height, width, channels), to which int8 is fitted.
+        layout: str, how tensors are named where only these are written.
+        about: mapping of what else is known of the network.
+    """
+
+    model: keras.Model
+    contract: Preprocessing
+    labels: tuple[str, ...]
+    precision: str = "float32"
+    constants: bool = False
+    calibration: Iterable[np.ndarray] = ()
+    layout: str = "keras_resnet"
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the graph gives."""
+        return "probabilities", "present" if has_sigmoids(self.model) else "classes"
+
+    @property
+    def carrying(self) -> ResidualNetwork:
+        """The network itself, which carries input contract and labels into files of this package."""
+        known = {**carried(self.model), "preprocessing": self.contract, "labels": self.labels}
+        return ResidualNetwork(self.model.input, self.model.output, name=self.model.name, **known)
+
+    def metadata(self) -> dict[str, str]:
+        """Give what a file says of its network, as text; lists and mappings as JSON."""
+        architecture = getattr(self.model, "architecture", None)
+        return {
+            "network": self.model.name,
+            "labels": json.dumps(list(self.labels), ensure_ascii=False),
+            "preprocessing": json.dumps(self.contract.to_dict()),
+            **({} if architecture is None else {"architecture": json.dumps(architecture.to_dict())}),
+            "precision": self.precision,
+            "producer": f"keras-resnet-suite {keras_resnet.__version__}",
+        }
+
+
+def network_of(exported: Exported) -> Callable:
+    """Give the function from prepared images to named outputs, on TensorFlow."""
+    import tensorflow as tf
+
+    model = exported.model
+    run = _frozen(exported) if exported.constants else lambda prepared: model(prepared, training=False)
+
+    def answer(prepared) -> dict[str, tf.Tensor]:
+        outputs = ops.cast(run(prepared), "float32")
+        if has_sigmoids(model):
+            return {"probabilities": outputs, "present": outputs > 0.5}
+        probabilities = ops.softmax(outputs) if has_logits(model) else outputs
+        return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1)}
+
+    return answer
+
+
+def _frozen(exported: Exported) -> Callable:
+    """Turn a network's weights to constants of a graph, which TensorFlow can compute with beforehand."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    shape = (None, *exported.contract.size, exported.contract.channels)
+    traced = tf.function(lambda prepared: exported.model(prepared, training=False))
+    frozen = convert_variables_to_constants_v2(traced.get_concrete_function(tf.TensorSpec(shape, tf.float32)))
+
+    def run(prepared):
+        (outputs,) = frozen(tf.ensure_shape(prepared, shape))
+        return outputs
+
+    return run
+
+
+def pixels_function(exported: Exported):
+    """Make the TensorFlow function from pixels to named outputs that every format can hold."""
+    import tensorflow as tf
+
+    answer, contract = network_of(exported), exported.contract
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, contract.channels), tf.uint8, "images")])
+    def serving_default(images):
+        with tf.name_scope(PREPARATION):
+            prepared = contract.standardize(resized(images, contract))
+        return answer(prepared)
+
+    return serving_default
+
+
+def save_pixels(exported: Exported, folder: str) -> None:
+    """Write a SavedModel of plain arithmetic with constants alone, which converters of other formats read."""
+    import tensorflow as tf
+
+    tf.saved_model.save(tf.Module(), folder, signatures={"serving_default": pixels_function(exported)})

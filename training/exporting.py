@@ -1,0 +1,177 @@
+"""`export`: the network of a run in a format that others run, with a card that says how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from keras_resnet.startup import called, start_keras
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from training.data.datasets import Source
+    from training.run_folder import RunFolder
+
+TOGETHER = 32  # images of one size that an engine is given at a time
+
+
+@dataclass
+class ExportOptions:
+    """What an export takes from the command line."""
+
+    run: Positional[Path]
+    """Run folder."""
+    to: Path | None = None
+    """Folder to write; default RUN/savedmodel, or RUN/exports/FORMAT-PRECISION. Or a file NAME.safetensors: the weights
+    of a finished run to publish, with a card NAME.json."""
+    format: Literal["savedmodel", "onnx", "openvino", "litert", "keras", "safetensors"] = "savedmodel"
+    """What is written; keras and safetensors hold the network and its weights alone, the others all from the image to
+    the class."""
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    """In which convolutions are computed."""
+    fold: bool = False
+    """Fold batch normalizations into convolutions, and make constants of the weights of a SavedModel."""
+    layout: Literal["keras_resnet", "timm"] = "keras_resnet"
+    """Whose names the tensors of safetensors have; timm's are torchvision's too."""
+    calibration: int = 300
+    """Training images to which int8 is fitted."""
+    tested: int = 1000
+    """Test images on which int8 is compared with float32, for the card."""
+    license: str | None = None
+    """License of the weights, for the card."""
+    best: bool = False
+    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
+
+
+def export(arguments: list[str]) -> None:
+    """Write the network of a run folder for others to run, or its weights as a file to publish."""
+    program = f"{called('training')} export"
+    options = tyro.cli(ExportOptions, prog=program, description=export.__doc__, args=arguments)
+    start_keras()
+    from keras_resnet.weights.card import WEIGHTS
+    from training.publishing import publish
+    from training.run_folder import RunFolder
+
+    folder = RunFolder(options.run)
+    target = options.to or default_target(folder, options)
+    if options.to and target.suffix == WEIGHTS:
+        print(f"weights {target}\ncard    {publish(folder, target, options.best)}")
+        return
+    for name, value in export_run(folder, target, options).items():
+        print(f"{name} {value}")
+
+
+def default_target(folder: RunFolder, options: ExportOptions) -> Path:
+    """Say where an export lies in its run folder."""
+    if options.format == "savedmodel" and options.precision == "float32" and not options.fold:
+        return folder.savedmodel
+    layout = "-timm" if options.layout == "timm" else ""
+    folded = "-folded" if options.fold else ""
+    return folder.exports / f"{options.format}-{options.precision}{folded}{layout}"
+
+
+def export_run(folder: RunFolder, target: Path, options: ExportOptions) -> dict[str, Any]:
+    """Export the network of a run.
+
+    Args:
+        folder: RunFolder.
+        target: Path of the folder to write.
+        options: ExportOptions.
+
+    Returns:
+        Dict of what was written: the format and its folder, and of int8 the accuracies before and after.
+
+    Raises:
+        ValueError: the folder is not one of a run, or a choice cannot be had.
+        ImportError: what writes the format is not installed.
+        OSError: the folder cannot be written; no part of it is left behind.
+    """
+    import keras_resnet
+    from keras_resnet.formats.exporting import FORMATS
+    from training.publishing import known_about
+
+    model, contract = folder.load_model(options.best), folder.read_preprocessing()
+    model.preprocessing, model.labels = contract, tuple(folder.read_labels())
+    is_int8 = options.precision == "int8"
+    source = open_data(folder, options) if is_int8 else None
+    about = known_about(folder, model, options.best)
+    keras_resnet.export(
+        model,
+        target,
+        format=options.format,
+        precision=options.precision,
+        fold=options.fold,
+        calibration=calibration_images(source, folder, options.calibration) if source else None,
+        layout=options.layout,
+        about={**about, **({"license": options.license} if options.license else {})},
+    )
+    written = {FORMATS[options.format].title: target}
+    return {**written, **compared(model, source, target, options)} if source else written
+
+
+def open_data(folder: RunFolder, options: ExportOptions) -> Source:
+    """Open the data of a run, for calibration and comparison."""
+    from training.data.datasets import open_source
+
+    for name in ("calibration", "tested"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name} must be at least 1; received {getattr(options, name)}.")
+    return open_source(folder.read_config().data)
+
+
+def calibration_images(source: Source, folder: RunFolder, count: int) -> list[np.ndarray]:
+    """Draw training images, as they are, in batches of one size."""
+    drawn = source.sample(source.train_split, count, folder.read_config().seed)
+    return [images for images, _ in as_they_are(source, drawn, folder.read_preprocessing().channels)]
+
+
+def as_they_are(source: Source, examples: Any, channels: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Decode images and give them in their own sizes, with their labels: one by one where sizes differ."""
+    from keras_resnet.images import decode_image
+
+    if source.is_encoded:
+        examples = examples.map(lambda image, label: (decode_image(image, channels), label)).batch(1)
+    else:
+        examples = examples.batch(TOGETHER)
+    return examples.as_numpy_iterator()
+
+
+def compared(model: keras.Model, source: Source, target: Path, options: ExportOptions) -> dict[str, Any]:
+    """Compare an exported network with the one in Keras on the first test images, and add that to its card."""
+    import numpy as np
+
+    from keras_resnet.formats.engines import open_engine
+    from keras_resnet.formats.model_card import add_section
+    from training.tasks import ONE
+
+    if source.task is not ONE:
+        return {}
+    run, contract = open_engine(target, options.format, options.precision), model.preprocessing
+    before, after, same = [], [], []
+    for images, labels in as_they_are(
+        source, source.examples(source.test_split).take(options.tested), contract.channels
+    ):
+        classes = run(images)["classes"]
+        known = np.argmax(model.predict_on_batch(contract(images)), axis=-1)
+        before += [*(known == labels)]
+        after += [*(classes == labels)]
+        same += [*(classes == known)]
+    figures = {
+        "accuracy in float32": float(np.mean(before)),
+        f"accuracy in {options.precision}": float(np.mean(after)),
+        "same class": float(np.mean(same)),
+    }
+    shown = {name: f"{100 * figure:.2f} %" for name, figure in figures.items()}
+    images = f"the first {len(same)} images of {source.test_split!r}, each once in a single view"
+    calibrated = f"{min(options.calibration, source.count(source.train_split))} of {source.train_split!r}"
+    add_section(target, "Precision", {**shown, "images": images, "fitted to": calibrated})
+    return shown
