@@ -49,7 +49,7 @@ class BayesianOracle(Proposals):
         data = self._known()
         best, rest = np.split(np.argsort(-data.scores, kind="stable"), [FITTED // 2])
         chosen = np.append(best, generator.permutation(rest)[: FITTED - len(best)])
-        model = GaussianProcess(self.coding.unordered)
+        model = GaussianProcess(self.coding.unordered, self.coding.alike, self.coding.applying)
         model.fit(Data(*(column[chosen] for column in data))).condition(data)
         return model.imagine(self.coding.rows(trial.hyperparameters.values for trial in self.running()))
 

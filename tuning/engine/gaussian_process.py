@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,11 +35,13 @@ class GaussianProcess:
     product, Ru et al., "Bayesian Optimisation over Multiple Continuous and Categorical Inputs", 2020, equation 3.
     """
 
-    def __init__(self, unordered: np.ndarray):
-        self.unordered = unordered  # whether each dimension is
-        count = len(unordered)
-        length = (LENGTH[0] + 0.5 * np.log(count), LENGTH[1])  # as many dimensions, as much farther apart are points
-        self.prior = np.array([*[length] * count, SUM, PRODUCT, NOISE])
+    def __init__(self, unordered: np.ndarray, alike: Sequence[int] | None = None, applying: float | None = None):
+        """Take which dimensions are unordered, which have one length together, and how many apply at a time."""
+        self.unordered = unordered
+        self.alike = np.arange(len(unordered)) if alike is None else np.asarray(alike)
+        # As many dimensions apply, as much farther apart are points.
+        length = (LENGTH[0] + 0.5 * np.log(applying or len(unordered)), LENGTH[1])
+        self.prior = np.array([*[length] * (self.alike.max() + 1), SUM, PRODUCT, NOISE])
         self.parameters = self.prior[:, 0]
 
     def fit(self, data: Data) -> GaussianProcess:
@@ -95,7 +98,7 @@ class GaussianProcess:
 
     def _kernel(self, parameters: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the kernel, and its gradient by the logarithm of each parameter but the noise, a matrix each."""
-        lengths, (total, product) = np.exp(parameters[:-3]), np.exp(parameters[-3:-1])
+        lengths, (total, product) = np.exp(parameters[:-3])[self.alike], np.exp(parameters[-3:-1])
         scaled = distances / lengths[:, None, None]
         one, slope = np.empty_like(scaled), np.empty_like(scaled)
         apart, steep = scaled[self.unordered], np.sqrt(5) * scaled[~self.unordered]
@@ -106,7 +109,8 @@ class GaussianProcess:
         slope[~self.unordered] = steep**2 / 3 * (1 + steep) * decay
         mean, joint = total * one.mean(axis=0), product * one.prod(axis=0)
         slopes = (total / len(one) + joint / one) * slope
-        return mean + joint, np.concatenate([slopes, mean[None], joint[None]])
+        together = np.array([slopes[self.alike == group].sum(axis=0) for group in range(self.alike.max() + 1)])
+        return mean + joint, np.concatenate([together, mean[None], joint[None]])
 
     def _loss(self, parameters: np.ndarray, data: Data, distances: np.ndarray) -> tuple[float, np.ndarray]:
         """Give the negative logarithm of the posterior density, and its gradient."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from tuning.space.dimensions import Choice, Range, Space, Values
 
 NEUTRAL = 0.5  # of an ordered dimension that does not apply: the middle of its scale
 ABSENT = -1.0  # of an unordered one: unlike each of its options
+AVERAGED = 256  # points over which the number of dimensions that apply is averaged
 STEP = 0.15  # standard deviation of a small change of an ordered dimension, whose scale is 1 long
 
 
@@ -26,6 +28,10 @@ class Coding:
         self.dimensions = [one for one in space.all_dimensions if isinstance(one, Range) or len(one.options) > 1]
         self.unordered = np.array([isinstance(one, Choice) and one.ranks is None for one in self.dimensions], bool)
         self.options = np.array([len(one.options) for one in self.dimensions])  # 0 of a range
+        # A parameter that several options of a choice have, such as a rate, changes about as much for each of them.
+        names = [(one.ancestors[:1] and one.ancestors[0][0], one.short_name) for one in self.dimensions]
+        kinds = list(zip(names, self.unordered.tolist()))
+        self.alike = [list(dict.fromkeys(kinds)).index(kind) for kind in kinds]
         self.absent = np.where(self.unordered, ABSENT, NEUTRAL)
         columns = {dimension.name: place for place, dimension in enumerate(self.dimensions)}
         self.conditions = [
@@ -36,6 +42,11 @@ class Coding:
             ]
             for one in self.dimensions
         ]
+
+    @cached_property
+    def applying(self) -> float:
+        """The number of dimensions that apply at a point, in the mean."""
+        return float(self._applies(self.draw(np.random.default_rng(0), AVERAGED)).sum(axis=1).mean())
 
     def rows(self, points: Iterable[Values]) -> np.ndarray:
         """Code points, a row each."""

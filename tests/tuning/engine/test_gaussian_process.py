@@ -47,9 +47,11 @@ def test_kernel_of_unordered_dimensions_is_that_of_their_one_hot_vectors(data, m
     assert np.linalg.eigvalsh(kernel).min() > -1e-9
 
 
-def test_gradient_of_the_fit_is_that_of_differences(data, model):
+@pytest.mark.parametrize("alike", [None, [0, 0, 1, 2]])
+def test_gradient_of_the_fit_is_that_of_differences(data, alike):
+    model = GaussianProcess(np.array([False, False, True, True]), alike)
     distances = model._distances(data.rows, data.rows)
-    start = model.parameters + 0.3 * np.random.default_rng(1).normal(size=7)
+    start = model.parameters + 0.3 * np.random.default_rng(1).normal(size=len(model.parameters))
     expected = optimize.approx_fprime(start, lambda at: model._loss(at, data, distances)[0], 1e-6)
     assert model._loss(start, data, distances)[1] == pytest.approx(expected, rel=1e-4, abs=1e-3)
 

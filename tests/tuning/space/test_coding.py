@@ -32,6 +32,14 @@ def test_each_number_of_a_row_says_what_it_should(coding):
     assert [coding.values(row) for row in coding.rows([point, other])] == [point, other]
 
 
+def test_parameter_of_several_options_is_alike_for_each_of_them():
+    rate = {"low": 0.01, "high": 0.1}
+    options = [{"name": "sgd", "learning_rate": rate}, {"name": "adamw", "learning_rate": rate}, "lamb"]
+    coding = Coding(parse_space({"optimizer": options, "learning_rate": rate}))
+    assert coding.alike == [0, 1, 1, 2]
+    assert coding.applying == pytest.approx(2 + 2 / 3, abs=0.1)
+
+
 def test_unordered_parameter_of_another_option_is_unlike_each_of_its_own():
     coding = Coding(parse_space({"activation": ["relu", {"name": "maxout", "kind": ["a", "b", "c"]}]}))
     rows = coding.rows([{"activation": "relu"}, {"activation": "maxout", "activation/maxout/kind": "a"}])
