@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import keras
@@ -42,7 +43,9 @@ class SaveRun(keras.callbacks.Callback):
         """Save the epoch; raise an error where something is not finite."""
         check_epoch(self.model, logs, self.folder, epoch)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        metrics = {"epoch": epoch + 1, **logs, "learning_rate": rate}
+        is_tested = any(name.startswith("val_") for name in logs)
+        untested = {} if is_tested else {f"val_{name}": math.nan for name in logs}
+        metrics = {"epoch": epoch + 1, **logs, **untested, "learning_rate": rate}
         before = [row for row in self.folder.read_metrics() if row["epoch"] <= epoch]
         if self.keep_best and best_epoch([*before, metrics]) == epoch + 1:
             write_atomically(self.folder.best_file, uncompiled(self.model).save)
@@ -58,6 +61,8 @@ class SaveRun(keras.callbacks.Callback):
 
     def save(self) -> None:
         """Save model and checkpoint, and go on with the weights that it holds."""
+        if self.average and not self.average.aside:  # the epoch was not tested
+            self.average.on_test_begin()
         self.save_model()
         if self.average:
             self.average.put_back()

@@ -30,7 +30,9 @@ def draw_curves(rows: list[dict[str, float]], path: Path, title: str) -> None:
     panels = (("loss", task.loss, lambda v: v, True), (task.measure, f"{task.figure}, %", task.shown, task.is_error))
     for axes, (name, label, scale, falls) in zip(figure.subplots(1, 2), panels):
         for key, legend, style in ((name, "training", "--"), (f"val_{name}", "test", "-")):
-            axes.plot(epochs, [scale(row[key]) for row in rows], style, label=legend, linewidth=1.6)
+            values = [scale(row[key]) for row in rows]
+            alone = "o" if sum(map(math.isfinite, values)) == 1 else None  # of which no line can be drawn
+            axes.plot(epochs, values, style, label=legend, linewidth=1.6, marker=alone)
         show_epochs(axes, label, falls)
         axes.legend(frameon=False)
     save(figure, path)
@@ -74,8 +76,8 @@ def _page(config: RunConfig, network: dict, results: dict, rows: list[dict], tim
     task = task_of(rows[0] if rows else results)
     measure, heading = task.measure, task.measure.replace("_", " ")
     epochs = "\n".join(
-        f"| {row['epoch']:.0f} | {row['loss']:.4f} | {100 * row[measure]:.2f} | {row['val_loss']:.4f} | "
-        f"{100 * row[f'val_{measure}']:.2f} |"
+        f"| {row['epoch']:.0f} | {row['loss']:.4f} | {100 * row[measure]:.2f} | "
+        + ("| |" if math.isnan(row["val_loss"]) else f"{row['val_loss']:.4f} | {100 * row[f'val_{measure}']:.2f} |")
         for row in rows
     )
     curves = "![curves](curves.png)\n\n" if rows else ""

@@ -256,6 +256,7 @@ def fit_phase(model: keras.Model, run: Run, phase: Phase, size: Size, callbacks:
             epochs=phase.last,
             steps_per_epoch=run.plan.steps,
             validation_data=test,
+            validation_freq=1 if config.evaluation.each_epoch else [run.plan.epochs],
             callbacks=[*callbacks_of(model, run, clock), progress, *callbacks],
             shuffle=False,
             verbose=0,

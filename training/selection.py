@@ -70,5 +70,6 @@ def following(
     """Let a rate that falls at plateaus follow the rows of its run; no callback for any other rate."""
     if (plateau := plateau_of(optimizer)) is None:
         return []
+    is_validated = bool(config.data.validation and config.evaluation.each_epoch)
     first = -(-watched_from(config.schedule, plan.iterations, plan.head_steps) // plan.steps)
-    return [FollowPlateau(folder, plateau, bool(config.data.validation), first)]
+    return [FollowPlateau(folder, plateau, is_validated, first)]

@@ -97,13 +97,14 @@ class Study(Settings):
         which field or value is not allowed.
         """
         split = {"validation": self.validation, "data.validation_seed": self.seed, "test_split": None}
-        own = split if self.validation else {}
+        own = {"evaluation.each_epoch": True, **(split if self.validation else {})}
         length = {"epochs": epochs} if epochs else {}
         return self.final_config({**fields, **own, **length}, repeat)
 
     def final_config(self, fields: Mapping[str, Any], repeat: int = 0) -> RunConfig:
-        """Describe a run of a point, as `config` does, on the whole training set, to be tested on the test set."""
-        return make_config({**fields, "seed": self.seed * 1000 + repeat}, "the space", self.fields)
+        """Describe a run of a point, as `config` does, on the whole training set, to be tested once on the test set."""
+        own = {"seed": self.seed * 1000 + repeat}
+        return make_config({"evaluation.each_epoch": False, **fields, **own}, "the space", self.fields)
 
     def problem(self, fields: Mapping[str, Any]) -> str | None:
         """Say why a point of the space describes no network; None where it describes one."""

@@ -75,9 +75,19 @@ def end_epoch(callback: SaveRun, epoch: int, **logs: float) -> None:
 def test_save_run_writes_a_row_an_epoch(tmp_path):
     callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
     for epoch, loss in enumerate((3.0, 2.0)):
-        end_epoch(callback, epoch, loss=loss)
-    expected = [{"epoch": 1, "loss": 3, "learning_rate": 0.25}, {"epoch": 2, "loss": 2, "learning_rate": 0.25}]
+        end_epoch(callback, epoch, loss=loss, val_loss=loss + 1)
+    rate = {"learning_rate": 0.25}
+    expected = [{"epoch": 1, "loss": 3, "val_loss": 4, **rate}, {"epoch": 2, "loss": 2, "val_loss": 3, **rate}]
     assert folder.read_metrics() == expected
+
+
+def test_row_of_an_epoch_that_was_not_tested_says_so(tmp_path):
+    callback, folder = saver(RunFolder(tmp_path)), RunFolder(tmp_path)
+    end_epoch(callback, 0, loss=3.0)
+    end_epoch(callback, 1, loss=2.0, val_loss=2.5)
+    first, second = folder.read_metrics()
+    assert list(first) == list(second) == ["epoch", "loss", "val_loss", "learning_rate"]
+    assert math.isnan(first["val_loss"]) and (first["loss"], second["val_loss"]) == (3, 2.5)
 
 
 def test_save_run_replaces_the_rows_of_epochs_that_are_repeated(tmp_path):

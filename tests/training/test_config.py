@@ -79,6 +79,7 @@ EVERYTHING = {
     "evaluation": {
         "test_crop": 0.875,
         "views": {"name": "ten_crop", "crop": 0.75},
+        "each_epoch": True,
         "keep_best": True,
         "patience": 7,
     },

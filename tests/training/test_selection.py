@@ -43,6 +43,8 @@ def test_a_test_set_chooses_nothing(fields):
     with pytest.raises(ValueError, match=rf"{name}={value} chooses by validation accuracy and needs validation"):
         make_config({"epochs": 3, "evaluation": fields})
     assert make_config({"epochs": 3, "evaluation": fields, "validation": 0.1})
+    with pytest.raises(ValueError, match=rf"{name}={value} chooses among epochs and needs each_epoch"):
+        make_config({"epochs": 3, "evaluation": {**fields, "each_epoch": False}, "validation": 0.1})
 
 
 class Weights(keras.callbacks.Callback):

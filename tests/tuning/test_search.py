@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 import yaml
 
@@ -20,6 +21,7 @@ from training.config.fields import flatten, nest
 from training.evaluation.candidates import evaluate_run
 from training.locks import alone
 from training.run_folder import RunFolder
+from tuning.engine.service import Outside
 from tuning.engine.tuners import make_oracle
 from tuning.results import COMPLETED, FAILED, read_results
 from tuning.search import check_folder, check_workers, plan_text, run_study
@@ -108,6 +110,9 @@ def test_best_by_validation_is_trained_on_everything_and_tested(complete):
     assert {trial.id for trial in results.finals} == {trial.id for trial in results.ranked()[:3]}
     final = next(trial for trial in results.finals if trial.id == best.id)
     assert [run.outcome.results["split"] for run in final.runs] == ["test", "test"]
+    for run in final.runs:  # the test set is used once, when training has ended
+        tested = [row["val_accuracy"] for row in run.history]
+        assert np.isnan(tested[:-1]).all() and tested[-1] == pytest.approx(run.outcome.score, abs=1e-6)
     written = read_fields(folder / "best.yaml")
     assert make_config(best.fields, base=written) == make_config(written)
     assert written == read_fields(final.runs[0].folder / "config.yaml")
@@ -312,8 +317,8 @@ def test_folder_of_something_else_is_refused(tmp_path, study):
     ("arguments", "sentence"),
     [
         ((0, None), "workers=0 runs no trial here; give at least 1, or --chief"),
-        ((-1, "host:1"), "workers=-1 runs no trial here"),
-        ((1, "host"), "--chief must be HOST:PORT, as in 10.0.0.1:7000; received 'host'"),
+        ((-1, Outside("host:1")), "workers=-1 runs no trial here"),
+        ((1, Outside("host")), "--chief must be HOST:PORT, as in 10.0.0.1:7000; received 'host'"),
         ((3, None), "3 workers cannot share 2 GPUs; give at most 2"),
     ],
 )

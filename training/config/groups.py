@@ -155,6 +155,7 @@ class Evaluation(Group):
         None, gt=0, le=1, description="share of the shorter side in the test images' crop; default all of it"
     )
     views: Views = Field("single", description="what a network is shown of an image at the test, not at the validation")
+    each_epoch: bool = Field(True, description="test after each epoch, and not only after the last")
     keep_best: bool = Field(
         False, description="keep the network of the best validation accuracy, or mAP, beside the last one"
     )
@@ -219,6 +220,8 @@ class RunConfig(Group):
                     f"{name}={value} chooses by validation accuracy and needs validation, a share of the training "
                     "images, as in --validation 0.1; a test set chooses nothing"
                 )
+            if value and not self.evaluation.each_epoch:
+                raise ValueError(f"{name}={value} chooses among epochs and needs each_epoch, a test after each of them")
         return self
 
     def to_yaml(self) -> str:

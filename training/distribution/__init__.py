@@ -73,7 +73,7 @@ def check_parts(parts: int, batch_size: int, replicas: int) -> None:
 
 
 class MergeReplicas(keras.callbacks.Callback):
-    """Brings what training leaves different on each device together before every evaluation.
+    """Brings what training leaves different on each device together before every evaluation, and before it is saved.
 
     Without `synchronized` each device blends the statistics of its own share of a batch into its own moving ones. Each
     evaluates with its own, and what is saved are those of the first: other networks than the run reports on.
@@ -85,4 +85,8 @@ class MergeReplicas(keras.callbacks.Callback):
 
     def on_test_begin(self, logs=None) -> None:
         """Give all devices the mean."""
+        self.distribution.merge(self.model)
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        """Give all devices the mean, where the epoch was not tested."""
         self.distribution.merge(self.model)

@@ -34,7 +34,14 @@ from training.config.text import write_inline
 from tuning.space.dimensions import Ancestors, Choice, Dimension, Option, Range, Space
 
 # What the study itself decides, where it runs, and what all trials have in common beside that, cannot be searched.
-DECIDED = ("seed", "data.validation", "data.validation_seed", "data.test_split", "evaluation.views")
+DECIDED = (
+    "seed",
+    "data.validation",
+    "data.validation_seed",
+    "data.test_split",
+    "evaluation.views",
+    "evaluation.each_epoch",
+)
 PLACE = ("data.data_dir", "data.download", "hardware.devices")
 RESERVED = (*DECIDED, *PLACE, "data.train_split")
 SCALES = ("linear", "log")
@@ -50,7 +57,7 @@ def searched_paths(space: Mapping[str, Any]) -> set[str]:
 
 def read_space(space: Mapping[str, Any]) -> Space:
     """Read a search space, see the head of this module; refuse what can be told to be none without making a network."""
-    if not isinstance(space, Mapping):
+    if not isinstance(space, Mapping | None):
         raise ValueError(
             "The search space must name fields, each with its choices or its range, as in {activation: [relu, gelu]}; "
             f"received {space!r}."

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def test_run_leaves_its_folder_and_its_outcome_and_is_not_made_again(job):
     written = model.stat().st_mtime_ns
     assert execute(one) == outcome
     assert model.stat().st_mtime_ns == written
+    (one.folder / "outcome.json").unlink()  # as if it was killed between its last epoch and its end
+    again = execute(one)
+    assert replace(again, seconds=0) == replace(outcome, seconds=0)
+    assert again.seconds >= sum(row["seconds"] for row in RunFolder(one.folder).read_times()) > 0
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,24 @@ def test_run_that_is_killed_is_told_and_goes_on_when_it_is_asked_for_again(job):
     assert outcome.reason == "its process was killed by SIGKILL; perhaps out of memory"
     again = execute(parts)
     assert (again.status, again.score, again.epochs) == (COMPLETED, expected.score, 12)
+    assert (again.parameters, again.multiply_adds) == (expected.parameters, expected.multiply_adds)
+
+
+@pytest.mark.slow
+def test_run_of_a_worker_that_is_told_to_end_goes_on_after_a_whole_epoch(job):
+    parts, leaving = job("parts", {"epochs": 40}), threading.Event()
+
+    def leave() -> None:
+        if RunFolder(parts.folder).metrics_file.is_file():
+            leaving.set()
+
+    outcome = execute(parts, leave, leaving)
+    assert (outcome.status, outcome.reason) == (KILLED, "its worker was told to end")
+    rows = RunFolder(parts.folder).read_metrics()
+    assert 1 <= len(rows) < 40
+    again = execute(parts)
+    assert (again.status, again.epochs) == (COMPLETED, 40)
+    assert RunFolder(parts.folder).read_metrics()[: len(rows)] == rows
 
 
 def children_of_the_server(job) -> list[int]:
