@@ -1,4 +1,4 @@
-"""The command line: `python -m tuning` searches, `study` shows what papers claim, `report` writes what was found."""
+"""The command line: `python -m tuning` searches, `study` shows what papers claim; others tell of a study, or help it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import flatten, lay_over
 from training.config.files import read_mapping
 from training.options import read_options
-from tuning.engine.access import Access, check_name, split_address, wait_for_access
+from tuning.engine.access import Access, check_name, read_access, split_address, wait_for_access
 from tuning.packaged import FULL, packaged_study, study_names
 from tuning.space.reading import DECIDED, default_space
 from tuning.study import Settings, Study, fields_of, make_study, without_searched
@@ -39,8 +39,8 @@ DESCRIPTION = f"""Search which choices learn best, and leave a study folder that
 
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below, and holds for all trials unless it is
 searched. The test set chooses nothing: a validation split of the training set does, and only the best few are tested.
-Other commands: {PROGRAM} study NAME, of {", ".join(study_names())}; {PROGRAM} report STUDY; {PROGRAM} work STUDY. Each
-has its --help."""
+Other commands: {PROGRAM} study NAME, of {", ".join(study_names())}; {PROGRAM} status STUDY; {PROGRAM} report STUDY;
+{PROGRAM} export STUDY --to FILE.csv; {PROGRAM} work STUDY, on another host. Each has its --help."""
 
 
 @dataclass
@@ -61,13 +61,27 @@ class SearchOptions:
     """Processes on this machine that run trials; they share out cores and GPUs."""
     chief: str | None = None
     """HOST:PORT at which to serve workers of other machines, which must see the study folder."""
+    tls: tuple[Path, Path] | None = None
+    """Files in PEM, a certificate for the host of --chief and its key, to encrypt the calls of other machines by."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
+
+
+@dataclass
+class ExportOptions:
+    """What an export takes from the command line."""
+
+    study: Positional[Path]
+    """Study folder."""
+    to: Path
+    """CSV file to write, with a row for each run."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
 
 @dataclass
 class ReportOptions:
-    """What a report takes from the command line."""
+    """What a report, or a look at how a study stands, takes from the command line."""
 
     study: Positional[Path]
     """Study folder."""
@@ -141,12 +155,16 @@ def carry_out(study: Study, folder: Path, options: SearchOptions) -> StudyResult
     """Run a study in its folder."""
     from tuning.engine.jobs import processes
 
+    if options.tls and not options.chief:
+        raise ValueError("--tls encrypts the calls of other machines; give --chief, at which to serve them, too.")
     processes()
     start_keras()
+    from tuning.engine.service import Outside
     from tuning.search import run_study
 
+    outside = Outside(options.chief, *(options.tls or ())) if options.chief else None
     with saying(lambda: how_to_go_on(folder)):
-        return run_study(study, folder, options.workers, options.chief)
+        return run_study(study, folder, options.workers, outside)
 
 
 def how_to_go_on(folder: Path) -> str:
@@ -185,19 +203,46 @@ def report(arguments: list[str]) -> None:
     print(f"report {options.study / 'report.html'}")
 
 
+def status(arguments: list[str]) -> None:
+    """Say how a study stands: what has ended, what runs where, what is best so far, how long it still takes."""
+    options = tyro.cli(ReportOptions, prog=f"{PROGRAM} status", description=status.__doc__, args=arguments)
+    start_keras()
+    from tuning.status import read_status, status_text
+
+    print(status_text(read_status(options.study)))
+
+
+def export(arguments: list[str]) -> None:
+    """Write all runs of a study as CSV, for other programs."""
+    options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
+    start_keras()
+    from tuning.report.export import runs_csv
+    from tuning.results import read_results, write_text
+
+    write_text(options.to, runs_csv(read_results(options.study)))
+    print(f"runs {options.to}")
+
+
 def work(arguments: list[str]) -> None:
     """Run trials for the chief of a study on another machine."""
     options = tyro.cli(WorkOptions, prog=f"{PROGRAM} work", description=work.__doc__, args=arguments)
     from tuning.engine.jobs import Share, processes
     from tuning.study import read_study
 
-    study, access = read_study(options.study), access_to(options)
+    access = access_to(options)  # whose chief has written the study
+    study = read_study(options.study)
     processes()
     start_keras()
     from tuning.engine import workers
 
     planned = workers.planned_epochs(study)
-    workers.work(options.study, planned, access, options.name, share=Share(), patience=options.wait)
+
+    def find() -> Access:
+        found = read_access(options.study)
+        return found._replace(address=options.chief or found.address) if found.address else found
+
+    own = {"share": Share(), "patience": options.wait, "find": find}
+    workers.work(options.study, planned, access, options.name, **own)
 
 
 def access_to(options: WorkOptions) -> Access:
@@ -206,12 +251,16 @@ def access_to(options: WorkOptions) -> Access:
         split_address(options.chief)
     check_name(options.name)
     access = wait_for_access(options.study, options.wait)
-    if not (options.chief or access.address):
-        raise ValueError(f"The chief of {options.study} serves no other machines; start it with --chief HOST:PORT.")
     return access._replace(address=options.chief or access.address)
 
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"report": report, "study": run_packaged, "work": work}
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "export": export,
+    "report": report,
+    "status": status,
+    "study": run_packaged,
+    "work": work,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

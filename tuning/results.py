@@ -13,7 +13,7 @@ import numpy as np
 from keras_resnet import files
 from tuning.study import Study, read_study
 
-TRIALS, FINALS = "trials", "finals"
+TRIALS, FINALS, ORACLE_FOLDER = "trials", "finals", "oracle"
 TRIAL_FILE, OUTCOME_FILE = "trial.json", "outcome.json"
 # How a run ended: complete; early, by the median stopping rule; with an error of its own; killed; with an error from
 # outside, such as a full disk.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import itertools
 from pathlib import Path
 from typing import Any
@@ -11,32 +12,35 @@ from keras_resnet.files import make_folder
 from training.config.fields import flatten
 from training.config.files import is_former, read_mapping
 from training.locks import alone
-from tuning.engine.access import open_access, split_address
+from tuning.engine.access import split_address
 from tuning.engine.chief import Chief
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
 from tuning.engine.oracles import Proposals
 from tuning.engine.pool import serve
+from tuning.engine.service import Outside, read_credentials
 from tuning.engine.tuners import make_oracle
 from tuning.engine.workers import FAULT_FILE, planned_epochs, prepare
+from tuning.report.hparams import write_hparams
 from tuning.report.tables import leaderboard_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
 from tuning.results import FAULT, FINALS, STOPPED, TRIALS, Outcome, StudyResults, read_results, read_trial, write_text
 from tuning.space.reading import PLACE
 from tuning.study import STUDY_FILE, Study, make_study
+from tuning.watching import Watch
 
 BUDGET = ("trials", "total_epochs", "hours", "finalists")  # may be another when a study goes on, as PLACE may
 WORDS = ("title", "about", "claims", "published")  # of the page, which may change too
 
 
-def run_study(study: Study, folder: Path, workers: int = 1, address: str | None = None) -> StudyResults:
+def run_study(study: Study, folder: Path, workers: int = 1, outside: Outside | None = None) -> StudyResults:
     """Run a study, or go on with one that was stopped.
 
     Args:
         study: Study.
         folder: Path of its folder; the workers of other machines must see it under the same path.
         workers: int, processes on this machine that run trials.
-        address: str, HOST:PORT at which to serve the workers of other machines; None for none.
+        outside: Outside, where to serve the workers of other machines; None for nowhere.
 
     Returns:
         StudyResults.
@@ -47,11 +51,11 @@ def run_study(study: Study, folder: Path, workers: int = 1, address: str | None 
         KeyboardInterrupt: the user stopped it; the same call goes on.
     """
     check_folder(folder, study)
-    check_workers(workers, address)
+    check_workers(workers, outside)
     oracle = make_oracle(study, planned_epochs(study))
     make_folder(folder, "study folder")
     with alone(folder / "chief.lock", f"{folder} is being searched by another process; wait for it, or end it."):
-        _run_trials(oracle, folder, workers, address)
+        _run_trials(oracle, folder, workers, outside)
         results = _run_finals(study, folder, max(workers, 1))
         write_hparams(results)
         write_report(folder)
@@ -90,28 +94,31 @@ def _decisive(study: Study) -> dict[str, Any]:
     return {"space": study.space, **settings, "fields": fields}
 
 
-def check_workers(workers: int, address: str | None) -> None:
-    """Refuse a number of workers or an address that could not work."""
-    if workers < 0 or (workers == 0 and address is None):
+def check_workers(workers: int, outside: Outside | None) -> None:
+    """Refuse a number of workers, an address or a certificate that could not work."""
+    if workers < 0 or (workers == 0 and outside is None):
         raise ValueError(f"workers={workers} runs no trial here; give at least 1, or --chief for workers elsewhere.")
     gpus = len(visible_gpus())
     if workers > 1 and 0 < gpus < workers:
         raise ValueError(f"{workers} workers cannot share {gpus} GPUs; give at most {gpus}.")
-    if address is not None:
-        split_address(address)
+    if outside:
+        split_address(outside.address)
+        if outside.chain:
+            read_credentials(outside.chain, outside.key)
 
 
-def _run_trials(oracle: Proposals, folder: Path, workers: int, address: str | None) -> None:
+def _run_trials(oracle: Proposals, folder: Path, workers: int, outside: Outside | None) -> None:
     study = oracle.study
     write_text(folder / STUDY_FILE, study.to_yaml())
     (folder / FAULT_FILE).unlink(missing_ok=True)
     chief = Chief(oracle, folder)
-    chief.on_end = lambda trial_id: print(progress(oracle, folder, trial_id), flush=True)
-    access = open_access(folder, address)
-    elsewhere = f", serving others at {address}" if address else ""
+    watch = Watch(oracle, folder, oracle.most_trials)
+    chief.on_end = lambda trial_id: watch.say(progress(oracle, folder, trial_id))
+    elsewhere = f", serving others at {outside.address}" if outside else ""
     done = f"; {len(oracle.end_order)} done before" if oracle.end_order else ""
     print(f"study {folder}: {plan_text(oracle)}, {count_text(workers, 'worker')} here{elsewhere}{done}", flush=True)
-    serve(chief, access, workers)
+    with contextlib.closing(watch):
+        serve(chief, workers, outside, watch)
 
 
 def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:
@@ -136,19 +143,6 @@ def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:
         if outcome.status == FAULT:
             raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")
     return read_results(folder)
-
-
-def write_hparams(results: StudyResults) -> None:
-    """Write every trial for TensorBoard's HParams page."""
-    import tensorflow as tf
-    from tensorboard.plugins.hparams import api
-
-    for trial in results.ranked():
-        place = results.folder / "tensorboard" / trial.id
-        if not place.exists():
-            with tf.summary.create_file_writer(str(place)).as_default():
-                api.hparams(trial.values, trial_id=trial.id)
-                tf.summary.scalar(results.study.objective, trial.score, step=0)
 
 
 def plan_text(oracle: Proposals) -> str:

@@ -26,7 +26,6 @@ conditions.print = lambda *_: None
 
 DRAWS = 1000  # from an infinite space before the search takes it for one without possible points
 ATTEMPTS = 5  # of a trial whose runs or workers are killed, before it is given up
-ORACLE_FOLDER = "oracle"
 SPREAD = "spread"  # what a worker reports beside the objective: the standard deviation over the runs of a trial
 
 
@@ -205,6 +204,8 @@ class Proposals(keras_tuner.Oracle):
         """Read the state; trials that were running when it was written run again."""
         super().reload()
         # keras-tuner writes its state before it takes a trial that has ended from those that run.
+        for trial in self.trials.values():  # one may have been noted before the state was written
+            self._record_values(trial)
         again = [trial.trial_id for trial in self.trials.values() if trial.trial_id not in self.end_order]
         self._retry_queue = sorted(again, reverse=True)  # it is taken from the end
 

@@ -187,6 +187,15 @@ def test_trial_that_was_noted_before_the_state_was_written_is_not_lost(made, tmp
     assert made().create_trial("one").trial_id == trial.trial_id
 
 
+def test_point_that_was_noted_before_the_state_was_written_is_not_proposed_again(made, tmp_path):
+    whole = run(made(MIXED, "whole", tuner="random", trials=6))
+    oracle = made(MIXED, tuner="random", trials=6)
+    state = (tmp_path / "study/oracle/oracle.json").read_text(encoding="utf-8")
+    oracle.create_trial("one")
+    (tmp_path / "study/oracle/oracle.json").write_text(state, encoding="utf-8")  # as if it was killed between the two
+    assert run(made(MIXED, tuner="random", trials=6)) == whole
+
+
 def test_fault_of_the_oracle_stops_the_search_instead_of_all_workers(made, monkeypatch):
     oracle = made(MIXED, tuner="random", trials=3)
     monkeypatch.setattr("tuning.study.Study.problem", lambda *_: 1 / 0)

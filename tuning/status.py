@@ -1,0 +1,151 @@
+"""How a study stands: what has ended, what runs and where, what is best so far, and how long it still takes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from training.progress import duration
+from tuning.report.wording import Measure, count_text, point_text
+from tuning.results import (
+    FAILED,
+    FAULT,
+    KILLED,
+    ORACLE_FOLDER,
+    RUNNING,
+    Run,
+    StudyResults,
+    TrialResult,
+    read_results,
+)
+from tuning.space.dimensions import possible_points
+from tuning.study import Study
+
+LOST = (FAILED, FAULT, KILLED)
+
+
+class Running(NamedTuple):
+    """A trial in the hands of a worker."""
+
+    trial: TrialResult | None  # None where its worker has not begun it
+    id: str
+    worker: str
+    attempt: int
+
+
+class Status(NamedTuple):
+    """How a study stands."""
+
+    results: StudyResults
+    running: tuple[Running, ...]
+    ended: int  # trials
+    failed: int  # of them
+    total: int | None  # trials that the budget or the grid allows; None where other limits decide
+    seconds_left: float | None  # None where nothing tells
+
+
+def read_status(folder: Path, total: int | None = None) -> Status:
+    """Read how a study stands from its folder; a ValueError says that it does not hold one.
+
+    `total` are the trials to make, where they are known.
+    """
+    results = read_results(folder)
+    state, leases = (_read(folder / ORACLE_FOLDER / name) for name in ("oracle.json", "leases.json"))
+    trials = {trial.id: trial for trial in results.trials}
+    held = leases.get("held", {}).items()
+    running = [Running(trials.get(one["trial"]), one["trial"], worker, one["attempt"]) for worker, one in held]
+    ended = set(state.get("end_order", ()))
+    failed = sum(trial.status in LOST for trial in results.trials if trial.id in ended)
+    total = total if total is not None else total_of(results.study)
+    left = seconds_left(results, len(ended), total, state.get("seconds"))
+    return Status(
+        results,
+        running=tuple(sorted(running, key=lambda one: one.id)),
+        ended=len(ended),
+        failed=failed,
+        total=total,
+        seconds_left=left,
+    )
+
+
+def _read(file: Path) -> dict:
+    """Read what the chief has written; nothing where it has not begun, or the file is damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(file.read_text(encoding="utf-8"))
+    return {}
+
+
+def total_of(study: Study) -> int | None:
+    """Count the trials of a study; None where a budget of epochs or hours decides."""
+    if study.tuner != "grid":
+        return study.trials
+    space = study.parsed_space
+    return len(possible_points(space, space.points(), study.problem))
+
+
+def seconds_left(results: StudyResults, ended: int, total: int | None, seconds: float | None) -> float | None:
+    """Estimate how long the search still takes, as long for each share of the budget as for those spent."""
+    study = results.study
+    epochs = sum(outcome.epochs for trial in results.trials for outcome in trial.outcomes)
+    spent = [(ended, total), (epochs, study.total_epochs), ((seconds or 0) / 3600, study.hours)]
+    share = max(done / limit if limit else 0.0 for done, limit in spent)
+    return seconds * max(1 / share - 1, 0.0) if share and seconds else None
+
+
+def best_text(status: Status) -> str:
+    """Name the best trial so far; empty where none has a score."""
+    ranked = status.results.ranked()
+    if not ranked:
+        return ""
+    measure, best = Measure(status.results.study.objective), ranked[0]
+    return f"best {measure.name} {measure.with_spread(best.score, best.spread)}{measure.unit} (trial {best.id})"
+
+
+def counts_text(status: Status) -> str:
+    """Say in a line how far a study is."""
+    total = "" if status.total is None else f" of {status.total}"
+    parts = [f"{status.ended}{total} trials ended"]
+    parts += [f"{status.failed} failed"] if status.failed else []
+    parts += [f"{len(status.running)} running"] if status.running else []
+    parts += [best_text(status)] if status.ended else []
+    if status.seconds_left and (status.running or status.ended != status.total):
+        parts.append(f"about {duration(status.seconds_left)} left")
+    return ", ".join(filter(None, parts))
+
+
+def status_text(status: Status) -> str:
+    """Say how a study stands, a line for each trial that runs."""
+    results = status.results
+    lines = [f"study {results.folder}: {results.study.tuner} search of {', '.join(results.study.space)}"]
+    lines.append(counts_text(status))
+    if (ranked := results.ranked()) and status.ended:
+        lines.append(f"best point: {point_text(results.study.parsed_space, ranked[0])}")
+    lines += [running_text(one, results) for one in status.running]
+    if results.finals:
+        done = sum(trial.status != RUNNING for trial in results.finals)
+        lines.append(f"finals: {done} of {count_text(len(results.finals), 'finalist')} tested")
+    lines += [f"left out: {sentence}" for sentence in results.unread]
+    return "\n".join(lines)
+
+
+def running_text(one: Running, results: StudyResults) -> str:
+    """Say where a trial runs and how far it is."""
+    again = f", attempt {one.attempt}" if one.attempt > 1 else ""
+    head = f"trial {one.id} at {one.worker}{again}"
+    if one.trial is None:
+        return f"{head}: about to begin"
+    point = point_text(results.study.parsed_space, one.trial)
+    run = next((run for run in one.trial.runs if run.outcome is None or run.outcome.status == KILLED), None)
+    return f"{head} ({point}): {'about to end' if run is None else epoch_text(run, one.trial)}"
+
+
+def epoch_text(run: Run, trial: TrialResult) -> str:
+    """Say how many epochs a run has made, and when the last of them ended."""
+    several = f"seed {run.seed}, " if len(trial.runs) > 1 else ""
+    text = f"{several}{len(run.history)} of {trial.epochs} epochs"
+    with contextlib.suppress(OSError):
+        text += f", the last {duration(max(time.time() - (run.folder / 'metrics.csv').stat().st_mtime, 0))} ago"
+    return text
