@@ -11,6 +11,7 @@ from training.config.fields import name_of
 from training.optimization.optimizers import OPTIMIZERS
 from tuning import search
 from tuning.__main__ import main
+from tuning.engine.access import open_access
 from tuning.space.reading import default_space
 from tuning.study import Settings, Study, make_study
 
@@ -167,6 +168,12 @@ def test_study_folder_that_is_a_file_is_refused(refused, tmp_path):
 def test_worker_that_cannot_work_is_told_why_at_once(refused, tmp_path, study, arguments, sentence):
     (tmp_path / "study.yaml").write_text(study().to_yaml(), encoding="utf-8")
     assert sentence in refused("work", tmp_path, *arguments)
+
+
+def test_worker_of_a_study_without_a_chief_for_others_is_told_so(refused, tmp_path):
+    open_access(tmp_path, None)
+    sentence = f"The chief of {tmp_path} serves no other machines, or has ended; see its --chief."
+    assert refused("work", tmp_path, "--wait", "0") == sentence
 
 
 def test_unknown_field_of_a_space_is_named_with_its_file(refused, tmp_path):

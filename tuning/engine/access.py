@@ -32,7 +32,7 @@ class Access(NamedTuple):
 
     study: str  # drawn once, so that a worker of another study is known
     secret: str
-    address: str | None = None  # HOST:PORT at which it serves other machines; None where it serves none
+    address: str | None = None  # HOST:PORT at which it serves other machines; None where it serves none, or has ended
     certificate: str | None = None  # PEM text that its calls are encrypted by; None where they are not
 
 
@@ -76,12 +76,17 @@ def wait_for_access(folder: Path, seconds: float) -> Access:
     until, is_told = time.monotonic() + seconds, False
     while True:
         try:
-            return read_access(folder)
+            access = read_access(folder)
         except OSError as error:
             if not isinstance(error, FileNotFoundError) or time.monotonic() >= until:
                 raise ValueError(
                     f"Cannot read {folder / ACCESS_FILE} ({error.strerror}), which the chief writes for its own user."
                 ) from error
+        else:
+            if access.address:
+                return access
+            if time.monotonic() >= until:
+                raise ValueError(f"The chief of {folder} serves no other machines, or has ended; see its --chief.")
         if not is_told:
             print(f"waiting for the chief of {folder}", flush=True)
             is_told = True

@@ -7,13 +7,15 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
 from tuning.engine.access import OWN, Caller, LostLeaseError, RefusedError
 from tuning.engine.leases import Leases
-from tuning.engine.oracles import ORACLE_FOLDER, SPREAD, Proposals
+from tuning.engine.oracles import SPREAD, Proposals
+from tuning.results import ORACLE_FOLDER
 
 HANDED_BACK = TrialStatus.IDLE  # how a worker that has to leave ends its trial
 ENDS = (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.INVALID, HANDED_BACK)
@@ -29,6 +31,7 @@ class Chief:
     def __init__(self, oracle: Proposals, folder: Path):
         self.oracle, self.folder = oracle, folder
         self.on_end: Callable[[str], None] = lambda trial_id: None  # called where a trial has ended, or is to run again
+        self._heard: dict[str, float] = {}  # when workers were heard of that will ask for a trial
         self._lock = threading.Lock()
         open_state(oracle, folder)
         self.leases = Leases(folder / ORACLE_FOLDER)
@@ -73,6 +76,9 @@ class Chief:
             if lease and lease.session != caller.session:
                 raise RefusedError(f"another worker is called {caller.worker} and holds trial {lease.trial}")
             trial = oracle.create_trial(caller.worker)
+            self._heard.pop(caller.worker, None)
+            if trial.status == TrialStatus.IDLE:
+                self._heard[caller.worker] = monotonic()
             if trial.status != TrialStatus.RUNNING:
                 return trial, 0
             lease = lease or self.leases.grant(caller, trial.trial_id)
@@ -86,6 +92,7 @@ class Chief:
 
     def _check(self, caller: Caller, trial_id: str) -> None:
         if not self.leases.renew(caller, trial_id):
+            self._heard[caller.worker] = monotonic()
             who = f"worker {caller.worker}"
             raise LostLeaseError(f"{who} does not hold trial {trial_id[:64]!r} at attempt {caller.attempt}")
 
@@ -115,6 +122,7 @@ class Chief:
                 trial.status = status
                 oracle.end_trial(trial)
                 self.leases.drop(caller.worker, ended=trial_id in oracle.end_order)
+                self._heard[caller.worker] = monotonic()
         if status != HANDED_BACK:
             self.on_end(trial_id)
 
@@ -127,6 +135,10 @@ class Chief:
         trial_id = self.oracle.release(worker, counts)
         self.leases.drop(worker, ended=trial_id in self.oracle.end_order)
         return trial_id
+
+    def is_awaited(self, seconds: float) -> bool:
+        """Tell whether a worker that was heard of no longer ago than that is to ask for a trial, and has not yet."""
+        return any(monotonic() - heard < seconds for heard in list(self._heard.values()))
 
     def silent(self, seconds: float) -> list[str]:
         """Name the workers with a trial of which nothing was heard for so long."""

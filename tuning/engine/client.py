@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from keras_tuner.engine.trial import Trial
+from keras_tuner import HyperParameters
+from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FatalValueError
 from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_client import OracleClient
@@ -29,20 +32,34 @@ class ChiefClient(OracleClient):
     """keras-tuner's client of an oracle elsewhere, whose own constructor makes a channel that says nothing of itself.
 
     Every call names the study, its secret, the worker and its attempt. While the chief is away, calls are made again
-    for `patience` seconds; then, or where it refuses a call, a FatalValueError ends the worker.
+    for `patience` seconds, to where `find` then says it is; after that, or where it refuses a call, a FatalValueError
+    ends the worker.
     """
 
-    def __init__(self, oracle: keras_tuner.Oracle, access: Access, worker: str, patience: float):
-        self._oracle, self.access, self.patience = oracle, access, patience
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle,
+        access: Access,
+        worker: str,
+        patience: float,
+        find: Callable[[], Access] | None = None,
+    ):
+        self._oracle, self.access, self.patience, self.find = oracle, access, patience, find or (lambda: access)
         self.multi_worker, self.should_report = False, True
         self.tuner_id, self.session, self.attempt = worker, uuid.uuid4().hex, 0
+        self.is_over = False  # whether the search has ended while the chief was away
         self.leaving = threading.Event()  # set where this worker is to end
         self.stub = protos.get_service_grpc().OracleStub(open_channel(access))
 
     def create_trial(self, tuner_id: str) -> Trial:
-        """Ask for a trial."""
+        """Ask for a trial; it says to end where the search has ended meanwhile."""
         self.attempt = 0
-        response, call = self._ask("CreateTrial", protos.get_service().CreateTrialRequest(tuner_id=tuner_id))
+        try:
+            response, call = self._ask("CreateTrial", protos.get_service().CreateTrialRequest(tuner_id=tuner_id))
+        except LostLeaseError:
+            if not self.is_over:
+                raise
+            return Trial(HyperParameters(), "", TrialStatus.STOPPED)
         self.attempt = int(dict(call.initial_metadata())[ATTEMPT])
         return Trial.from_proto(response.trial)
 
@@ -65,8 +82,8 @@ class ChiefClient(OracleClient):
         caller = Caller(self.tuner_id, self.session, self.attempt)
         while True:
             try:
-                method = getattr(self.stub, name)
-                return method.with_call(request, metadata=identity(self.access, caller), timeout=ANSWER)
+                said = identity(self.access, caller)
+                return getattr(self.stub, name).with_call(request, metadata=said, timeout=ANSWER)
             except grpc.RpcError as error:
                 if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
                     raise LostLeaseError(error.details()) from error
@@ -81,6 +98,18 @@ class ChiefClient(OracleClient):
                 print(f"waiting for the chief at {self.access.address}", flush=True)
                 is_told = True
             self.leaving.wait(AGAIN)
+            self._follow()
+
+    def _follow(self) -> None:
+        """Turn to where the chief is now: it may have been started again on another machine, or have ended."""
+        with contextlib.suppress(OSError, ValueError):
+            found = self.find()
+            if found.address is None:
+                self.is_over = True
+                raise LostLeaseError("the search has ended")
+            if found != self.access:
+                self.access = found
+                self.stub = protos.get_service_grpc().OracleStub(open_channel(found))
 
 
 def open_channel(access: Access) -> grpc.Channel:

@@ -216,7 +216,7 @@ def attempt(job: Job) -> Outcome:
         epochs=len(run.read_metrics()),
         seconds=time.perf_counter() - began,
         reason=BELOW_MEDIAN if observer.stopped else "",
-        **observer.sizes,
+        **(observer.sizes or sizes_of(run.load_model())),  # a run whose epochs were all made trains no more
     )
 
 
@@ -225,17 +225,22 @@ def _sentence(error: Exception) -> str:
     return (text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}")[:500]
 
 
+def sizes_of(model: keras.Model) -> dict[str, int]:
+    """Tell what a network costs."""
+    from keras_resnet.analysis import count_multiply_adds, count_parameters
+
+    return {"parameters": count_parameters(model), "multiply_adds": count_multiply_adds(model)}
+
+
 def observing(job: Job) -> keras.callbacks.Callback:
     """Make the callback that notes what a network costs, and applies the median stopping rule."""
     import keras
-
-    from keras_resnet.analysis import count_multiply_adds, count_parameters
 
     class Observer(keras.callbacks.Callback):
         sizes, stopped = {}, False
 
         def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-            self.sizes = {"parameters": count_parameters(self.model), "multiply_adds": count_multiply_adds(self.model)}
+            self.sizes = sizes_of(self.model)
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
             if LEAVING.is_set():

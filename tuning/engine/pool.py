@@ -10,27 +10,28 @@ from tuning.engine.access import Access
 from tuning.engine.attempts import settle_ended
 from tuning.engine.chief import Chief
 from tuning.engine.jobs import Share, processes
-from tuning.engine.service import Certificate, listen
+from tuning.engine.service import Outside, listen, open_to
 from tuning.engine.workers import FAULT_FILE, work_here
 from tuning.results import KILLED, TRIALS, Outcome
 
 LEASE = 120.0  # seconds without a heartbeat after which a worker is taken for lost
+WAITING = 5.0  # seconds after which a worker that is to ask for a trial at once is taken for gone
 GOODBYE = 30.0  # seconds in which workers are to hear that there are no more trials
 DEATHS = 6  # of workers, without a trial ending in between, at which the search gives up
 
 
 def serve(
     chief: Chief,
-    access: Access,
     workers: int,
-    certificate: Certificate | None = None,
+    outside: Outside | None = None,
     watch: Callable[[], None] = lambda: None,
 ) -> None:
     """Hand out trials, and start workers on this machine, until there are no more trials; `watch` is called meanwhile.
 
     A ValueError says that the address cannot be listened at, or that the search itself fails.
     """
-    server, own = listen(chief, access, certificate)
+    access = open_to(chief.folder, outside)
+    server, own = listen(chief, access, outside)
     pool = WorkerPool(chief, access._replace(address=own, certificate=None), workers)
     try:
         while not chief.finished:
@@ -41,8 +42,13 @@ def serve(
             watch()
             time.sleep(0.1)
         check_fault(chief)
+        until = time.monotonic() + GOODBYE
+        while chief.is_awaited(WAITING) and time.monotonic() < until:
+            time.sleep(0.1)
     finally:
         pool.end(GOODBYE if chief.finished else 0.0)
+        if chief.finished:
+            open_to(chief.folder, None)  # by which a worker that comes back later knows that the search has ended
         server.stop(grace=5).wait()
 
 

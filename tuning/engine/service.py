@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,16 @@ import grpc
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.src import protos
 
-from tuning.engine.access import ATTEMPT, Access, Caller, LostLeaseError, RefusedError, caller_of, why_refused
+from tuning.engine.access import (
+    ATTEMPT,
+    Access,
+    Caller,
+    LostLeaseError,
+    RefusedError,
+    caller_of,
+    open_access,
+    why_refused,
+)
 from tuning.engine.chief import Chief
 
 # Without the option several servers of a machine share a port, and their calls.
@@ -20,11 +30,12 @@ OPTIONS = (("grpc.so_reuseport", 0),)
 THREADS = 8
 
 
-class Certificate(NamedTuple):
-    """Files in PEM by which calls are encrypted."""
+class Outside(NamedTuple):
+    """Where workers of other machines reach a chief."""
 
-    chain: Path
-    key: Path
+    address: str  # HOST:PORT
+    chain: Path | None = None  # a certificate in PEM by which calls are encrypted, and those above it; None for none
+    key: Path | None = None  # its private key
 
 
 class OracleService(protos.get_service_grpc().OracleServicer):
@@ -77,36 +88,50 @@ class OracleService(protos.get_service_grpc().OracleServicer):
             return protos.get_service().EndTrialResponse()
 
 
-def listen(chief: Chief, access: Access, certificate: Certificate | None = None) -> tuple[grpc.Server, str]:
-    """Answer calls of this machine, and of others where `access` has an address; return the server and an own address.
+def listen(chief: Chief, access: Access, outside: Outside | None = None) -> tuple[grpc.Server, str]:
+    """Answer calls of this machine, and of others where that is wanted; return the server and an own address.
 
     The own address, HOST:PORT, is for the workers of this machine.
     A ValueError says that the address or the certificate cannot be used.
     """
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=THREADS), options=OPTIONS)
     protos.get_service_grpc().add_OracleServicer_to_server(OracleService(chief, access), server)
-    credentials = certificate and read_credentials(certificate)
     own = server.add_insecure_port("127.0.0.1:0")
-    if access.address:
+    if outside:
+        credentials = outside.chain and read_credentials(outside.chain, outside.key)
         try:
             if credentials:
-                server.add_secure_port(access.address, credentials)
+                server.add_secure_port(outside.address, credentials)
             else:
-                server.add_insecure_port(access.address)
+                server.add_insecure_port(outside.address)
         except RuntimeError as error:
             raise ValueError(
-                f"Cannot listen at {access.address}: is it an address of this machine, and free?"
+                f"Cannot listen at {outside.address}: is it an address of this machine, and free?"
             ) from error
     server.start()
     return server, f"127.0.0.1:{own}"
 
 
-def read_credentials(certificate: Certificate) -> grpc.ServerCredentials:
+def read_credentials(chain: Path, key: Path) -> grpc.ServerCredentials:
     """Read the files of a certificate; a ValueError says which of them is none."""
     texts = []
-    for file, word in ((certificate.key, "PRIVATE KEY"), (certificate.chain, "CERTIFICATE")):
+    for file, word in ((key, "PRIVATE KEY"), (chain, "CERTIFICATE")):
         text = file.read_bytes() if file.is_file() else b""
         if f"{word}-----".encode() not in text:
-            raise ValueError(f"{file} is no file in PEM with a {word.lower()}; --tls takes CERTIFICATE KEY.")
+            raise ValueError(f"{file} is no file in PEM with a {word.lower()}; --tls takes a certificate and its key.")
         texts.append(text)
     return grpc.ssl_server_credentials([tuple(texts)])
+
+
+def open_to(folder: Path, outside: Outside | None) -> Access:
+    """Write into the study folder how to reach its chief."""
+    if outside is None:
+        return open_access(folder, None)
+    certificate = outside.chain.read_text(encoding="utf-8") if outside.chain else None
+    return open_access(folder, reachable(outside.address), certificate)
+
+
+def reachable(address: str) -> str:
+    """Give the address by which other machines know this one, where a chief listens at all that it has."""
+    host, _, port = address.rpartition(":")
+    return f"{socket.getfqdn()}:{port}" if host in ("0.0.0.0", "[::]") else address

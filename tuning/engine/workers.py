@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from tuning.engine.access import Access, LostLeaseError
 from tuning.engine.chief import HANDED_BACK
 from tuning.engine.client import ChiefClient
 from tuning.engine.jobs import Job, Share, execute, settle
-from tuning.engine.oracles import ORACLE_FOLDER, SPREAD
-from tuning.results import FAILED, FAULT, KILLED, TRIALS, deviation, write_text, write_trial
+from tuning.engine.oracles import SPREAD
+from tuning.results import FAILED, FAULT, KILLED, ORACLE_FOLDER, TRIALS, deviation, write_text, write_trial
 from tuning.study import Study, read_study
 
 PATIENCE = 600.0  # seconds for which a worker waits for a chief that is away
@@ -103,17 +103,27 @@ def planned_epochs(study: Study) -> int:
     return Plan.of(source, config).epochs
 
 
-def work(folder: Path, planned: int, access: Access, name: str, share: Share, patience: float = PATIENCE) -> None:
+def work(
+    folder: Path,
+    planned: int,
+    access: Access,
+    name: str,
+    *,
+    share: Share,
+    patience: float = PATIENCE,
+    find: Callable[[], Access] | None = None,
+) -> None:
     """Run trials for a chief until it has no more; a ValueError says that something else is at fault.
 
     `planned` are the epochs of a run; no other worker has this one's name, and all see the folder of the study. One
-    that gets SIGTERM ends its run with the epoch, hands the trial back and exits with status 143.
+    that gets SIGTERM ends its run with the epoch, hands the trial back and exits with status 143. `find` says where the
+    chief is once it is away.
     """
     for variable in ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"):
         os.environ.pop(variable, None)  # which would make keras-tuner speak to a chief of its own
     study = read_study(folder)
     objective = keras_tuner.Objective(study.objective, "max" if study.sign > 0 else "min")
-    client = ChiefClient(keras_tuner.Oracle(objective), access, name, patience)
+    client = ChiefClient(keras_tuner.Oracle(objective), access, name, patience, find)
     signal.signal(signal.SIGTERM, lambda *_: client.leaving.set())
     StudyTuner(client, study, folder, planned, share).search()
 
@@ -122,4 +132,4 @@ def work_here(folder: Path, planned: int, access: Access, name: str, share: Shar
     """Be a worker of this machine, in the process that was made for it."""
     settle(folder / f"{name}.log")
     with contextlib.suppress(FatalValueError):  # the chief reads of it in FAULT_FILE
-        work(folder, planned, access, name, share)
+        work(folder, planned, access, name, share=share)

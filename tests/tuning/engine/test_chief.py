@@ -45,7 +45,8 @@ def pass_time(monkeypatch, seconds: float) -> None:
     from time import monotonic
 
     later = monotonic() + seconds
-    monkeypatch.setattr("tuning.engine.leases.monotonic", lambda: later)
+    for module in ("leases", "chief"):
+        monkeypatch.setattr(f"tuning.engine.{module}.monotonic", lambda: later)
 
 
 def ended(chief: Chief) -> list[str]:
@@ -105,6 +106,25 @@ def test_worker_that_asks_for_its_trial_is_alive(start, monkeypatch):
     assert chief.silent(60) == ["one"]
     chief.get(worker.caller, worker.trial)
     assert chief.silent(60) == []
+
+
+def test_chief_knows_who_waits_for_its_last_word(start):
+    chief = start({"activation": ["relu"]})
+    busy, idle, gone = (Worker(chief, name) for name in ("busy", "idle", "gone"))
+    assert [worker.take() for worker in (busy, idle, gone)] == ["RUNNING", "IDLE", "IDLE"]
+    busy.end()
+    assert idle.take() == "STOPPED" and chief.finished and chief.is_awaited(5)
+    assert busy.take() == gone.take() == "STOPPED" and not chief.is_awaited(5)
+
+
+def test_chief_does_not_wait_for_workers_that_are_gone(start, monkeypatch):
+    chief = start({"activation": ["relu"]})
+    busy, gone = (Worker(chief, name) for name in ("busy", "gone"))
+    assert [worker.take() for worker in (busy, gone)] == ["RUNNING", "IDLE"]
+    busy.end()
+    assert busy.take() == "STOPPED" and chief.is_awaited(5)
+    pass_time(monkeypatch, 6)
+    assert not chief.is_awaited(5)
 
 
 def test_answer_that_did_not_arrive_is_given_again_but_not_to_another_of_the_name(start):

@@ -2,6 +2,9 @@
 
 import concurrent.futures
 import os
+import shutil
+import socket
+import subprocess
 import types
 
 import grpc
@@ -14,7 +17,7 @@ from tuning.engine.access import ACCESS_FILE, Access, Caller, LostLeaseError, id
 from tuning.engine.chief import Chief
 from tuning.engine.client import ChiefClient
 from tuning.engine.pool import check_fault
-from tuning.engine.service import listen
+from tuning.engine.service import Outside, listen, open_to, reachable
 from tuning.engine.tuners import make_oracle
 
 FOUR = {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]}
@@ -112,12 +115,72 @@ def test_worker_does_not_wait_for_a_chief_without_end():
         client(Access("study", "secret", "127.0.0.1:9")).create_trial("one")
 
 
+def test_worker_follows_a_chief_that_was_started_again_elsewhere(served):
+    before = served.access._replace(address=f"127.0.0.1:{free_port()}")
+    worker = ChiefClient(types.SimpleNamespace(), before, "one", patience=60.0, find=lambda: served.access)
+    assert worker.create_trial("one").status == TrialStatus.RUNNING
+    assert worker.access == served.access
+
+
+def test_worker_that_comes_back_after_the_end_ends_too(served):
+    gone = served.access._replace(address=f"127.0.0.1:{free_port()}")
+    worker = ChiefClient(types.SimpleNamespace(), gone, "one", 60.0, find=lambda: gone._replace(address=None))
+    with pytest.raises(LostLeaseError, match="the search has ended"):
+        worker.get_trial("0000")
+    assert worker.create_trial("one").status == TrialStatus.STOPPED
+
+
 def test_secret_is_for_the_owner_of_the_folder_and_stays(tmp_path):
     access = open_access(tmp_path, "host:7000")
     assert os.stat(tmp_path / ACCESS_FILE).st_mode & 0o777 == 0o600
     assert len(access.secret) == 64 and read_access(tmp_path) == access
     assert open_access(tmp_path, "other:7000") == access._replace(address="other:7000")
     assert open_access(tmp_path.parent, None).secret != access.secret
+
+
+def make_certificate(folder, name: str) -> Outside:
+    """Make a certificate for 127.0.0.1 that signs itself."""
+    chain, key = folder / f"{name}.pem", folder / f"{name}.key"
+    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=chief", "-days", "2"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(chain)]
+    subprocess.run(["openssl", "req", "-x509", *made, *names], check=True, capture_output=True)
+    return Outside(f"127.0.0.1:{free_port()}", chain, key)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, which makes the certificate")
+def test_calls_are_encrypted_by_the_certificate_that_the_study_folder_names(study, tmp_path):
+    outside, other = make_certificate(tmp_path, "one"), make_certificate(tmp_path, "two")
+    chief = Chief(make_oracle(study(FOUR), 2), tmp_path / "study")
+    server, _ = listen(chief, open_to(chief.folder, outside), outside)
+    try:
+        access = read_access(chief.folder)
+        assert access.address == outside.address and client(access).create_trial("one").status == TrialStatus.RUNNING
+        for wrong in (None, other.chain.read_text(encoding="utf-8")):
+            with pytest.raises(FatalValueError, match="No chief answers at"):
+                client(access._replace(certificate=wrong)).create_trial("one")
+        assert len(chief.oracle.trials) == 1
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_file_that_is_no_certificate_is_named(tmp_path, swapped):
+    key, chain = tmp_path / "key", tmp_path / "chain"
+    key.write_text("-----BEGIN CERTIFICATE-----" if swapped else "-----BEGIN PRIVATE KEY-----", encoding="utf-8")
+    with pytest.raises(ValueError, match=f"{key if swapped else chain} is no file in PEM with a .*--tls"):
+        listen(types.SimpleNamespace(), Access("study", "secret"), Outside("127.0.0.1:0", chain, key))
+
+
+def test_chief_that_listens_at_all_addresses_is_known_by_its_name():
+    assert reachable("10.0.0.1:7000") == "10.0.0.1:7000"
+    for every in ("0.0.0.0:7000", "[::]:7000"):
+        assert reachable(every) == f"{socket.getfqdn()}:7000"
 
 
 def test_fault_that_ends_the_search_is_told(tmp_path):
@@ -128,13 +191,13 @@ def test_fault_that_ends_the_search_is_told(tmp_path):
 
 def test_address_that_cannot_be_listened_at_is_refused():
     with pytest.raises(ValueError, match=r"Cannot listen at 192\.0\.2\.1:7: is it an address of this machine"):
-        listen(types.SimpleNamespace(), Access("study", "secret", "192.0.2.1:7"))
+        listen(types.SimpleNamespace(), Access("study", "secret"), Outside("192.0.2.1:7"))
 
 
 def test_two_studies_do_not_share_a_port():
     server, address = listen(types.SimpleNamespace(), Access("study", "secret"))
     try:
         with pytest.raises(ValueError, match=f"Cannot listen at {address}: is it an address of this machine"):
-            listen(types.SimpleNamespace(), Access("other", "secret", address))
+            listen(types.SimpleNamespace(), Access("other", "secret"), Outside(address))
     finally:
         server.stop(None).wait()

@@ -116,6 +116,7 @@ def test_default_space_is_one_for_each_of_its_fields():
     [
         ({}, "The search space is empty: name at least one field"),
         (None, "The search space is empty"),
+        (["activation"], "The search space must name fields, .*; received .'activation'."),
         ({"activations": ["relu"]}, "Unknown field of the search space: 'activations'. Did you mean 'activation'"),
         ({"seed": [1, 2]}, "'seed' cannot be searched"),
         ({"activation": []}, "activation has no options; give some"),
