@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
-.PHONY: benchmark-pipeline benchmark-scaling docs tutorial reproduction clean
+.PHONY: benchmark-pipeline benchmark-scaling benchmark-trials docs tutorial reproduction clean
 
 install: $(VENV)/installed
 
@@ -70,6 +70,9 @@ benchmark-pipeline: install  ## Images a second of recipes and augmentations wit
 
 benchmark-workers: install  ## How much sooner two workers finish a study than one.
 	$(BIN)/python benchmarks/workers.py $(ARGS)
+
+benchmark-trials: install  ## What a search costs beside its training, for 125 to 500 trials.
+	$(BIN)/python benchmarks/many_trials.py $(ARGS)
 
 benchmark-scaling: install  ## What several processes or GPUs spend on communication; needs JAX.
 	$(BIN)/python benchmarks/scaling.py $(ARGS)

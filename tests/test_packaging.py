@@ -15,7 +15,7 @@ import keras_resnet
 from tests.shared import ROOT
 
 PACKAGES = ("keras_resnet", "training", "tuning")
-FOLDERS = (*PACKAGES, "tests", "docs", "benchmarks", ".ci")
+FOLDERS = (*PACKAGES, "tests", "docs", "benchmarks", "deploy", ".ci")
 FILES = ("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "Makefile")
 FILES += ("README.md", "constraints.txt", "pyproject.toml", "setup.py")
 
