@@ -1,4 +1,4 @@
-"""The command line: `python -m tuning` searches, `study` shows what papers claim; others tell of a study, or help it."""
+"""The command line: `python -m tuning` searches, `study` shows what papers claim; others tell of a study or help it."""
 
 from __future__ import annotations
 
