@@ -216,7 +216,7 @@ def export(arguments: list[str]) -> None:
     """Write all runs of a study as CSV, for other programs."""
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
     start_keras()
-    from tuning.report.export import runs_csv
+    from tuning.report.runs import runs_csv
     from tuning.results import read_results, write_text
 
     write_text(options.to, runs_csv(read_results(options.study)))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.tuning.helpers import fill, write_study, write_trial
 from tuning.__main__ import main
-from tuning.report.export import runs_csv
+from tuning.report.runs import runs_csv
 from tuning.results import FAILED, read_results
 from tuning.status import counts_text, read_status, seconds_left, status_text
 from tuning.watching import Watch
