@@ -48,9 +48,10 @@ benchmark: install  ## Training speed beside keras.applications and, where it is
 stubs: install  ## What type checkers and editors know of the builders, written anew from the table of fields.
 	$(BIN)/python -m keras_resnet.stubs
 
-figures: install  ## The pictures of docs/units.md, drawn anew from the networks, and that of all augmentations.
+figures: install  ## The pictures of the guide and of docs/units.md, drawn anew from networks and data.
 	$(BIN)/python docs/make_figures.py
 	$(BIN)/python docs/make_augmentations.py
+	$(BIN)/python docs/make_published.py
 
 docs: $(VENV)/docs-installed  ## Guide and API reference as HTML; a broken internal link is an error.
 	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs

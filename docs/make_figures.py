@@ -1,4 +1,4 @@
-"""Draw the figures of units.md from networks as the package builds them: `make figures`."""
+"""Draw the figures of units.md, and what networks learn of exclusive or: `make figures`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import keras_resnet
-from keras_resnet.analysis import UnitGraph, draw_units, unit_graph
+from keras_resnet.analysis import UnitGraph, draw_units, draw_xor, fit_xor, unit_graph
 from keras_resnet.choices.placements import PLACEMENTS
 from keras_resnet.choices.shortcuts import SHORTCUTS
 
@@ -31,6 +31,7 @@ def main() -> None:
     draw_units([units], FOLDER / "units.png", WIDTH)
     draw_units([shortcuts(SAME)], FOLDER / "shortcuts.png", WIDTH)
     draw_units([shortcuts(CHANGING)], FOLDER / "changes.png", WIDTH)
+    draw_xor([fit_xor(activation) for activation in ("linear", "relu", "trainable_swish")], FOLDER / "xor.png")
 
 
 def unit(prefix: str, network: str = "ResNet20", **choices: str) -> UnitGraph:

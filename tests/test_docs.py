@@ -29,6 +29,7 @@ from tests.shared import ROOT
 from tests.training.helpers import write_image
 from training.config import make_config, recipe_names
 from training.data.augmentation import AUGMENTATIONS
+from training.inspect_command import InspectOptions
 from tuning.space.dimensions import possible_points
 from tuning.study import make_study
 
@@ -46,6 +47,7 @@ SLOW = ("networks.md", "fine-tuning.md", "export.md")  # pages whose examples bu
 COMMANDS = {
     "evaluate": training.EvaluateOptions,
     "compare": training.CompareOptions,
+    "inspect": InspectOptions,
     "predict": image_commands.PredictOptions,
     "export": exporting.ExportOptions,
     "report": tuning.ReportOptions,

@@ -1,4 +1,4 @@
-"""The command line: `python -m training` trains; `evaluate`, `predict` and `export` use what was trained."""
+"""The command line: `python -m training` trains; `evaluate`, `inspect` and others use what was trained."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from training.hosts.addresses import hosts_of
 from training.hosts.supervisor import supervise
 from training.hosts.worker import joined
 from training.image_commands import predict
+from training.inspect_command import inspect
 from training.options import read_options
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ DESCRIPTION = f"""Train a residual network, and leave a run folder that explains
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below; its default shown is that of the
 recipe chosen by --recipe, or of the YAML file given by --config. A choice of another name, as in --optimizer muon,
 starts from its own defaults. Other commands:
-{PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} predict WHAT IMAGE ...; {PROGRAM} export RUN.
+{PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} inspect RUN; {PROGRAM} predict WHAT IMAGE ...;
+{PROGRAM} export RUN.
 Each has its --help."""
 
 
@@ -231,6 +233,7 @@ def print_results(results: dict[str, Any], indent: str = "") -> None:
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "evaluate": evaluate,
     "compare": compare,
+    "inspect": inspect,
     "predict": predict,
     "export": export,
 }

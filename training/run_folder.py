@@ -34,7 +34,7 @@ RUN_FILES = (
     "report.md",
     "config.yaml",
 )
-RUN_FOLDERS = ("savedmodel", "exports", "tensorboard")
+RUN_FOLDERS = ("savedmodel", "exports", "tensorboard", "inspection")
 LOCK = "run.lock"
 # Where the files of a run go that is overwritten, until they are removed.
 REPLACED = ".replaced-"
@@ -114,6 +114,11 @@ class RunFolder:
     def tensorboard(self) -> Path:
         """TensorBoard's logs."""
         return self.path / "tensorboard"
+
+    @property
+    def inspection(self) -> Path:
+        """What a look into the network left."""
+        return self.path / "inspection"
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from keras_resnet.analysis.graph import Cell, Node, UnitGraph
-from keras_resnet.analysis.pictures import check_format
+from keras_resnet.analysis.pictures import check_format, write
 from keras_resnet.analysis.unit_layout import CELL, CIRCLE, END, ROW, Box, Layout, Line, Point, layout
 from keras_resnet.files import write_atomically
 
@@ -25,7 +23,7 @@ INK = "#333333"
 PALE = "#666666"
 FONT = "DejaVu Sans"  # comes with matplotlib, so that a picture is the same on every machine
 POINTS = 9
-DPI = 200
+DPI, PALETTE = 200, 64
 # Inches.
 MARGIN = 0.12
 BETWEEN = 0.2
@@ -108,7 +106,7 @@ def draw_units(panels: Sequence[Mapping[str, UnitGraph]], path: str | os.PathLik
     axes.set_axis_off()
     for index, row in enumerate(rows):
         _draw_row(axes, row, width, sum(heights[:index]))
-    write_atomically(path, lambda part: _save(figure, part))
+    write_atomically(path, lambda part: write(figure, part, DPI, PALETTE))
 
 
 def text_width(text: str, weight: str = "normal") -> float:
@@ -229,16 +227,3 @@ def _write(axes: Any, middle: Point, text: str, color: str = INK, weight: str = 
     axes.text(
         *middle, text, ha="center", va="center_baseline", family=FONT, fontsize=POINTS, color=color, weight=weight
     )
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Save a PNG with a palette, which takes a quarter of the bytes; leave other formats to matplotlib."""
-    from PIL import Image
-
-    if path.suffix.lower() != ".png":
-        figure.savefig(path, dpi=DPI)
-        return
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=DPI, format="png")
-    picture = Image.open(buffer).convert("RGB").quantize(64, dither=Image.Dither.NONE)
-    picture.save(path, optimize=True, dpi=(DPI, DPI))
