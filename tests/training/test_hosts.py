@@ -145,8 +145,13 @@ def test_hosts_meet_and_get_the_files_of_the_first(tmp_path):
     three, content = addresses(3), np.random.default_rng(0).bytes(3_000_000)
     (tmp_path / "model.keras").write_bytes(content)
     (tmp_path / "empty.csv").write_bytes(b"")
-    stranger = threading.Timer(0.2, lambda: socket.create_connection(("127.0.0.1", int(three[0][10:]))).close())
-    stranger.start()
+
+    def knock(said: bytes) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(three[0][10:]))) as stranger:
+            stranger.sendall(said)
+
+    for said in (b"", b'{"host": Infinity, "hosts": []}\n', b'{"host": []}\n', b"[" * 100_000 + b"\n", b"[1]\n"):
+        threading.Timer(0.2, knock, [said]).start()
     files = [tmp_path / "model.keras", tmp_path / "empty.csv"]
     found = meeting(tmp_path, Hosts(three, 1), Hosts(three, 2), files=files, hosts=Hosts(three, 0))
     links, service = found[0]

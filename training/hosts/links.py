@@ -100,7 +100,11 @@ class Link:
 
 
 def _parsed(line: bytes) -> Message:
-    message = json.loads(line)
+    """Read a message, whoever sent it."""
+    try:
+        message = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("What comes is not a message.") from error
     if not isinstance(message, dict):
         raise ValueError("What comes is not a message.")
     return message

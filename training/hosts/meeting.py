@@ -92,7 +92,7 @@ def _accept_all(listener: socket.socket, hosts: Hosts, links: dict[int, Link], p
         try:
             hello = link.expect()
             index, addresses = int(hello["host"]), hello["hosts"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             link.close()
             continue
         refusal = _refusal(hosts, links, index, addresses)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import selectors
 import shutil
 import signal
@@ -18,9 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from keras_resnet.interrupts import STATUS
-from keras_resnet.startup import BEFORE_LOGGING, VERBOSE
+from keras_resnet.startup import VERBOSE
 from training.command_line import option
 from training.hosts.addresses import HOSTS, INDEX, Hosts
+from training.hosts.errors import WorkerErrors
 from training.hosts.links import Link, Message
 from training.hosts.meeting import SILENCE, call, gather
 
@@ -30,14 +30,18 @@ PATIENCE = 45  # seconds to wait for other hosts where nothing else is asked for
 BEAT = 2.0  # seconds between two signs of life
 GRACE = 8.0  # seconds in which what looks like the end of another host is waited for
 CHECKPOINT = "checkpoint.weights.h5"
-# What the others need of a run that is resumed.
-RESUMED = ("config.yaml", CHECKPOINT, "model.keras", "best.keras", "metrics.csv", "times.csv", "preprocessing.json")
-RESUMED_TOO = ("labels.txt", "skipped.json")
-# What C++ code logs, as its last lines before it ends a process: "F1127 ..." and a trace.
-LOG = re.compile(rf"[IWE]\d{{4}} |\[Gloo\] |{re.escape(BEFORE_LOGGING)}")
-FATAL = re.compile(r"F\d{4} |\*\*\* ")
-# How a worker ends where the connection to another host's is lost, before that host is known to have ended.
-SECONDARY = re.compile(r"error: (JaxRuntimeError|XlaRuntimeError|InternalError)")
+# What the other hosts need of a run that is resumed.
+RESUMED = (
+    "config.yaml",
+    CHECKPOINT,
+    "model.keras",
+    "best.keras",
+    "metrics.csv",
+    "times.csv",
+    "preprocessing.json",
+    "labels.txt",
+    "skipped.json",
+)
 
 
 def supervise(arguments: Sequence[str], hosts: Hosts) -> None:
@@ -58,8 +62,8 @@ def supervise(arguments: Sequence[str], hosts: Hosts) -> None:
             first, service = call(hosts, patience, folder)
             links = {0: first}
         else:
-            names = (*RESUMED, *RESUMED_TOO) if "--resume" in arguments else ()
-            files = [folder / name for name in names if (folder / name).is_file()]
+            present = [folder / name for name in RESUMED if (folder / name).is_file()]
+            files = present if "--resume" in arguments else []
             links, service = gather(hosts, patience, files)
         Supervisor(hosts, folder, links).run(worker_arguments(arguments, folder), service)
 
@@ -121,14 +125,14 @@ class Supervisor:
 
     def __init__(self, hosts: Hosts, folder: Path, links: dict[int, Link]):
         self.hosts, self.folder, self.links = hosts, folder, links
+        self.selector = selectors.DefaultSelector()
         self.facts: dict[str, dict[int, Mapping]] = {}
-        self.done: set[int] = set()
-        self.error, self.is_fatal, self.failed_at, self.beaten = "", False, 0.0, 0.0
-        self.may_leave = False
+        self.done: set[int] = set()  # hosts whose workers have done all
+        self.may_leave = False  # whether the first host says that all have
+        self.beaten = self.failed = 0.0  # when it last gave a sign of life, and when its worker failed
 
     def run(self, arguments: list[str], service: str) -> None:
-        """Start the worker, and watch until all hosts are done; raise what ends the job before."""
-        self.selector = selectors.DefaultSelector()
+        """Start the worker, and watch until all hosts are done; raise what ends the run before."""
         own, other = socket.socketpair()
         told = {
             "descriptor": other.fileno(),
@@ -147,7 +151,7 @@ class Supervisor:
             **quiet,
         )
         other.close()
-        self.line = Link(own, SILENCE)
+        self.line, self.errors = Link(own, SILENCE), WorkerErrors(self.worker.stderr, VERBOSE in arguments)
         before = signal.signal(signal.SIGINT, lambda *_: self.worker.send_signal(signal.SIGINT))
         try:
             self._watch()
@@ -164,12 +168,10 @@ class Supervisor:
                 link.close()
 
     def _watch(self) -> None:
-        os.set_blocking(self.worker.stderr.fileno(), False)
         self.selector.register(self.worker.stderr, selectors.EVENT_READ, self._read_errors)
         self.selector.register(self.line, selectors.EVENT_READ, self._read_worker)
         for index, link in self.links.items():
             self.selector.register(link, selectors.EVENT_READ, lambda index=index: self._read_host(index))
-        self.partial = b""
         while not self._is_over():
             for key, _ in self.selector.select(0.2):
                 key.data()
@@ -251,27 +253,16 @@ class Supervisor:
             link.send(agreed=about)
 
     def _read_errors(self) -> None:
-        """Pass on what the worker writes to stderr, but for its last sentence and what C++ code logs."""
-        found = self.worker.stderr.read()
-        if found == b"":
+        self.errors.read()
+        if not self.errors.is_open:
             self.selector.unregister(self.worker.stderr)
-        *lines, self.partial = (self.partial + (found or b"")).split(b"\n")
-        for line in (line.decode(errors="replace") for line in lines):
-            if VERBOSE in sys.argv:
-                print(line, file=sys.stderr, flush=True)
-            self.is_fatal = self.is_fatal or bool(FATAL.match(line))
-            if line.startswith("error: "):
-                self.error = line
-            elif not (self.is_fatal or LOG.match(line) or VERBOSE in sys.argv):
-                print(line, file=sys.stderr, flush=True)
 
     def _check_worker(self) -> None:
         """Act on the end of the worker: it is done, or it failed by itself, or because another host's did."""
         status, index = self.worker.poll(), self.hosts.index
         if status is None or index in self.done:
             return
-        with contextlib.suppress(KeyError, ValueError):
-            self._read_errors()
+        self.errors.read()
         if status == 0:
             self.done.add(index)
             if index:
@@ -281,14 +272,12 @@ class Supervisor:
             for link in self.links.values():
                 link.send(end=f"{self.hosts.name(index).capitalize()} was stopped by its user.")
             raise KeyboardInterrupt
-        self.failed_at = self.failed_at or time.monotonic()
-        is_secondary = status in (-signal.SIGABRT, 128 + signal.SIGABRT) or SECONDARY.match(self.error)
-        if is_secondary and time.monotonic() - self.failed_at < GRACE:
+        self.failed = self.failed or time.monotonic()
+        is_secondary = status == -signal.SIGABRT or self.errors.is_of_connections
+        if is_secondary and time.monotonic() - self.failed < GRACE:
             return
-        reason = self.error.removeprefix("error: ") or (
-            f"it was ended by {signal.Signals(-status).name}." if status < 0 else f"it ended with status {status}."
-        )
-        raise JobError(f"{self.hosts.name(index).capitalize()} failed: {reason}")
+        ended = f"it was ended by {signal.Signals(-status).name}." if status < 0 else f"it ended with status {status}."
+        raise JobError(f"{self.hosts.name(index).capitalize()} failed: {self.errors.sentence or ended}")
 
 
 def differences(first: Mapping, other: Mapping) -> str:
