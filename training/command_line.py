@@ -51,6 +51,12 @@ def start_training() -> None:
     start_keras()
     with kept_quiet():
         import tensorflow  # noqa: F401
+    import keras
+
+    if keras.backend.backend() == "jax":
+        from training.distribution.jax import leave_accelerators
+
+        leave_accelerators()
 
 
 def complain(sentence: str, error: Exception) -> int:

@@ -224,12 +224,12 @@ def test_settings_that_differ_are_named():
 # What a supervisor starts in the place of Python: a worker that agrees, and then does what it is told.
 WORKER = """
 import json, os, signal, socket, sys, time
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 line = socket.socket(fileno=json.loads(os.environ["KERAS_RESNET_WORKER"])["descriptor"])
 line.sendall(json.dumps({"about": "settings", "facts": {"seed": 0}}).encode() + b"\\n")
 assert json.loads(line.recv(1000)) == {"agreed": "settings"}
 print("2026: Look at this.", file=sys.stderr, flush=True)
 time.sleep(2)  # for the other worker to say so too
-signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 match os.environ["DOES"]:
     case "fail":
         print("I0000 00:00 C++ says this", file=sys.stderr)
