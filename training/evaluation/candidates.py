@@ -126,11 +126,12 @@ def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> 
     if changes.get("dataset", before["data.dataset"]) not in (IMAGE_FOLDER, TABLE):
         before |= OF_FILES
     config = make_config(changes, "evaluate", before)
+    distribution = distribution_of(config.hardware)  # before TensorFlow, which reads, takes them
     source = datasets.open_source(config.data, only_test=True)
     labels = folder.read_labels()
     if list(source.classes) != labels:
         raise ValueError(f"{config.data.dataset!r} has other classes than the network was trained on: {labels}.")
-    with distribution_of(config.hardware).scope():
+    with distribution.scope():
         model = folder.load_model(best)
     check_task(model, source.task, f"The weights of {folder.path}", "Name other data.")
     return Candidate(str(folder.path), model, source, folder.read_preprocessing(), config)
@@ -141,8 +142,9 @@ def open_file(path: str | os.PathLike, network: str | None, changes: dict[str, A
     if "dataset" not in changes:
         raise ValueError(f"{path} names weights, which do not say what to test them on: give --dataset.")
     config = make_config({"epochs": 1, **changes}, "evaluate")
+    distribution = distribution_of(config.hardware)  # before TensorFlow, which reads, takes them
     source = datasets.open_source(config.data)
-    with distribution_of(config.hardware).scope():
+    with distribution.scope():
         model = network_of(path, network)
     classes = model.output_shape[-1]
     if classes != len(source.classes):
