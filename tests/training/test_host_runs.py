@@ -224,4 +224,4 @@ def test_hosts_of_other_settings_or_other_data_say_so(tiny, start, tmp_path, of_
         status, text = host.ended()
         assert status == 1 and text.count("\n") == 1 and text.startswith("error: Host 1 (127.0.0.1:"), text
         assert sentence in text
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run" / "config.yaml").exists()
