@@ -119,8 +119,9 @@ def run_search(arguments: list[str]) -> None:
     results = carry_out(study, folder, options)
     if not results.ranked():
         raise ValueError(f"No trial of {folder} has a score; its report.md says why.")
-    best = f"{called('training')} --config {shlex.quote(str(folder / 'best.yaml'))}"
-    print(f"report {folder / 'report.html'}\ntrain the best: {best}")
+    print(f"report {folder / 'report.html'}")
+    if study.validation:
+        print(f"train the best: {called('training')} --config {shlex.quote(str(folder / 'best.yaml'))}")
 
 
 def run_packaged(arguments: list[str]) -> None:
@@ -194,12 +195,12 @@ def report(arguments: list[str]) -> None:
     """Write the report of a study, complete or not."""
     options = tyro.cli(ReportOptions, prog=f"{PROGRAM} report", description=report.__doc__, args=arguments)
     start_keras()
-    from tuning.report.tables import leaderboard_text
+    from tuning.report.tables import found_text
     from tuning.report.writing import write_report
     from tuning.results import read_results
 
     write_report(options.study)
-    print(leaderboard_text(read_results(options.study)))
+    print(found_text(read_results(options.study)))
     print(f"report {options.study / 'report.html'}")
 
 

@@ -21,7 +21,7 @@ from tuning.engine.service import Outside, read_credentials
 from tuning.engine.tuners import make_oracle
 from tuning.engine.workers import FAULT_FILE, planned_epochs, prepare
 from tuning.report.hparams import write_hparams
-from tuning.report.tables import leaderboard_text
+from tuning.report.tables import found_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
 from tuning.results import FAULT, FINALS, STOPPED, TRIALS, Outcome, StudyResults, read_results, read_trial, write_text
@@ -59,7 +59,7 @@ def run_study(study: Study, folder: Path, workers: int = 1, outside: Outside | N
         results = _run_finals(study, folder, max(workers, 1))
         write_hparams(results)
         write_report(folder)
-    print(leaderboard_text(results))
+    print(found_text(results))
     return results
 
 
@@ -124,7 +124,7 @@ def _run_trials(oracle: Proposals, folder: Path, workers: int, outside: Outside 
 def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:
     """Train the best points on the whole training set and test them, once."""
     ranked = read_results(folder).ranked()
-    if ranked:
+    if ranked and study.validation:
         write_text(folder / "best.yaml", study.final_config(ranked[0].fields).to_yaml())
     jobs: list[Job] = []
     for trial in ranked[: study.finalists]:

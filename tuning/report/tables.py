@@ -59,6 +59,12 @@ def leaderboard_csv(findings: Findings) -> str:
     return text.getvalue()
 
 
+def found_text(results: StudyResults) -> str:
+    """Write for the terminal what a study has found: what became of its claims, or else its best trials."""
+    verdicts = Findings(results).verdicts
+    return "\n".join(f"{verdict.word}: {verdict.claim.claim}" for verdict in verdicts) or leaderboard_text(results)
+
+
 def leaderboard_text(results: StudyResults) -> str:
     """Write the best five trials as a table for the terminal; one sentence where no trial has a score."""
     findings = Findings(results)

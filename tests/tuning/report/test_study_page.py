@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.tuning.helpers import write_study, write_trial
+from tuning.report.tables import found_text
 from tuning.report.training_curves import draw_training
 from tuning.report.writing import write_report
 from tuning.results import read_results
@@ -67,7 +68,12 @@ def test_page_tells_both_errors_beside_what_is_published(folder):
     assert row(page, "shortcut")[2:6] == ["training error, %", "test error, %", "published error, %", "runs"]
     assert row(page, "A", "ResNet56")[2:6] == ["5.00 ± 1.41", "5.00 ± 1.41", "6.97", "2"]
     assert row(page, "none", "ResNet20")[4] == "–"  # noqa: RUF001
-    assert "validation" not in page and "best" not in page.replace("best.yaml", "").lower()
+    assert "validation" not in page and "best" not in page.lower()
+
+
+def test_terminal_tells_what_became_of_the_claims(folder):
+    text = found_text(read_results(folder))
+    assert text.splitlines() == ["holds: Deep plain networks err more.", "not run: Deep plain networks err more."]
 
 
 def test_page_draws_both_errors(folder):
