@@ -103,6 +103,8 @@ def _of_parameter(path: str, known: Sequence[tuple[str, Parameter]]) -> Option:
 
 
 OPTIONS: tuple[Option, ...] = tuple(_options())
+# How options with a short name would be written by the paths of their fields.
+WRITTEN_OUT = {"--" + option.path.replace("_", "-"): option.flag for option in OPTIONS}
 
 
 def read_options(
@@ -135,6 +137,8 @@ def check_known(arguments: Sequence[str], known: Sequence[str]) -> None:
         others = [value] if value else _values(arguments[place + 1 :])
         if new := _new_spelling(flag, others):
             raise ValueError(f"{flag} is an option of version 0.1.0; write {new} instead.")
+        if short := WRITTEN_OUT.get(positive(flag)):
+            raise ValueError(f"{flag} has a short name; write {short} instead.")
         raise ValueError(unknown_of_many("option", flag, known, "--help lists all."))
 
 

@@ -219,6 +219,14 @@ def test_option_that_would_be_lost_is_refused(refused, arguments, sentence):
     assert refused(*arguments) == sentence
 
 
+@pytest.mark.parametrize(
+    ("written", "short"), [("--optimizer.learning_rate", "--learning-rate"), ("--network.name=ResNet8", "--network")]
+)
+def test_option_by_the_path_of_its_field_is_told_its_short_name(refused, written, short):
+    flag = written.partition("=")[0].replace("_", "-")
+    assert refused(written) == f"{flag} has a short name; write {short} instead."
+
+
 def test_configuration_that_is_a_folder_is_named(refused, tmp_path):
     assert refused("--config", tmp_path) == f"Cannot read the configuration '{tmp_path}': Is a directory."
 
