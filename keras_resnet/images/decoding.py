@@ -38,7 +38,7 @@ def _as_stored(encoded, channels: int):
         return colors()
     # The decoders of the other formats, and that of JPEG for images of four inks, do not give gray.
     is_jpeg, is_png = (tf.strings.substr(encoded, 0, 2) == signature for signature in (b"\xff\xd8", b"\x89P"))
-    has_inks = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[2] == 4, lambda: False)
+    has_inks = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[2] == 4, lambda: tf.constant(False))
     gives_gray = is_png | (is_jpeg & ~has_inks)
     return tf.cond(gives_gray, lambda: decode(1), lambda: tf.image.rgb_to_grayscale(colors()))
 

@@ -237,6 +237,13 @@ def test_formats_decode_like_pillow(decode, encoded, channels, mode):
     assert np.abs(decoded.astype(int) - expected).max() <= 6
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["grey JPEG", "palette PNG", "GIF"])
+def test_image_is_decoded_outside_a_graph_as_in_one(decode, name, channels):
+    alone = decode_image(tf.constant(FORMATS[name]), channels)
+    np.testing.assert_array_equal(alone, decode(FORMATS[name], channels))
+
+
 def test_sixteen_bits_are_cut_to_eight(decode):
     levels = np.arange(24 * 40, dtype="uint16").reshape(24, 40) * 68
     decoded = decode(encode(Image.fromarray(levels), "PNG"))
