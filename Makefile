@@ -51,6 +51,7 @@ stubs: install  ## What type checkers and editors know of the builders, written 
 figures: install  ## The pictures of the guide and of docs/units.md, drawn anew from networks and data.
 	$(BIN)/python docs/make_figures.py
 	$(BIN)/python docs/make_augmentations.py
+	$(BIN)/python docs/make_explanation.py
 	$(BIN)/python docs/make_published.py
 
 docs: $(VENV)/docs-installed  ## Guide and API reference as HTML; a broken internal link is an error.

@@ -73,6 +73,8 @@ from keras_resnet.builders import WideResNet50_2 as WideResNet50_2
 from keras_resnet.choices.activations import activation_factory as activation_factory
 from keras_resnet.classification import classify as classify
 from keras_resnet.deepening import deepen as deepen
+from keras_resnet.explanation.explaining import Explanation as Explanation
+from keras_resnet.explanation.explaining import explain as explain
 from keras_resnet.formats.exporting import export as export
 from keras_resnet.formats.folding import fold as fold
 from keras_resnet.formats.savedmodel import export_savedmodel as export_savedmodel

@@ -16,6 +16,10 @@ BATCH = 32  # images that a network is given together
 Image = str | os.PathLike | np.ndarray
 
 
+class UnreadableImageError(ValueError):
+    """A file is no image that can be read."""
+
+
 def classify(
     model: keras.Model,
     images: Image | Sequence[Image],
@@ -103,9 +107,9 @@ def _decoded(path: str | os.PathLike, channels: int) -> np.ndarray:
         with open(path, "rb") as file:
             return decode_image(tf.constant(file.read()), channels).numpy()
     except OSError as error:
-        raise ValueError(f"{os.fspath(path)!r} cannot be read: {error.strerror}.") from error
+        raise UnreadableImageError(f"{os.fspath(path)!r} cannot be read: {error.strerror}.") from error
     except tf.errors.OpError as error:
-        raise ValueError(failure(repr(os.fspath(path)), error)) from error
+        raise UnreadableImageError(failure(repr(os.fspath(path)), error)) from error
 
 
 def probabilities(model: keras.Model, outputs: np.ndarray) -> np.ndarray:

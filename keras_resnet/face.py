@@ -12,6 +12,7 @@ FACE: dict[str, tuple[str, ...]] = {
     "classification": ("classify",),
     "choices.activations": ("activation_factory",),
     "deepening": ("deepen",),
+    "explanation.explaining": ("Explanation", "explain"),
     "formats.exporting": ("export",),
     "formats.folding": ("fold",),
     "formats.savedmodel": ("export_savedmodel",),

@@ -49,6 +49,7 @@ COMMANDS = {
     "compare": training.CompareOptions,
     "inspect": InspectOptions,
     "predict": image_commands.PredictOptions,
+    "explain": image_commands.ExplainOptions,
     "export": exporting.ExportOptions,
     "report": tuning.ReportOptions,
     "work": tuning.WorkOptions,

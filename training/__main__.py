@@ -24,7 +24,7 @@ from training.exporting import export
 from training.hosts.addresses import hosts_of
 from training.hosts.supervisor import supervise
 from training.hosts.worker import joined
-from training.image_commands import predict
+from training.image_commands import explain, predict
 from training.inspect_command import inspect
 from training.options import read_options
 
@@ -39,8 +39,8 @@ DESCRIPTION = f"""Train a residual network, and leave a run folder that explains
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below; its default shown is that of the
 recipe chosen by --recipe, or of the YAML file given by --config. A choice of another name, as in --optimizer muon,
 starts from its own defaults. Other commands:
-{PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} inspect RUN; {PROGRAM} predict WHAT IMAGE ...;
-{PROGRAM} export RUN.
+{PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} inspect RUN; {PROGRAM} export RUN;
+{PROGRAM} predict WHAT IMAGE ...; {PROGRAM} explain WHAT IMAGE ...
 Each has its --help."""
 
 
@@ -235,6 +235,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": compare,
     "inspect": inspect,
     "predict": predict,
+    "explain": explain,
     "export": export,
 }
 

@@ -1,10 +1,10 @@
-"""The commands that are given image files: `predict`."""
+"""The commands that are given image files: `predict` and `explain`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -13,6 +13,7 @@ from tyro.conf import Positional
 
 from keras_resnet.startup import called
 from training.command_line import start_training
+from training.config.text import read_choice
 
 PROGRAM = called("training")
 TERMINAL = Path("-")
@@ -46,6 +47,34 @@ class PredictOptions:
     """Show what TensorFlow and others log and warn of."""
 
 
+@dataclass
+class ExplainOptions:
+    """What an explanation takes from the command line."""
+
+    what: Positional[str]
+    """Run folder, .keras file, or weights: a file or folder by other code, hf://owner/name, cifar10 or imagenet."""
+    images: Positional[list[Path]]
+    """Image files, folders of such at any depth, or patterns as in 'photos/*.jpg'; - for names on standard input, one a
+    line."""
+    network: str | None = None
+    """Network of weights; default what a file tells. cifar10 and imagenet need it."""
+    labels: Path | None = None
+    """File of the names of the classes, one a line; default those that WHAT tells, or else numbers."""
+    methods: list[str] = field(default_factory=lambda: ["grad_cam", "hires_cam", "smooth_grad"])
+    """What explains: grad_cam, hires_cam, smooth_grad or occlusion, or mappings with parameters as in
+    '{name: smooth_grad, draws: 64}'."""
+    target: str | None = None
+    """Class to explain; default the most probable one of each image."""
+    layer: str | None = None
+    """Layer whose maps grad_cam and hires_cam look at, or a level as C4; default the last level."""
+    best: bool = False
+    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
+    to: Path = Path("explanations")
+    """Folder for the pictures: NUMBER-IMAGE-METHOD.png, and sheet.png of the first 24 images."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
+
+
 def predict(arguments: list[str]) -> None:
     """Classify image files with a trained network."""
     options = tyro.cli(PredictOptions, prog=f"{PROGRAM} predict", description=predict.__doc__, args=arguments)
@@ -53,7 +82,7 @@ def predict(arguments: list[str]) -> None:
     from training.prediction.classifiers import open_classifier
     from training.prediction.finding import find_images
     from training.prediction.predicting import predict_files
-    from training.prediction.writing import WRITERS, counted, format_of, printable, without_failures
+    from training.prediction.writing import WRITERS, counted, format_of, without_failures
 
     on_terminal = options.to == TERMINAL
     write = WRITERS[options.format or ("text" if on_terminal else format_of(options.to))]
@@ -66,6 +95,43 @@ def predict(arguments: list[str]) -> None:
     write_whole(options.to, lambda file: write(file, without_failures(predictions, failures)))
     if not on_terminal:
         print(f"predictions {options.to}")
+    report_failures(failures)
+
+
+def explain(arguments: list[str]) -> None:
+    """Show where in images the answers of a network come from, as pictures in a folder."""
+    options = tyro.cli(ExplainOptions, prog=f"{PROGRAM} explain", description=explain.__doc__, args=arguments)
+    methods = [read_choice("methods", method) for method in options.methods]
+    start_training()
+    from training.explaining import SHEET, explain_files
+    from training.prediction.classifiers import open_classifier
+    from training.prediction.finding import find_images
+    from training.prediction.writing import printable
+
+    found = find_images(options.images, sys.stdin and sys.stdin.buffer)
+    classifier = open_classifier(options.what, options.network, best=options.best, labels=options.labels)
+    given = {"target": options.target, "layer": options.layer}
+    failures: list[str] = []
+    for path, explained in explain_files(classifier, found.paths, options.to, methods, **given):
+        if isinstance(explained, str):
+            failures.append(explained)
+            continue
+        print(printable(str(path)))
+        for name, one in explained.items():
+            print(
+                f"  {one.probability:.4f}  {one.label}; without the warmest fifth of {name} {one.without_warmest:.4f}, "
+                f"without the coldest {one.without_coldest:.4f}",
+                flush=True,
+            )
+    if (options.to / SHEET).is_file():
+        print(f"pictures {options.to}")
+    report_failures(failures)
+
+
+def report_failures(failures: list[str]) -> None:
+    """Name the images that could not be read, if any, and raise an error that counts them."""
+    from training.prediction.writing import printable
+
     if failures:
         print("\n".join(map(printable, failures)), file=sys.stderr, flush=True)
         raise ValueError(f"{len(failures)} of the images could not be read; they are named above.")

@@ -20,10 +20,16 @@ def gradients_of(function: Callable[[list], Any], values: Sequence[Any]) -> list
     if backend == "tensorflow":
         import tensorflow as tf
 
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            result = function(values)
-        return tape.gradient(result, values, unconnected_gradients="zero")
+        # In a graph, where nothing is computed that is not asked for. One by one, TensorFlow also computes gradients of
+        # kernels, by code that has crashed.
+        @tf.function(autograph=False)
+        def compute(values: list) -> list:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(values)
+                result = function(values)
+            return tape.gradient(result, values, unconnected_gradients="zero")
+
+        return compute(values)
     if backend == "jax":
         import jax
 

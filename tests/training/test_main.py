@@ -170,7 +170,7 @@ def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow(tmp_path
         assert name in page.split("Recipes:")[1].split("Every field")[0]
 
 
-@pytest.mark.parametrize("command", ["evaluate", "compare", "predict", "export"])
+@pytest.mark.parametrize("command", ["evaluate", "compare", "predict", "explain", "export"])
 def test_commands_have_a_help(capsys, command):
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])

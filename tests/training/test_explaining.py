@@ -1,0 +1,64 @@
+"""Explanations of image files: the pictures that are left, and what is said."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_resnet
+from training.explaining import SHEET, SIDE, enlarged, explain_files
+from training.prediction.classifiers import open_classifier
+
+FEW = ("grad_cam", {"name": "smooth_grad", "draws": 2})
+
+
+def test_every_image_gets_an_overlay_a_method_and_all_a_sheet(trained, digit, tmp_path):
+    classifier = open_classifier(trained.folder.path)
+    missing = tmp_path / "none.png"
+    wrong = tmp_path / "wrong.png"
+    wrong.write_text("not an image", encoding="utf-8")
+    (first, found), *others = explain_files(classifier, [digit, missing, wrong], tmp_path / "to", FEW)
+    assert first == digit and list(found) == ["grad_cam", "smooth_grad"]
+    assert [path for path, _ in others] == [missing, wrong]
+    assert others[0][1] == f"Cannot read {missing}: it is not a file."
+    assert others[1][1].startswith(f"'{wrong}' is not an image, or damaged")
+    names = {"001-digit-grad_cam.png", "001-digit-smooth_grad.png", SHEET}
+    assert {path.name for path in (tmp_path / "to").iterdir()} == names
+    drawn = np.asarray(Image.open(tmp_path / "to" / "001-digit-grad_cam.png"))
+    np.testing.assert_array_equal(drawn, enlarged(found["grad_cam"].overlay()))
+    explained = keras_resnet.explain(classifier.model, digit, labels=classifier.labels)
+    np.testing.assert_allclose(found["grad_cam"].values, explained.values, rtol=1e-4, atol=1e-6)
+
+
+def test_small_pictures_are_shown_in_whole_pixels():
+    picture = np.arange(8 * 10 * 3, dtype="uint8").reshape(8, 10, 3)
+    large = enlarged(picture)
+    assert large.shape == (SIDE, 10 * SIDE // 8, 3)
+    np.testing.assert_array_equal(large[:: SIDE // 8, :: SIDE // 8], picture)
+    assert enlarged(np.zeros((300, 400, 3), "uint8")).shape == (300, 400, 3)
+
+
+def test_command_says_what_hiding_does(said, trained, digit, tmp_path):
+    lines = said("explain", trained.folder.path, digit, "--to", tmp_path, "--methods", "grad_cam").splitlines()
+    (explained,) = dict(
+        explain_files(open_classifier(trained.folder.path), [digit], tmp_path / "again", FEW[:1])
+    ).values()
+    one = explained["grad_cam"]
+    assert lines == [
+        str(digit),
+        f"  {one.probability:.4f}  {one.label}; without the warmest fifth of grad_cam {one.without_warmest:.4f}, "
+        f"without the coldest {one.without_coldest:.4f}",
+        f"pictures {tmp_path}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--methods", "gradcam"), "Unknown method 'gradcam'. Did you mean 'grad_cam'?"),
+        (("--methods", "{name: occlusion, steps: 1}"), "steps must be an integer from 2 to 256; received 1."),
+        (("--target", "eleven"), "Unknown class 'eleven'."),
+        (("--layer", "C9"), "Unknown layer with maps 'C9'."),
+    ],
+)
+def test_what_cannot_be_explained_is_said(refused, trained, digit, tmp_path, arguments, sentence):
+    assert refused("explain", trained.folder.path, digit, "--to", tmp_path / "to", *arguments).startswith(sentence)
