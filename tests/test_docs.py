@@ -148,7 +148,7 @@ def started(monkeypatch, tmp_path):
     monkeypatch.setattr("tuning.engine.jobs.processes", lambda: None)
     monkeypatch.chdir(tmp_path)
     Path("docs").symlink_to(ROOT / "docs")
-    Path("study.yaml").write_text(*blocks(SEARCH, "yaml"), encoding="utf-8")
+    Path("study.yaml").write_text(blocks(SEARCH, "yaml")[0], encoding="utf-8")
     for path in (Path("STUDY", "best.yaml"), Path("RUN", "config.yaml")):
         path.parent.mkdir()
         path.write_text(*blocks(TRAINING, "yaml"), encoding="utf-8")
@@ -180,8 +180,7 @@ def test_configuration_of_the_guide_means_what_it_says():
 
 
 def test_study_file_of_the_guide_is_one():
-    (text,) = blocks(SEARCH, "yaml")
-    study = make_study(yaml.safe_load(text), "search.md")
+    study, *_ = (make_study(yaml.safe_load(text), "search.md") for text in blocks(SEARCH, "yaml"))
     assert {"activation", "shortcut", "optimizer"} == set(study.space)
     space = study.parsed_space
     assert len(possible_points(space, space.points(coarse=True), study.problem)) == 3 * 5 * 2
