@@ -12,7 +12,7 @@ import yaml
 
 from tests.shared import ROOT
 
-MEMBER, SLURM = ROOT / "deploy/member.sh", ROOT / "deploy/slurm.sh"
+MEMBER, SLURM = ROOT / "deploy/search.sh", ROOT / "deploy/search.sbatch"
 # Stands for Python: it notes its arguments and, where it is to stay, ends as a worker that was told to.
 PYTHON = """#!/bin/bash
 echo "$@" >> "$NOTES"
@@ -76,10 +76,10 @@ def test_task_of_slurm_that_is_told_to_end_goes_back_into_the_queue(launch):
 
 
 def test_job_of_kubernetes_starts_the_same_script_and_forgives_those_that_were_told_to_end():
-    job = yaml.safe_load((ROOT / "deploy/kubernetes.yaml").read_text(encoding="utf-8"))["spec"]
+    job = yaml.safe_load((ROOT / "deploy/search-job.yaml").read_text(encoding="utf-8"))["spec"]
     (container,) = job["template"]["spec"]["containers"]
     assert job["completionMode"] == "Indexed" and job["completions"] == job["parallelism"] == 9
-    assert container["command"] == ["bash", "/opt/deploy/member.sh"]
+    assert container["command"] == ["bash", "deploy/search.sh"]
     assert container["args"][0] == "$(JOB_COMPLETION_INDEX)"
     assert {variable["name"] for variable in container["env"]} == {"JOB_COMPLETION_INDEX", "CHIEF_HOST"}
     codes = [rule["onExitCodes"] for rule in job["podFailurePolicy"]["rules"] if "onExitCodes" in rule]

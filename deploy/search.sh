@@ -1,7 +1,7 @@
 #!/bin/bash
 # One member of a search on a cluster: number 0 is the chief, all others are workers.
 #
-#   member.sh NUMBER CONFIG STUDY [PORT]
+#   search.sh NUMBER CONFIG STUDY [PORT]
 #
 # CONFIG is the file of a study, STUDY its folder, which all members see. The chief writes into it how to reach it, and
 # workers wait for that; a chief that is started again, elsewhere too, goes on, and the workers follow. SIGTERM is passed
