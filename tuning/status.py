@@ -96,9 +96,9 @@ def seconds_left(results: StudyResults, ended: int, total: int | None, seconds: 
 
 
 def best_text(status: Status) -> str:
-    """Name the best trial so far; empty where none has a score."""
+    """Name the best trial so far; empty where none has a score, or the study chooses none."""
     ranked = status.results.ranked()
-    if not ranked:
+    if not ranked or not status.results.study.validation:
         return ""
     measure, best = Measure(status.results.study.objective), ranked[0]
     return f"best {measure.name} {measure.with_spread(best.score, best.spread)}{measure.unit} (trial {best.id})"
@@ -121,7 +121,7 @@ def status_text(status: Status) -> str:
     results = status.results
     lines = [f"study {results.folder}: {results.study.tuner} search of {', '.join(results.study.space)}"]
     lines.append(counts_text(status))
-    if (ranked := results.ranked()) and status.ended:
+    if (ranked := results.ranked()) and status.ended and results.study.validation:
         lines.append(f"best point: {point_text(results.study.parsed_space, ranked[0])}")
     lines += [running_text(one, results) for one in status.running]
     if results.finals:

@@ -52,6 +52,14 @@ def test_status_says_what_ended_what_runs_and_what_is_best(folder, capsys):
     assert running[1:] == ["trial 0005 at worker0: about to begin"]
 
 
+def test_status_of_a_study_that_chooses_nothing_names_no_best(tmp_path):
+    study = write_study(tmp_path, SPACE, trials=None, tuner="grid", validation=0, finalists=0)
+    fill(tmp_path, study, [{"activation": "relu"}], lambda _: 0.5, 0.01, seeds=2)
+    (tmp_path / "oracle").mkdir()
+    (tmp_path / "oracle/oracle.json").write_text('{"end_order": ["0000"], "seconds": 10.0}', encoding="utf-8")
+    assert status_text(read_status(tmp_path)).splitlines()[1:] == ["1 of 5 trials ended, about 40 s left"]
+
+
 def test_status_of_a_study_that_is_about_to_begin(folder):
     for name in ("trials", "oracle"):
         shutil.rmtree(folder / name)
