@@ -170,6 +170,20 @@ def test_help_lists_everything_and_imports_neither_keras_nor_tensorflow(tmp_path
         assert name in page.split("Recipes:")[1].split("Every field")[0]
 
 
+def test_help_of_every_command_imports_neither_keras_nor_tensorflow(tmp_path):
+    script = tmp_path / "keras-resnet-train"
+    listed = "imported = {name.split('.')[0] for name in sys.modules}"
+    script.write_text(
+        "import contextlib, sys\nfrom training.__main__ import COMMANDS, main\n"
+        "for command in COMMANDS:\n    with contextlib.suppress(SystemExit):\n        main([command, '--help'])\n"
+        f"{listed}\nprint(*sorted(imported), file=sys.stderr)\n",
+        encoding="utf-8",
+    )
+    imported = set(run_python(script).stderr.split())
+    assert "tyro" in imported
+    assert not {"keras", "tensorflow", "tensorflow_datasets", "numpy", "matplotlib", "PIL", "sklearn"} & imported
+
+
 @pytest.mark.parametrize("command", ["evaluate", "compare", "predict", "explain", "export"])
 def test_commands_have_a_help(capsys, command):
     with pytest.raises(SystemExit) as end:
