@@ -13,7 +13,7 @@ from keras_resnet.analysis.curves import (
 )
 from keras_resnet.analysis.drawing import draw_units
 from keras_resnet.analysis.factors import Factor, propagation
-from keras_resnet.analysis.gradients import gradient_norms
+from keras_resnet.analysis.gradients import GradientRecorder, gradient_norms
 from keras_resnet.analysis.graph import UnitGraph, graph_between, unit_graph
 from keras_resnet.analysis.identity import IdentityDistance, identity_distances
 from keras_resnet.analysis.lines import PlaceOnLine, loss_along_line
@@ -29,6 +29,7 @@ from keras_resnet.analysis.xor import XorFit, draw_xor, fit_xor
 
 __all__ = [
     "Factor",
+    "GradientRecorder",
     "IdentityDistance",
     "Lesion",
     "NegativeShare",

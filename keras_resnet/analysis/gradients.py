@@ -1,4 +1,4 @@
-"""Gradients of a network's loss, on the TensorFlow, the JAX and the PyTorch backend."""
+"""Gradients of a network's loss, on the TensorFlow and the JAX backend."""
 
 from __future__ import annotations
 
@@ -34,13 +34,7 @@ def gradients_of(function: Callable[[list], Any], values: Sequence[Any]) -> list
         import jax
 
         return jax.grad(function)(values)
-    if backend == "torch":
-        import torch
-
-        values = [value.detach().clone().requires_grad_() for value in values]
-        found = torch.autograd.grad(function(values), values, allow_unused=True)
-        return [torch.zeros_like(value) if own is None else own for value, own in zip(values, found)]
-    raise ValueError(f"Gradients need the TensorFlow, JAX or PyTorch backend of Keras; this is {backend!r}.")
+    raise ValueError(f"Gradients need the TensorFlow or the JAX backend of Keras; this is {backend!r}.")
 
 
 def loss_of(model: keras.Model) -> Loss:
@@ -121,3 +115,33 @@ def gradient_norms(
 
     found = gradients_of(value, [kernel.value for kernel in kernels.values()])
     return {name: float(np.linalg.norm(as_numpy(gradient))) for name, gradient in zip(kernels, found)}
+
+
+class GradientRecorder(keras.callbacks.Callback):
+    """Measures the norms of the gradients at the start of training and after epochs, as `gradient_norms` does.
+
+    Args:
+        images: array (number, height, width, channels), standardized as the network takes them; one batch.
+        labels: array of as many classes, or what the loss takes.
+        every: int, epochs from one measurement to the next.
+        loss: as of `gradient_norms`.
+    """
+
+    def __init__(self, images: Any, labels: Any, every: int = 1, loss: Loss | None = None):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"every must be a positive integer; received {every!r}.")
+        self.images, self.labels, self.every, self.loss = images, labels, every, loss
+        self.norms: dict[str, dict[str, float]] = {}  # by "start" and "epoch 1", for `draw_gradients`
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Measure the network that training begins with."""
+        self._measure("start")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Measure the network after an epoch."""
+        if (epoch + 1) % self.every == 0:
+            self._measure(f"epoch {epoch + 1}")
+
+    def _measure(self, when: str) -> None:
+        self.norms[when] = gradient_norms(self.model, self.images, self.labels, loss=self.loss)

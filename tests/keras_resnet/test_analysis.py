@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.analysis import execution, gradient_norms, layer_responses
+from keras_resnet.analysis import GradientRecorder, execution, gradient_norms, layer_responses, propagation
 from keras_resnet.analysis.gradients import unit_gradients
-from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, images, outputs, randomise, tiny
+from tests.keras_resnet.helpers import FULL_PREACTIVATION, build, images, outputs, randomise, run_python, tiny
 
 LABELS = np.array([0, 1, 2, 3, 4, 0])
 
@@ -139,3 +139,49 @@ def test_parts_of_units_are_where_the_architecture_puts_them():
     plain = keras_resnet.ResNet(tiny(shortcut="none"), input_shape=(8, 8, 3))
     first, *_ = execution.parts_of_units(randomise(plain))
     assert first == ("conv2_block1", "conv1_relu", "conv2_block1_out", "conv2_block1_out", False, True)
+
+
+def test_recorder_measures_at_the_start_and_after_every_few_epochs():
+    model, x = build(tiny(), (8, 8, 3)), images(6, 8, 8, 3)
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
+    start = gradient_norms(model, x, LABELS)
+    recorder = GradientRecorder(x, LABELS, every=2)
+    model.fit(x, LABELS, batch_size=6, epochs=3, verbose=0, callbacks=[recorder])
+    assert list(recorder.norms) == ["start", "epoch 2"]
+    assert recorder.norms["start"] == pytest.approx(start, rel=1e-4)
+    assert recorder.norms["epoch 2"] != pytest.approx(start, rel=1e-2)
+    with pytest.raises(ValueError, match="every must be a positive integer; received 0"):
+        GradientRecorder(x, LABELS, every=0)
+
+
+RUN_ON_JAX = """
+import keras, numpy, sys
+from keras_resnet import analysis
+import keras_resnet.model
+
+assert keras.backend.backend() == "jax"
+model = keras.saving.load_model(sys.argv[1])
+data = numpy.load(sys.argv[2])
+x, labels = data["x"], data["labels"]
+before = model.get_weights()
+norms = analysis.gradient_norms(model, x, labels)
+responses = analysis.layer_responses(model, x, training=True)
+factors = [factor[1:] for factor in analysis.propagation(model, x, labels)]
+assert all(numpy.array_equal(*pair) for pair in zip(before, model.get_weights()))
+numpy.savez(sys.argv[3], norms=list(norms.values()), responses=list(responses.values()), factors=factors)
+"""
+
+
+@pytest.mark.slow
+def test_what_is_measured_on_jax_is_what_is_measured_on_tensorflow(tmp_path):
+    pytest.importorskip("jax")
+    shortcut = {"name": "constant_scaling", "scale": 0.5}
+    model, x = build(tiny(placement=FULL_PREACTIVATION, shortcut=shortcut), (8, 8, 3)), images(6, 8, 8, 3)
+    files = [tmp_path / name for name in ("network.keras", "data.npz", "jax.npz")]
+    model.save(files[0])
+    np.savez(files[1], x=x, labels=LABELS)
+    run_python("-c", RUN_ON_JAX, *files, KERAS_BACKEND="jax")
+    measured = np.load(files[2])
+    np.testing.assert_allclose(measured["norms"], [*gradient_norms(model, x, LABELS).values()], rtol=1e-3)
+    np.testing.assert_allclose(measured["responses"], [*layer_responses(model, x, training=True).values()], rtol=1e-3)
+    np.testing.assert_allclose(measured["factors"], [row[1:] for row in propagation(model, x, LABELS)], rtol=1e-3)
