@@ -18,6 +18,7 @@ import keras_resnet.__main__ as networks
 import training.__main__ as training
 import training.exporting as exporting
 import training.image_commands as image_commands
+import training.serving as serving
 import tuning.__main__ as tuning
 from keras_resnet.architecture import FIELDS
 from keras_resnet.architecture.figures import FIGURES
@@ -52,6 +53,7 @@ COMMANDS = {
         "predict": image_commands.PredictOptions,
         "explain": image_commands.ExplainOptions,
         "export": exporting.ExportOptions,
+        "serve": serving.ServeOptions,
     },
     tuning.main: {
         "export": tuning.ExportOptions,

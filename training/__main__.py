@@ -27,6 +27,7 @@ from training.hosts.worker import joined
 from training.image_commands import explain, predict
 from training.inspect_command import inspect
 from training.options import read_options
+from training.serving import serve
 
 if TYPE_CHECKING:
     from training.run_folder import RunFolder
@@ -40,7 +41,7 @@ Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below
 recipe chosen by --recipe, or of the YAML file given by --config. A choice of another name, as in --optimizer muon,
 starts from its own defaults. Other commands:
 {PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} inspect RUN; {PROGRAM} export RUN;
-{PROGRAM} predict WHAT IMAGE ...; {PROGRAM} explain WHAT IMAGE ...
+{PROGRAM} predict WHAT IMAGE ...; {PROGRAM} explain WHAT IMAGE ...; {PROGRAM} serve RUN --to DIR.
 Each has its --help."""
 
 
@@ -237,6 +238,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "predict": predict,
     "explain": explain,
     "export": export,
+    "serve": serve,
 }
 
 

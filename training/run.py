@@ -16,7 +16,6 @@ import keras_resnet
 from keras_resnet.adaptation import freeze
 from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.files import write_atomically, write_text
-from keras_resnet.formats.savedmodel import export_savedmodel
 from keras_resnet.labels import write_labels
 from training.averaging import shown_average
 from training.callbacks import SaveRun, SeedLayers, StopAt
@@ -42,6 +41,7 @@ from training.optimization.schedules import make_schedule
 from training.plan import Phase, Plan
 from training.processor import warn_of_emulation
 from training.progress import Progress
+from training.publishing import known_about
 from training.report import write_report
 from training.resizing import Size, check_sizes, spans, taking
 from training.run_folder import RunFolder
@@ -309,7 +309,9 @@ def finish(model: keras.Model, run: Run, export: bool) -> dict[str, Any]:
         facts["best epoch"] = best_epoch(run.folder.read_metrics())
     write_report(run.folder, run.config, facts, results)
     if export:
-        export_savedmodel(run.folder.load_model(), run.folder.savedmodel, run.source.classes)
+        exported = run.folder.load_model()
+        about = known_about(run.folder, exported)
+        keras_resnet.export(exported, run.folder.savedmodel, labels=run.source.classes, about=about)
     return results
 
 

@@ -10,6 +10,7 @@ import keras_resnet
 from keras_resnet.analysis.complexity import count_multiply_adds, count_parameters
 from keras_resnet.architecture.phrase import describe
 from keras_resnet.files import write_text
+from keras_resnet.formats.folding import normalizations
 from keras_resnet.formats.network import Exported
 from keras_resnet.preprocessing import Preprocessing
 
@@ -25,7 +26,7 @@ answer = served["serve_bytes"](bytes=tf.constant([open("image.jpg", "rb").read()
     "onnx": """import onnxruntime
 
 session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
-answer = dict(zip([output.name for output in session.get_outputs()], session.run(None, {"images": images})))""",
+answer = dict(zip([output.name for output in session.get_outputs()], session.run(None, {{"images": images}})))""",
     "openvino": """import openvino
 
 network = openvino.Core().compile_model("model.xml", "CPU", {{"INFERENCE_PRECISION_HINT": "{hint}"}})
@@ -62,17 +63,19 @@ def card_of(exported: Exported, format: str, size: int) -> str:
         "network": model.name,
         **_architecture(exported),
         "parameters": f"{count_parameters(model):,}",
+        "batch normalizations": sum(1 for _ in normalizations(model)),
         **_multiply_adds(exported),
         "format": format,
         "precision": exported.precision,
         "size": f"{size / 1e6:.1f} MB",
         "written by": f"keras-resnet-suite {keras_resnet.__version__}",
     }
+    use = USES[format].format(hint=HINTS[exported.precision])
     training = _table(about) if about else "Nothing is known of its training.\n"
     return (
         f"# {model.name}, {len(exported.labels)} classes\n\n{_table(network)}\n"
         f"{_interface(exported, format)}\n"
-        f"```python\n{USES[format].format(hint=HINTS[exported.precision]) if format == 'openvino' else USES[format]}\n"
+        f"## Use\n\n```python\n{use}\n"
         f"```\n\n## Training\n\n{training}\n"
         f"## Classes\n\n{_classes(exported.labels)}\n\n"
         f"## License\n\n{license or 'Not stated.'}\n"
@@ -121,8 +124,10 @@ def _steps(contract: Preprocessing) -> list[str]:
     """Say how images are prepared."""
     height, width = contract.size
     mean, std = (_numbers(values) for values in (contract.mean, contract.std))
+    window = "square" if height == width else f"window of the aspect {width}:{height}"
+    kept = f", of whose sides {100 * contract.crop:g} % are kept" if contract.crop < 1 else ""
     return [
-        f"1. the central crop of {100 * contract.crop:g} % of the largest window of the aspect {width}:{height}",
+        f"1. the largest central {window}{kept}",
         f"2. {contract.interpolation} resize to {height} x {width} pixels, antialiased",
         *(["3. channels from RGB to BGR"] if contract.order == "BGR" else []),
         f"{4 if contract.order == 'BGR' else 3}. less {mean}, divided by {std}",
