@@ -9,6 +9,7 @@ A run is entered when it is finished, and its configuration that of the row in e
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -162,6 +163,8 @@ def run(options: argparse.Namespace) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     options = read_options(arguments)
+    # The first lines of TensorFlow are not for the user.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL") or "3"
     try:
         print(run(options))
     except (ValueError, OSError) as error:

@@ -9,6 +9,7 @@ Any set of labelled images that TFDS has prepared, all of one size, with splits 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         int, the exit status.
     """
     options = parse(arguments)
+    # The first lines of TensorFlow are not for the user.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL") or "3"
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     try:
         written = export(options.dataset, options.data_dir, options.output, options.parts)

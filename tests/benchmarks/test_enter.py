@@ -14,6 +14,7 @@ from enter import FREE, differing, main, result_of, steps_done
 from keras_resnet.files import write_atomically
 from results import Result, current_commit, read
 from rows import Published, Row, read_rows
+from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
 from training.config.fields import FIELDS, flat_config
 from training.optimization.optimizers import make_optimizer
@@ -170,3 +171,10 @@ def test_commit_is_that_of_the_repository(monkeypatch, tmp_path):
     monkeypatch.setattr("results.RESULTS", tmp_path / "results.csv")
     with pytest.raises(ValueError, match="git does not say which commit this is; give that of the run"):
         current_commit()
+
+
+@pytest.mark.slow
+def test_command_says_nothing_that_is_not_for_the_user():
+    script = ROOT / "benchmarks" / "reproduce" / "enter.py"
+    process = run_python(script, "resnet20", "--print-command", TF_CPP_MIN_LOG_LEVEL="")
+    assert process.stdout.startswith("python -m training --recipe ") and process.stderr == ""
