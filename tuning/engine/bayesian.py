@@ -14,7 +14,7 @@ from tuning.engine.oracles import SPREAD, Proposals, random_trials
 from tuning.space.coding import Coding
 from tuning.study import Study
 
-FITTED = 150  # trials at most from which hyperparameters are found: the time grows with the third power
+FITTED = 100  # trials at most from which hyperparameters are found: the time grows with the third power
 CANDIDATES = 1000  # points that are weighed at first
 BEST, CHANGES, ROUNDS = 10, 20, 3  # of which these are changed, so many times each, in so many rounds
 TRIES = 100  # new candidates, the most promising first, of which one may be a network

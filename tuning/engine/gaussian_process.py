@@ -63,7 +63,7 @@ class GaussianProcess:
     def condition(self, data: Data) -> GaussianProcess:
         """Take in what is known, under the hyperparameters as they are."""
         self.data = data
-        kernel, _ = self._kernel(self.parameters, self._distances(data.rows, data.rows))
+        kernel = self._kernel(self.parameters, self._distances(data.rows, data.rows))
         noise = self.noise + data.variances + JITTER
         self.factor = linalg.cholesky(kernel + np.diag(noise), lower=True)
         self.weights = linalg.cho_solve((self.factor, True), data.scores)
@@ -71,7 +71,7 @@ class GaussianProcess:
 
     def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give mean and standard deviation of the scores at points, the noise left out."""
-        across, _ = self._kernel(self.parameters, self._distances(rows, self.data.rows))
+        across = self._kernel(self.parameters, self._distances(rows, self.data.rows))
         solved = linalg.solve_triangular(self.factor, across.T, lower=True)
         variance = np.exp(self.parameters[-3]) + np.exp(self.parameters[-2]) - np.einsum("ij,ij->j", solved, solved)
         return across @ self.weights, np.sqrt(np.maximum(variance, 1e-12))
@@ -96,25 +96,35 @@ class GaussianProcess:
         distances[self.unordered] = distances[self.unordered] > 0
         return distances
 
-    def _kernel(self, parameters: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _each(self, parameters: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the distances in each dimension in terms of its length, and its kernel."""
+        scaled = distances / np.exp(parameters[:-3])[self.alike][:, None, None]
+        scaled[~self.unordered] *= np.sqrt(5)
+        each, steep = np.exp(-scaled), scaled[~self.unordered]
+        each[~self.unordered] *= 1 + steep + steep**2 / 3
+        return scaled, each
+
+    def _kernel(self, parameters: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """Give the kernel between points."""
+        _, each = self._each(parameters, distances)
+        total, product = np.exp(parameters[-3:-1])
+        return total * each.mean(axis=0) + product * each.prod(axis=0)
+
+    def _slopes(self, parameters: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the kernel, and its gradient by the logarithm of each parameter but the noise, a matrix each."""
-        lengths, (total, product) = np.exp(parameters[:-3])[self.alike], np.exp(parameters[-3:-1])
-        scaled = distances / lengths[:, None, None]
-        one, slope = np.empty_like(scaled), np.empty_like(scaled)
-        apart, steep = scaled[self.unordered], np.sqrt(5) * scaled[~self.unordered]
-        one[self.unordered] = decay = np.exp(-apart)
-        slope[self.unordered] = apart * decay
-        decay = np.exp(-steep)
-        one[~self.unordered] = (1 + steep + steep**2 / 3) * decay
-        slope[~self.unordered] = steep**2 / 3 * (1 + steep) * decay
-        mean, joint = total * one.mean(axis=0), product * one.prod(axis=0)
-        slopes = (total / len(one) + joint / one) * slope
+        scaled, each = self._each(parameters, distances)
+        total, product = np.exp(parameters[-3:-1])
+        mean, joint = total * each.mean(axis=0), product * each.prod(axis=0)
+        steep = scaled[~self.unordered]
+        slope = scaled * each
+        slope[~self.unordered] = steep**2 / 3 * (1 + steep) * np.exp(-steep)
+        slopes = (total / len(each) + joint / each) * slope
         together = np.array([slopes[self.alike == group].sum(axis=0) for group in range(self.alike.max() + 1)])
         return mean + joint, np.concatenate([together, mean[None], joint[None]])
 
     def _loss(self, parameters: np.ndarray, data: Data, distances: np.ndarray) -> tuple[float, np.ndarray]:
         """Give the negative logarithm of the posterior density, and its gradient."""
-        kernel, slopes = self._kernel(parameters, distances)
+        kernel, slopes = self._slopes(parameters, distances)
         noise = np.exp(parameters[-1])
         factor = linalg.cholesky(kernel + np.diag(noise + data.variances + JITTER), lower=True)
         inverse = linalg.cho_solve((factor, True), np.eye(len(kernel)))

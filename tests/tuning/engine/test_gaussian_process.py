@@ -38,7 +38,7 @@ def test_posterior_is_that_of_scikit_learn(data):
 
 def test_kernel_of_unordered_dimensions_is_that_of_their_one_hot_vectors(data, model):
     model.parameters = np.log([0.5, 0.6, 2.0, 1.5, 0.7, 0.4, 0.1])
-    kernel, _ = model._kernel(model.parameters, model._distances(data.rows, data.rows))
+    kernel = model._kernel(model.parameters, model._distances(data.rows, data.rows))
     hot = [np.eye(5)[data.rows[:, 2].astype(int)], np.eye(3)[data.rows[:, 3].astype(int)]]
     parts = [Matern(length, nu=2.5)(data.rows[:, [column]]) for column, length in ((0, 0.5), (1, 0.6))]
     for vectors, length in zip(hot, (2.0, 1.5)):
