@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
-.PHONY: benchmark-pipeline benchmark-scaling benchmark-trials docs tutorial reproduction clean
+.PHONY: benchmark-pipeline benchmark-scaling benchmark-search benchmark-trials docs tutorial reproduction clean
 
 install: $(VENV)/installed
 
@@ -69,6 +69,10 @@ benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
 
 benchmark-pipeline: install  ## Images a second of recipes and augmentations without a network, beside Keras's layers.
 	$(BIN)/python benchmarks/pipeline.py $(ARGS)
+
+benchmark-search: install  ## How near searches by random, keras-tuner, ours and Optuna come to the best; docs/searches.md.
+	$(BIN)/python benchmarks/search.py $(ARGS)
+	$(BIN)/python benchmarks/search.py --table
 
 benchmark-workers: install  ## How much sooner two workers finish a study than one.
 	$(BIN)/python benchmarks/workers.py $(ARGS)
