@@ -17,6 +17,7 @@ import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -298,7 +299,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--first", type=int, default=0, help="number of the first repeat")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    present = [method for method in METHODS if method != "tpe" or find_spec("optuna")]
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=present)
     parser.add_argument("--objectives", nargs="+", choices=OBJECTIVES, default=list(OBJECTIVES))
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of the searches that were made")
     parser.add_argument("--table", action="store_true", help="write the page instead")
