@@ -92,3 +92,9 @@ def test_what_is_no_study_is_refused_in_words(settings, sentence):
 def test_folder_without_a_study_is_named(tmp_path):
     with pytest.raises(ValueError, match="is no study: it has no study"):
         read_study(tmp_path)
+
+
+def test_trials_are_tested_after_each_epoch_and_finalists_once(study):
+    described = study(fields={"evaluation.each_epoch": True})
+    assert described.config({}).evaluation.each_epoch
+    assert not described.final_config({}).evaluation.each_epoch
