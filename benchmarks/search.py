@@ -282,7 +282,8 @@ HEAD = f"""# Ways to search, beside each other
 Simple regret of searches of {TRIALS} trials on four synthetic objectives: how far the true value of the trial with the
 best score is below that of the best point, in standard deviations of the objective over its space; less is better. In
 each repeat the objective is drawn anew, and all methods search the same one. Means, with bootstrap intervals of 95 %
-from {FEWEST} repeats on; the last column is the difference over the repeats which both have searched.
+from {FEWEST} repeats on; the last column is the difference over the repeats which both have searched. Repeats 0 to 5
+of `conditional` were looked at while the model of `--tuner bayesian` was made; all others were not.
 Made by `python benchmarks/search.py`; no network is trained.
 """
 
