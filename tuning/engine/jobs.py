@@ -202,7 +202,7 @@ def attempt(job: Job) -> Outcome:
         if not math.isfinite(results[job.objective]):
             raise ValueError(f"its {job.objective} on the {results['split']} is {results[job.objective]}")
     except LeavingError as error:
-        return Outcome(KILLED, reason=_sentence(error))
+        return Outcome(KILLED, reason=str(error))
     except OSError as error:
         if observer.sizes and not run.config_file.is_file():
             return Outcome(KILLED, reason=f"{run.path} was removed while it ran")
