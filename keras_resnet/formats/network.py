@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,9 +16,6 @@ from keras_resnet.build.head import has_logits, has_sigmoids
 from keras_resnet.formats.resizing import resized
 from keras_resnet.model import ResidualNetwork, carried
 from keras_resnet.preprocessing import Preprocessing
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 PREPARATION = "preparation"  # the scope of what stands before the network in a graph, which stays in float32
 
@@ -78,7 +75,7 @@ def network_of(exported: Exported) -> Callable:
     model = exported.model
     run = _frozen(exported) if exported.constants else lambda prepared: model(prepared, training=False)
 
-    def answer(prepared) -> dict[str, tf.Tensor]:
+    def answer(prepared) -> dict[str, Any]:
         outputs = ops.cast(run(prepared), "float32")
         if has_sigmoids(model):
             return {"probabilities": outputs, "present": outputs > 0.5}

@@ -40,6 +40,9 @@ class Numbered:
     def examples(self, split: str) -> tf.data.Dataset:
         return tf.data.Dataset.range(self.length).map(lambda number: (tf.zeros((2, 2, 1)), number))
 
+    def unread(self, split: str):
+        return self.examples(split), lambda image: image
+
 
 @pytest.mark.parametrize(("seed", "count", "buffer"), [(0, 37, 50_000), (5000, 60, 60), (2**32 - 2, 50, 9)])
 def test_order_is_that_of_the_batches_of_training(seed, count, buffer):

@@ -124,7 +124,7 @@ def test_another_number_of_classes_is_refused(saved):
 def test_a_file_that_keras_alone_wrote_still_loads(tmp_path):
     model = build()
     keras.Model(model.input, model.output).save_weights(tmp_path / "plain.weights.h5")
-    assert read_signature(str(tmp_path / "plain.weights.h5")) == (None, None)
+    assert read_signature(str(tmp_path / "plain.weights.h5")) == (None, None, None)
     loaded = build(weights=tmp_path / "plain.weights.h5")
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
 

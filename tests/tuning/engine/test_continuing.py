@@ -97,6 +97,8 @@ def test_longer_run_begins_anew_where_the_schedule_ends_with_the_run(job, monkey
         (short.folder / name).touch()
     results = {"split": "validation", "accuracy": 0.5, "loss": 1.0}
     monkeypatch.setattr("training.run.train", lambda config, run, resume, **_: calls.append(resume) or results)
+    monkeypatch.setattr(RunFolder, "load_model", lambda run: None)  # of which nothing is there, nor to be told
+    monkeypatch.setattr("tuning.engine.jobs.sizes_of", lambda model: {})
     done(job("longer", 2, past=short, schedule=schedule))
     gone = job("gone", 1, schedule=schedule)
     done(job("without", 2, past=gone, schedule=schedule))
