@@ -178,6 +178,7 @@ def test_variant_has_the_known_cost(name, choices, parameters, figure):
     assert agrees(multiply_adds, figure, 1e9)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name",), patiently(*zip(FIGURES)))
 def test_figures_are_those_of_the_network_built(name):
     trainable, _, multiply_adds = cost(name)

@@ -107,6 +107,7 @@ def test_turned_jpeg_has_the_very_pixels_of_the_stored_one(decode):
     np.testing.assert_array_equal(decode(JPEG), stored)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("value", TURNED)
 @pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
 def test_png_and_webp_are_turned_as_pillow_turns_them(decode, value, kind, options):
@@ -268,6 +269,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("encoded", REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_no_image_raises_one_kind_of_error(decode, encoded, channels):
@@ -350,6 +352,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("encoded", BOMBS.values(), ids=BOMBS)
 def test_image_of_too_many_pixels_is_refused_before_it_is_decoded(decode, encoded):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -43,6 +43,7 @@ def test_best_network_is_evaluated(said, runs, trained):
     assert best["accuracy"] < trained.results["accuracy"]
 
 
+@pytest.mark.slow
 def test_best_network_predicts(said, runs, digit):
     chosen, ended = runs
     answers = [said("predict", folder.path, digit, *option) for folder, option in ((chosen, ["--best"]), (ended, []))]

@@ -32,6 +32,7 @@ def second(tiny, tmp_path_factory) -> RunFolder:
     return folder
 
 
+@pytest.mark.slow
 def test_ensemble_of_runs_is_the_mean_of_their_probabilities(said, trained, second, tmp_path):
     runs = (trained.folder.path, second.path)
     results = json.loads(said("evaluate", *runs, "--to", tmp_path / "both", "--json"))

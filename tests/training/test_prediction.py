@@ -243,6 +243,7 @@ def test_pipe_shows_nothing():
 # What classifies.
 
 
+@pytest.mark.slow
 def test_network_of_any_kind_gives_the_probabilities_of_its_run(trained, digit_files, tmp_path, monkeypatch):
     expected = list(predict_run(trained.folder, digit_files, 10))
     model = trained.folder.load_model()

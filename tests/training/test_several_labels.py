@@ -356,6 +356,7 @@ def test_network_is_tested_on_images_with_as_many_labels(networks, table, said):
     assert set(results) == {"split", "examples", "loss", "mean_average_precision", "precision", "recall", "f1"}
 
 
+@pytest.mark.slow
 def test_predictions_are_all_classes_over_a_threshold(networks, said, refused, tmp_path):
     paths, run = [tmp_path / f"{number}.png" for number in range(3)], networks["run"]
     for path, image in zip(paths, IMAGES):

@@ -38,7 +38,6 @@ def test_storm_changes_nothing(tmp_path):
     assert searched(tmp_path / "peace", 0, 0) == []
     expected = leaderboard(tmp_path / "peace")
     assert len({score for _, score, _ in expected}) == TRIALS
-    for seed in (1, 2, 3):
-        happened = searched(tmp_path / f"storm-{seed}", seed, 3)
-        assert len(happened) >= TRIALS // 4
-        assert leaderboard(tmp_path / f"storm-{seed}") == expected
+    happened = searched(tmp_path / "storm", 1, 3)
+    assert len(happened) >= TRIALS // 4
+    assert leaderboard(tmp_path / "storm") == expected
