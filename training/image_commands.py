@@ -20,8 +20,8 @@ TERMINAL = Path("-")
 
 
 @dataclass
-class PredictOptions:
-    """What a prediction takes from the command line."""
+class ImageOptions:
+    """Which network is shown which images."""
 
     what: Positional[str]
     """Run folder, .keras file, or weights: a file or folder by other code, hf://owner/name, cifar10 or imagenet."""
@@ -32,34 +32,31 @@ class PredictOptions:
     """Network of weights; default what a file tells. cifar10 and imagenet need it."""
     labels: Path | None = None
     """File of the names of the classes, one a line; default those that WHAT tells, or else numbers."""
-    top: int | None = None
-    """Classes to name for each image at most; default 3, or those that --threshold says."""
-    threshold: float | None = None
-    """Probability over which classes are named; default 0.5 where images may have any number of classes."""
     best: bool = False
     """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
-    to: Path = TERMINAL
-    """File to write, whole or not at all; - for the terminal."""
-    format: Literal["text", "csv", "jsonl"] | None = None
-    """CSV with a row an image, or JSON with a line an image; default what the ending of --to says, on the terminal
-    text."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
 
 @dataclass
-class ExplainOptions:
+class PredictOptions(ImageOptions):
+    """What a prediction takes from the command line."""
+
+    top: int | None = None
+    """Classes to name for each image at most; default 3, or those that --threshold says."""
+    threshold: float | None = None
+    """Probability over which classes are named; default 0.5 where images may have any number of classes."""
+    to: Path = TERMINAL
+    """File to write, whole or not at all; - for the terminal."""
+    format: Literal["text", "csv", "jsonl"] | None = None
+    """CSV with a row an image, or JSON with a line an image; default what the ending of --to says, on the terminal
+    text."""
+
+
+@dataclass
+class ExplainOptions(ImageOptions):
     """What an explanation takes from the command line."""
 
-    what: Positional[str]
-    """Run folder, .keras file, or weights: a file or folder by other code, hf://owner/name, cifar10 or imagenet."""
-    images: Positional[list[Path]]
-    """Image files, folders of such at any depth, or patterns as in 'photos/*.jpg'; - for names on standard input, one a
-    line."""
-    network: str | None = None
-    """Network of weights; default what a file tells. cifar10 and imagenet need it."""
-    labels: Path | None = None
-    """File of the names of the classes, one a line; default those that WHAT tells, or else numbers."""
     methods: list[str] = field(default_factory=lambda: ["grad_cam", "hires_cam", "smooth_grad"])
     """What explains: grad_cam, hires_cam, smooth_grad or occlusion, or mappings with parameters as in
     '{name: smooth_grad, draws: 64}'."""
@@ -67,12 +64,8 @@ class ExplainOptions:
     """Class to explain; default the most probable one of each image."""
     layer: str | None = None
     """Layer whose maps grad_cam and hires_cam look at, or a level as C4; default the last level."""
-    best: bool = False
-    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
     to: Path = Path("explanations")
     """Folder for the pictures: NUMBER-IMAGE-METHOD.png, and sheet.png of the first 24 images."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
 
 
 def predict(arguments: list[str]) -> None:

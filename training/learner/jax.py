@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import keras
 from jax import numpy as jnp
 
 from keras_resnet.garbage import uncollected
-from keras_resnet.model import ResidualNetwork, carried
-from training.recomputation import recomputing
+from training.learner.base import PartsLearner
 
 
-class Learner(ResidualNetwork):
+class Learner(PartsLearner):
     """A network whose steps hand logits to the loss and probabilities to the metrics; called, it gives probabilities.
 
     (Keras hands the probabilities to both, and its losses cut them off at 1e-7: what is learned would stop there.)
 
-    It sends each batch through its layers in `parts` of equal size, one after another, and follows the mean of their
-    gradients, as the `Learner` for TensorFlow does: example i is in part i modulo `parts`.
-
-    `forward` gives the outputs of images in training; of None they are the network's own.
+    A step follows the mean of the gradients of all parts, as that of the `Learner` for TensorFlow does.
     """
-
-    parts = 1
-    forward: Callable | None = None
-
-    @classmethod
-    def of(cls, model: ResidualNetwork, parts: int, remat: bool) -> Learner:
-        """Make one over the layers of a network."""
-        learner = cls(model.input, model.output, name=model.name, **carried(model))
-        learner.parts, learner.forward = parts, recomputing(model) if remat else None
-        return learner
 
     def call(self, inputs, training=None, mask=None):
         """Give the outputs of images."""

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
 import tensorflow as tf
 from keras.src.losses.loss import unscale_loss_for_distribution
 
 from keras_resnet.garbage import uncollected
-from keras_resnet.model import ResidualNetwork, carried
-from training.recomputation import recomputing
+from training.learner.base import PartsLearner
 
 
-class Learner(ResidualNetwork):
+class Learner(PartsLearner):
     """A network that sends each batch through its layers in `parts` of equal size, one after another.
 
     A step follows the mean of their gradients, which is that of the batch but for batch normalization: its statistics
     are of the parts, and move with each of them. (The `gradient_accumulation_steps` of Keras's optimizers stretch a
     step over several batches instead, count each of them as a step, and fail on several devices.)
-
-    Example i is in part i modulo `parts`. So the parts are the same ones, whether devices share the batch or not.
-
-    `forward` gives the outputs of images in training; of None they are the network's own.
     """
-
-    parts = 1
-    forward: Callable | None = None
-
-    @classmethod
-    def of(cls, model: ResidualNetwork, parts: int, remat: bool) -> Learner:
-        """Make one over the layers of a network."""
-        learner = cls(model.input, model.output, name=model.name, **carried(model))
-        learner.parts, learner.forward = parts, recomputing(model) if remat else None
-        return learner
 
     def train_step(self, data):
         """Train on a batch."""

@@ -23,22 +23,7 @@ BATCH = 32  # images that are in memory together
 def predict_files(
     classifier: Classifier, paths: Iterable[Path], top: int | None = None, threshold: float | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Classify image files, a batch at a time.
-
-    Args:
-        classifier: Classifier.
-        paths: iterable of Paths of files, of which no more than a batch is read ahead.
-        top: int, how many of the most probable classes to give at most.
-        threshold: float, probability over which a class is given. Without both, three are given; of a network for
-            images of any number of classes, those over 1/2.
-
-    Returns:
-        Iterator of dicts, one an image: image, threshold where one decides, and classes, a list of {label,
-        probability}, most probable first; or image, and error, a sentence, where the image cannot be read.
-
-    Raises:
-        ValueError: top or threshold is not allowed.
-    """
+    """Classify image files, reading no more than a batch ahead; `training.predict` tells what it gives."""
     return _predict(classifier, iter(paths), limits(classifier.model, top, threshold))
 
 
