@@ -13,6 +13,7 @@ from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights, weights_of
 from training import run
 from training.callbacks import SaveRun
+from training.distribution import distribution_of
 from training.plan import Plan
 from training.run import train
 from training.run_folder import RunFolder
@@ -27,7 +28,7 @@ def steps_of(folder: RunFolder, config) -> int:
     source = run.datasets.open_source(config.data)
     plan = Plan.of(source, config)
     model = folder.load_model()
-    run.prepare(model, run.Run(config, folder, source, plan))
+    run.prepare(model, run.Run(config, folder, source, plan, distribution_of(config.hardware)))
     model.load_weights(folder.checkpoint_file)
     return int(model.optimizer.iterations)
 
