@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keras_resnet.images.extent import checked
-from keras_resnet.images.numbers import number, numbers_of
+from keras_resnet.images.numbers import numbers_at, numbers_of
 from keras_resnet.images.orientation import exif_orientation, upright
 
 
@@ -14,6 +14,13 @@ def decode_image(encoded, channels: int):
     out, of 16 bits the upper eight are kept, and four inks become colors. What is no image, a damaged one, or one of
     too many pixels (`extent.checked`) raises `tf.errors.InvalidArgumentError`.
     """
+    import tensorflow as tf
+
+    # All is written in operations already; to look for Python's `if` and `while` in it takes a second.
+    return tf.autograph.experimental.do_not_convert(_decoded)(encoded, channels)
+
+
+def _decoded(encoded, channels: int):
     import tensorflow as tf
 
     image = _as_stored(checked(encoded), channels)
@@ -48,10 +55,10 @@ def _decode_bmp(encoded, decode):
     import tensorflow as tf
 
     head = numbers_of(tf.io.decode_raw(encoded, tf.uint8, fixed_length=34))
-    bits, compression = (number(head[place : place + size], True) for place, size in ((28, 2), (30, 4)))
+    behind, bits, compression = numbers_at(head, 34, ((14, 4), (28, 2), (30, 4)), True)
 
     def by_palette():
-        palette = tf.strings.substr(encoded, 14 + number(head[14:18], True), 4 * 256)
+        palette = tf.strings.substr(encoded, 14 + behind, 4 * 256)
         colors = tf.reshape(tf.io.decode_raw(palette, tf.uint8, fixed_length=4 * 256), (256, 4))[:, 2::-1]
         return tf.gather(colors, tf.cast(tf.io.decode_bmp(encoded, channels=0)[..., 0], tf.int32))
 

@@ -11,7 +11,7 @@ import re
 import numpy as np
 
 from keras_resnet.images.formats import FORMATS
-from keras_resnet.images.numbers import number, numbers_of
+from keras_resnet.images.numbers import numbers_at, numbers_of
 
 # A quarter of a GiB in three channels; the number of which Pillow warns as of a decompression bomb.
 MOST_PIXELS = 2**28 // 3
@@ -20,14 +20,13 @@ HEAD = 48  # bytes in which the size of an image stands, but for those that are 
 PADDING = 300  # zeros behind bytes that are walked through, so that no row or header is cut off
 TOO_MANY = "pixels are more than are decoded"
 
-# What files begin with, by place: JPEG, PNG, GIF, WebP, JPEG XL as a bare stream and in boxes.
-SIGNATURES: tuple[dict[int, bytes], ...] = (
-    {0: b"\xff\xd8\xff"},
-    {0: b"\x89PNG\r\n\x1a\n"},
-    {0: b"GIF8"},
-    {0: b"RIFF", 8: b"WEBP"},
-    {0: b"\xff\x0a"},
-    {0: b"\0\0\0\x0cJXL \r\n\x87\n"},
+# What files begin with, by place: JPEG, PNG, GIF, WebP, JPEG XL as a bare stream or in boxes.
+SIGNATURES: tuple[tuple[dict[int, bytes], ...], ...] = (
+    ({0: b"\xff\xd8\xff"},),
+    ({0: b"\x89PNG\r\n\x1a\n"},),
+    ({0: b"GIF8"},),
+    ({0: b"RIFF", 8: b"WEBP"},),
+    ({0: b"\xff\x0a"}, {0: b"\0\0\0\x0cJXL \r\n\x87\n"}),
 )
 # Widths of a JPEG XL for a height, as (numerator, denominator); of the first it is stated.
 RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
@@ -49,11 +48,10 @@ def checked(encoded):
         _kind(head),
         [
             lambda: _bounded(encoded, *_of_jpeg(encoded)),
-            lambda: _bounded(encoded, number(head[16:20], False), number(head[20:24], False)),
+            lambda: _bounded(encoded, *numbers_at(head, HEAD, ((16, 4), (20, 4)), False)),
             lambda: _first_frame(encoded, head),
             lambda: _bounded(encoded, *_of_webp(head)),
-            lambda: _bounded(encoded, *_of_jpeg_xl(head[2:12])),
-            lambda: _bounded(encoded, *_of_boxes(encoded)),
+            lambda: _bounded(encoded, *_of_jpeg_xl(_stream(encoded, head))),
             lambda: encoded,
         ],
     )
@@ -63,12 +61,13 @@ def _kind(head):
     """Tell the place of a file in `SIGNATURES`; one more where it has none of them."""
     import tensorflow as tf
 
-    wanted = np.full((len(SIGNATURES) + 1, HEAD), -1)
-    for row, signature in zip(wanted, SIGNATURES):
+    kinds = [kind for kind, several in enumerate(SIGNATURES) for _ in several]
+    wanted = np.full((len(kinds) + 1, HEAD), -1)
+    for row, signature in zip(wanted, (one for several in SIGNATURES for one in several)):
         for place, mark in signature.items():
             row[place : place + len(mark)] = list(mark)
-    matches = tf.reduce_all((head == wanted) | (wanted < 0), axis=1)
-    return tf.argmax(matches, output_type=tf.int32)
+    matches = tf.reduce_all(tf.equal(head, wanted) | (wanted < 0), axis=1)
+    return tf.gather([*kinds, len(SIGNATURES)], tf.argmax(matches))
 
 
 def failure(name: str, error: Exception) -> str:
@@ -101,11 +100,11 @@ def _of_webp(head):
     """Read width and height: of a lossy image, of a lossless one, or of the canvas of an extended file."""
     import tensorflow as tf
 
-    lossless = number(head[21:25], True)
+    lossless, width, height, *canvas = numbers_at(head, HEAD, ((21, 4), (26, 2), (28, 2), (24, 3), (27, 3)), True)
     sides = {
-        b"VP8 ": (number(head[26:28], True) % 2**14, number(head[28:30], True) % 2**14),
+        b"VP8 ": (width % 2**14, height % 2**14),
         b"VP8L": (lossless % 2**14 + 1, lossless // 2**14 % 2**14 + 1),
-        b"VP8X": (number(head[24:27], True) + 1, number(head[27:30], True) + 1),
+        b"VP8X": [side + 1 for side in canvas],
     }
     names = tf.constant([list(name) for name in sides], tf.int64)
     is_named = tf.cast(tf.reduce_all(names == head[12:16], axis=1), tf.int64)
@@ -118,27 +117,35 @@ def _of_jpeg_xl(numbers):
 
     bits = tf.reshape(numbers[:, tf.newaxis] // 2 ** np.arange(8) % 2, [-1])
     bits = tf.concat([bits, tf.zeros(32, tf.int64)], 0)
+    # The number of the 30 bits from each place on; one of fewer bits is what is left by a power of two.
+    windows = tf.reduce_sum(tf.gather(bits, np.add.outer(np.arange(80), np.arange(30))) * 2 ** np.arange(30), 1)
 
-    def read(place, count):
-        powers = tf.where(tf.range(30, dtype=tf.int64) < count, 2 ** np.arange(30), 0)
-        return tf.reduce_sum(bits[place : place + 30] * powers)
+    def read(place, power):
+        return tf.gather(windows, place) % power
 
     def side(place):
         """Give a side, and where what follows it begins."""
-        count = tf.constant(SIZE_BITS, tf.int64)[read(place, 2)]
-        return tf.where(small, (read(place, 5) + 1) * 8, read(place + 2, count) + 1), place + tf.where(
-            small, tf.constant(5, tf.int64), 2 + count
-        )
+        choice = read(place, 4)
+        stated = read(place + 2, tf.gather(2 ** np.array(SIZE_BITS), choice)) + 1
+        behind = tf.where(small, tf.constant(5, tf.int64), 2 + tf.gather(np.array(SIZE_BITS), choice))
+        return tf.where(small, (read(place, 32) + 1) * 8, stated), place + behind
 
     small = bits[0] == 1
     height, place = side(tf.constant(1, tf.int64))
-    numerator, denominator = tf.unstack(tf.constant(RATIOS, tf.int64)[read(place, 3)])
+    numerator, denominator = tf.unstack(tf.gather(np.array(RATIOS), read(place, 8)))
     own, _ = side(place + 3)
     return tf.where(numerator == 0, own, height * numerator // denominator), height
 
 
-def _of_boxes(encoded):
-    """Read width and height in the box that holds the stream, or its first part behind four bytes of its number."""
+def _stream(encoded, head):
+    """Give the first bytes of a JPEG XL behind its signature."""
+    import tensorflow as tf
+
+    return tf.cond(head[0] == 0xFF, lambda: head[2:12], lambda: _stream_in_boxes(encoded))
+
+
+def _stream_in_boxes(encoded):
+    """Find the beginning of a stream in the box that holds it, or its first part behind four bytes of its number."""
     import tensorflow as tf
 
     data, end = _padded(encoded)
@@ -146,19 +153,19 @@ def _of_boxes(encoded):
 
     def step(place, stream):
         header = numbers_of(data[place : place + 16])
-        size = number(header[:4], False)
+        size, long = numbers_at(header, 16, ((0, 4), (12, 4)), False)
         is_long = size == 1  # and stands behind the name then, in eight bytes of which the last four are read
         found = tf.reduce_all(names == tf.ensure_shape(header[4:8], (4,)), axis=1)
         content = place + 8 + 8 * numbers_of(is_long) + 4 * numbers_of(found[1])
         stream = tf.where(tf.reduce_any(found), content, stream)
-        return place + tf.maximum(tf.where(is_long, number(header[12:16], False), size), 8), stream
+        return place + tf.maximum(tf.where(is_long, long, size), 8), stream
 
     start = (tf.constant(0, tf.int64), tf.constant(0, tf.int64))
     _, stream = tf.while_loop(
         lambda place, stream: (stream == 0) & (place < end), step, start, maximum_iterations=MOST_PARTS
     )
     with tf.control_dependencies([tf.debugging.Assert(stream > 0, ["a JPEG XL without an image"])]):
-        return _of_jpeg_xl(numbers_of(data[stream + 2 : stream + 12]))
+        return numbers_of(data[stream + 2 : stream + 12])
 
 
 def _first_frame(encoded, head):
@@ -194,7 +201,7 @@ def _first_frame(encoded, head):
         before = tf.strings.substr(encoded, 0 * frame, frame + 1)
         behind = tf.strings.substr(encoded, frame + 5, place - frame - 5)
     one = tf.strings.join([before, tf.constant(bytes(4)), behind, tf.constant(b";")])
-    return _bounded(one, number(block[5:7], True), number(block[7:9], True))
+    return _bounded(one, *numbers_at(block, 10, ((5, 2), (7, 2)), True))
 
 
 def _padded(encoded):

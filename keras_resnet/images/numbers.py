@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 
 def numbers_of(data):
     """Give bytes as numbers to compute with."""
@@ -10,9 +14,20 @@ def numbers_of(data):
     return tf.cast(data, tf.int64)
 
 
-def number(numbers, little):
-    """Put bytes together to a number, along the last axis, which is of two to four."""
+def numbers_at(numbers, length: int, places: Sequence[tuple[int, int]], little) -> list:
+    """Put bytes together to numbers: at each place, of a first byte and of how many, along the last axis of a length.
+
+    One product with powers of 256, for every graph that decodes a file holds these operations. `little`, a bool or a
+    tensor of one, says whether the last byte counts most.
+    """
     import tensorflow as tf
 
-    powers = 256 ** tf.range(tf.shape(numbers, tf.int64)[-1])
-    return tf.reduce_sum(numbers * tf.where(little, powers, powers[::-1]), axis=-1)
+    def weights(little: bool) -> np.ndarray:
+        found = np.zeros((length, len(places)), "int64")
+        for column, (first, count) in zip(found.T, places):
+            powers = 256 ** np.arange(count)
+            column[first : first + count] = powers if little else powers[::-1]
+        return found
+
+    own = weights(little) if isinstance(little, bool) else tf.where(little, weights(True), weights(False))
+    return tf.unstack(tf.reduce_sum(tf.expand_dims(numbers, -1) * own, axis=-2), axis=-1)

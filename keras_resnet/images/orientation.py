@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_resnet.images.numbers import number, numbers_of
+from keras_resnet.images.numbers import numbers_at, numbers_of
 
 EXIF = b"Exif\0\0"
 ORIENTATION, SHORT = 0x0112, 3  # a tag of TIFF, and the type of its value
@@ -128,8 +128,10 @@ def _exif_content(data):
     signatures = np.zeros((len(CONTAINERS), PADDING), "uint8")
     for row, one in zip(signatures, CONTAINERS):
         row[one.place : one.place + len(one.signature)] = list(one.signature)
-    matches = tf.reduce_all((data[:PADDING] == signatures) | (signatures == 0), axis=1)
-    own = {name: tf.constant(column)[tf.argmax(matches)] for name, column in _columns().items()}
+    # Not ==, of whose result TensorFlow does not know the shape.
+    matches = tf.reduce_all(tf.equal(data[:PADDING], signatures) | (signatures == 0), axis=1)
+    place = tf.argmax(matches)
+    own = {name: tf.gather(column, place) for name, column in _columns().items()}
 
     def step(begin, end, position, more):
         header = numbers_of(data[position : position + 8])
@@ -179,10 +181,12 @@ def _tiff_orientation(tiff):
     tiff = _padded(tiff)
     head = numbers_of(tiff[:8])
     little, big = (tf.reduce_all(head[:4] == tf.constant(list(mark), tf.int64)) for mark in (b"II*\0", b"MM\0*"))
-    place = tf.minimum(number(head[4:], little), length)
-    entries = tiff[place + 2 : place + 2 + 12 * number(numbers_of(tiff[place : place + 2]), little)]
+    (stated,) = numbers_at(head, 8, ((4, 4),), little)
+    place = tf.minimum(stated, length)
+    (many,) = numbers_at(numbers_of(tiff[place : place + 2]), 2, ((0, 2),), little)
+    entries = tiff[place + 2 : place + 2 + 12 * many]
     entries = numbers_of(tf.reshape(entries[: tf.size(entries) // 12 * 12], (-1, 12)))
-    tag, kind, count, value = (number(entries[:, a:b], little) for a, b in ((0, 2), (2, 4), (4, 8), (8, 10)))
+    tag, kind, count, value = numbers_at(entries, 12, ((0, 2), (2, 2), (4, 4), (8, 2)), little)
     valid = (tag == ORIENTATION) & (kind == SHORT) & (count == 1) & (value >= 1) & (value <= 8) & (little | big)
     return tf.cast(tf.concat([[1], tf.boolean_mask(value, valid)], 0)[-1], tf.int32)
 
