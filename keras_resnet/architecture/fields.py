@@ -133,6 +133,12 @@ class Fields:
         "whether the normalization that ends a residual branch starts with a scale of zero, so that each unit starts "
         "as its shortcut",
     ] = False
+    init_gain: Annotated[
+        float,
+        Range(0, 1e3, above=True),
+        HARMLESS,
+        "factor on the kernels that convolutions start with, beside He's initialization",
+    ] = 1.0
     dropout: Annotated[
         float, SHARE, HARMLESS, "share of the values dropped before the last convolution of each unit"
     ] = 0.0

@@ -52,7 +52,7 @@ def hidden_layers(architecture: Architecture, x):
         x = keras.layers.Conv2D(
             width * architecture.pieces,
             tuple(x.shape[axis] for axis in spatial_axes()),
-            kernel_initializer=he_initializer(),
+            kernel_initializer=he_initializer(architecture.init_gain),
             kernel_regularizer=penalty(architecture),
             name=f"fc{index}",
         )(x)

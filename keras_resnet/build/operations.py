@@ -70,7 +70,7 @@ def convolution(
         groups=groups,
         dilation_rate=dilation,
         use_bias=site in architecture.biased,
-        kernel_initializer=he_initializer(),
+        kernel_initializer=he_initializer(architecture.init_gain),
         kernel_regularizer=penalty(architecture),
         name=f"{name}_conv",
     )(x)

@@ -146,7 +146,7 @@ def squeeze_and_excite(unit: Unit, x):
             filters,
             1,
             activation=activation,
-            kernel_initializer=he_initializer(),
+            kernel_initializer=he_initializer(unit.architecture.init_gain),
             kernel_regularizer=unit.penalty,
             name=f"{unit.name}_se_{name}",
         )(weights)

@@ -157,7 +157,7 @@ def gate(unit, x, bias: float):
         1,
         strides=unit.stride,
         activation="sigmoid",
-        kernel_initializer=he_initializer(),
+        kernel_initializer=he_initializer(unit.architecture.init_gain),
         kernel_regularizer=unit.penalty,
         bias_initializer=keras.initializers.Constant(bias),
         name=f"{unit.name}_0_gate",

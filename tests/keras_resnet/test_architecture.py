@@ -92,6 +92,7 @@ def test_papers_choices_are_the_defaults():
         "norm_epsilon": 1e-5,
         "synchronized": False,
         "zero_init_residual": False,
+        "init_gain": 1.0,
         "dropout": 0.0,
         "classifier_dropout": 0.0,
         "stochastic_depth": 0.0,

@@ -47,7 +47,7 @@ PAIRS = [
     ({}, {"placement": "relu_before_addition"}, ["placement"]),
     ({"downsampling": "max_pool", "shortcut": "C"}, {"downsampling": "stride"}, ["downsampling"]),
     ({}, {"norm_epsilon": 0.1}, ["norm_epsilon"]),
-    ({}, {"norm_momentum": 0.5, "dropout": 0.1, "l2": 1e-4, "zero_init_residual": True}, []),
+    ({}, {"norm_momentum": 0.5, "dropout": 0.1, "l2": 1e-4, "zero_init_residual": True, "init_gain": 2}, []),
     ({}, {"stochastic_depth": 0.5, "classifier_dropout": 0.5, "synchronized": True}, []),
 ]
 

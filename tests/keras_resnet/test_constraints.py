@@ -34,6 +34,7 @@ def test_names_in_a_registry_are_documented(field, registry):
         ({"squeeze_excitation": 0}, r"squeeze_excitation must be an integer from 1"),
         ({"zero_init_residual": 1}, r"zero_init_residual must be true or false; received 1"),
         ({"dropout": 1.0}, r"dropout must be a number from 0 to below 1; received 1\.0"),
+        ({"init_gain": 0.0}, r"init_gain must be a number above 0 and below 1000; received 0\.0"),
         ({"classifier_dropout": -0.1}, r"classifier_dropout must be a number from 0 to below 1; received -0\.1"),
         ({"stochastic_depth": "0.5"}, r"stochastic_depth must be a number from 0 to below 1; received '0\.5'"),
         ({"l1": -1e-4}, r"l1 must be a number from 0 to below 1000; received -0\.0001"),

@@ -150,6 +150,19 @@ def test_zero_scales_learn():
     assert np.abs(model.get_layer("conv2_block1_1_conv").get_weights()[0] - before).max() > 0
 
 
+@pytest.mark.parametrize("choices", [{}, {"shortcut": "C"}, EVERYTHING], ids=["basic", "C", "everything"])
+def test_gain_multiplies_what_every_convolution_starts_with_and_nothing_else(choices):
+    def kernels(gain: float) -> dict:
+        keras.utils.set_random_seed(1)
+        model = keras_resnet.ResNet(tiny(init_gain=gain, **choices), input_shape=(32, 32, 3))
+        return {layer.name: np.array(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")}
+
+    usual, tripled = kernels(1.0), kernels(3.0)
+    assert usual.keys() == tripled.keys() and "predictions" in usual
+    for name, kernel in usual.items():
+        np.testing.assert_allclose(tripled[name], kernel * (1 if name == "predictions" else 3), rtol=1e-5)
+
+
 def test_network_without_normalisation_has_none():
     model = keras_resnet.ResNet(tiny(normalization="none", placement="full_preactivation"))
     assert not [layer for layer in model.layers if isinstance(layer, BatchNormalization)]
