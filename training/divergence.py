@@ -13,6 +13,10 @@ from training.plan import Plan
 from training.run_folder import RunFolder
 
 
+class DivergedError(ValueError):
+    """The numbers of a run are no longer finite."""
+
+
 class StopAtDivergence(keras.callbacks.Callback):
     """Ends a run at the first step after which the loss is no longer finite, before anything is saved of it.
 
@@ -80,7 +84,7 @@ def not_finite(model: keras.Model) -> str | None:
     return None
 
 
-def diverged(what: str, model: keras.Model, folder: RunFolder, done: int) -> ValueError:
+def diverged(what: str, model: keras.Model, folder: RunFolder, done: int) -> DivergedError:
     """Make the error that says what is no longer finite, which of the epochs is kept, and how to go on."""
     changes = "a lower learning_rate, a longer warmup, a clip_norm"
     if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
@@ -88,6 +92,6 @@ def diverged(what: str, model: keras.Model, folder: RunFolder, done: int) -> Val
     start = "from the start"
     if done:
         start = f"from epoch {done}, which is kept, by --weights {shlex.quote(str(folder.path))}; or {start}"
-    return ValueError(
+    return DivergedError(
         f"{what}. Resumed, the run would come to the same; begin another one {start}, with one of: {changes}."
     )

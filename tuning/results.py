@@ -15,10 +15,11 @@ from tuning.study import Study, read_study
 
 TRIALS, FINALS, ORACLE_FOLDER = "trials", "finals", "oracle"
 TRIAL_FILE, OUTCOME_FILE = "trial.json", "outcome.json"
-# How a run ended: complete; early, by the median stopping rule; with an error of its own; killed; with an error from
-# outside, such as a full disk.
-COMPLETED, STOPPED, FAILED, KILLED, FAULT = "completed", "stopped", "failed", "killed", "fault"
+# How a run ended: complete; early, by the median stopping rule; with numbers that are not finite; with another error of
+# its own; killed; with an error from outside, such as a full disk.
+COMPLETED, STOPPED, DIVERGED, FAILED, KILLED, FAULT = "completed", "stopped", "diverged", "failed", "killed", "fault"
 RUNNING = "running"
+LOST = (FAULT, FAILED, KILLED, DIVERGED)  # without a score, the worst first
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class TrialResult:
     def status(self) -> str:
         """How the trial ended: as the worst of its runs."""
         found = [run.outcome.status if run.outcome else RUNNING for run in self.runs] or [RUNNING]
-        return next(status for status in (FAULT, FAILED, KILLED, RUNNING, STOPPED, COMPLETED) if status in found)
+        return next(status for status in (*LOST, RUNNING, STOPPED, COMPLETED) if status in found)
 
     @property
     def reason(self) -> str:

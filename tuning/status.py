@@ -11,9 +11,8 @@ from typing import NamedTuple
 from training.progress import duration
 from tuning.report.wording import Measure, count_text, point_text
 from tuning.results import (
-    FAILED,
-    FAULT,
     KILLED,
+    LOST,
     ORACLE_FOLDER,
     RUNNING,
     Run,
@@ -23,8 +22,6 @@ from tuning.results import (
 )
 from tuning.space.dimensions import possible_points
 from tuning.study import Study
-
-LOST = (FAILED, FAULT, KILLED)
 
 
 class Running(NamedTuple):

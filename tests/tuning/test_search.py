@@ -23,7 +23,7 @@ from training.locks import alone
 from training.run_folder import RunFolder
 from tuning.engine.service import Outside
 from tuning.engine.tuners import make_oracle
-from tuning.results import COMPLETED, FAILED, read_results
+from tuning.results import COMPLETED, DIVERGED, FAILED, read_results
 from tuning.search import check_folder, check_workers, plan_text, run_study
 from tuning.study import read_study
 
@@ -196,7 +196,7 @@ def test_killed_worker_raising_trial_and_nan_leave_a_complete_study(describe, tm
         trials[key] for key in (("64", "0.1"), ("64", "1e+30"), ("5000", "0.1"), ("5000", "1e+30"))
     )
     assert good.status == COMPLETED and good.runs[0].outcome.epochs == 30
-    assert nan.status == FAILED and "The loss became nan in epoch 1" in nan.reason
+    assert nan.status == DIVERGED and "The loss became nan in epoch 1" in nan.reason
     for trial in (large, both):
         assert trial.status == FAILED and "fewer than batch_size=5000" in trial.reason
     assert read_results(folder).finals[0].status == COMPLETED

@@ -19,7 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuning.engine.attempts import attempt_folder, check_own, keep, take_over
-from tuning.results import COMPLETED, FAILED, FAULT, KILLED, OUTCOME_FILE, STOPPED, Outcome, read_outcome, write_outcome
+from tuning.results import (
+    COMPLETED,
+    DIVERGED,
+    FAILED,
+    FAULT,
+    KILLED,
+    OUTCOME_FILE,
+    STOPPED,
+    Outcome,
+    read_outcome,
+    write_outcome,
+)
 from tuning.study import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -186,6 +197,7 @@ def _end_with_parent() -> None:
 def attempt(job: Job) -> Outcome:
     """Train as a job says; the outcome is FAULT where something else than the trial is at fault."""
     from training.config import make_config
+    from training.divergence import DivergedError
     from training.run import train
     from training.run_folder import RunFolder
     from tuning.engine.continuing import carry_over
@@ -200,13 +212,16 @@ def attempt(job: Job) -> Outcome:
         began -= sum(row["seconds"] for row in run.read_times())  # of epochs that are done
         results = train(config, run, resume=resume, callbacks=[observer])
         if not math.isfinite(results[job.objective]):
-            raise ValueError(f"its {job.objective} on the {results['split']} is {results[job.objective]}")
+            raise DivergedError(f"its {job.objective} on the {results['split']} is {results[job.objective]}")
     except LeavingError as error:
         return Outcome(KILLED, reason=str(error))
     except OSError as error:
         if observer.sizes and not run.config_file.is_file():
             return Outcome(KILLED, reason=f"{run.path} was removed while it ran")
         return Outcome(FAULT, reason=_sentence(error))
+    except DivergedError as error:
+        made, seconds = len(run.read_metrics()), time.perf_counter() - began
+        return Outcome(DIVERGED, epochs=made, seconds=seconds, reason=_sentence(error), **observer.sizes)
     except Exception as error:  # a network may fail in as many ways as Keras and TensorFlow know
         return Outcome(FAILED, reason=_sentence(error), seconds=time.perf_counter() - began)
     return Outcome(

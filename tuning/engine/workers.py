@@ -21,7 +21,7 @@ from tuning.engine.chief import HANDED_BACK
 from tuning.engine.client import ChiefClient
 from tuning.engine.jobs import Job, Share, execute, settle
 from tuning.engine.oracles import SPREAD
-from tuning.results import FAILED, FAULT, KILLED, ORACLE_FOLDER, TRIALS, deviation, write_text, write_trial
+from tuning.results import DIVERGED, FAILED, FAULT, KILLED, ORACLE_FOLDER, TRIALS, deviation, write_text, write_trial
 from tuning.study import Study, read_study
 
 PATIENCE = 600.0  # seconds for which a worker waits for a chief that is away
@@ -29,7 +29,7 @@ TOLD_TO_END = 128 + signal.SIGTERM  # the exit status that says so to a shell or
 FAULT_FILE = "fault.txt"  # where a worker says what fault of the search itself it met
 # What tells keras-tuner how a run ended: with an error of its own, which ends the trial; killed, and the trial goes to
 # the next worker that asks; with an error from outside, which ends the search.
-ERRORS = {FAILED: FailedTrialError, KILLED: RuntimeError, FAULT: FatalValueError}
+ERRORS = {DIVERGED: FailedTrialError, FAILED: FailedTrialError, KILLED: RuntimeError, FAULT: FatalValueError}
 
 
 class StudyTuner(BaseTuner):
@@ -53,7 +53,7 @@ class StudyTuner(BaseTuner):
 
     def run_trial(self, trial: Trial, *_: Any, **__: Any) -> dict[str, float]:
         """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean and spread."""
-        study, values, client, scores = self.study, trial.hyperparameters.values, self.oracle, []
+        study, values, client = self.study, trial.hyperparameters.values, self.oracle
         space, epochs = study.parsed_space, values.get("tuner/epochs")
         fields = space.fields(values)
         configs = [study.config(fields, repeat, epochs) for repeat in range(study.repeats)]
@@ -63,13 +63,19 @@ class StudyTuner(BaseTuner):
         if values.get("tuner/initial_epoch"):
             past = self.folder / TRIALS / values["tuner/trial_id"]
             jobs = [job._replace(past=past / job.folder.name) for job in jobs]
+        scores, diverged = [], None
         for job in jobs:
             outcome = execute(job, beat=lambda: client.get_trial(trial.trial_id), leaving=client.leaving)
             if outcome.status == FAULT:
                 write_text(self.folder / FAULT_FILE, outcome.reason)
-            if outcome.status in ERRORS:
+            if outcome.status == DIVERGED and not study.validation:
+                diverged = outcome  # which is an answer where nothing is chosen; the other seeds have theirs
+            elif outcome.status in ERRORS:
                 raise ERRORS[outcome.status](outcome.reason)
-            scores.append(outcome.score)
+            else:
+                scores.append(outcome.score)
+        if diverged:
+            raise ERRORS[DIVERGED](diverged.reason)
         spread = deviation(scores)
         return {study.objective: float(np.mean(scores)), **({} if spread is None else {SPREAD: spread})}
 

@@ -9,12 +9,13 @@ from training.config.fields import flatten
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
 from tuning.report.wording import VERDICTS, count_text, listing, point_text
-from tuning.results import FAILED, FAULT, KILLED, RUNNING, STOPPED, TrialResult
+from tuning.results import DIVERGED, FAILED, FAULT, KILLED, LOST, RUNNING, STOPPED, TrialResult
 from tuning.space.reading import searched_paths
 
 ALPHA = 0.05
 # Why a trial ended that says nothing of it.
 UNTOLD = {
+    DIVERGED: "no reason given",
     FAILED: "no reason given",
     FAULT: "no reason given",
     KILLED: "its process was killed",
@@ -40,10 +41,13 @@ def topic(findings: Findings) -> str:
 def how_judged(findings: Findings) -> str:
     """Say on what a verdict rests."""
     seeds = count_text(findings.study.repeats, "seed")
+    diverged = any(trial.status == DIVERGED for trial in findings.results.trials)
+    lost = " A run that diverged counts as wrong on every image, at any epoch." if diverged else ""
     return (
         f"Here means {common_field(findings, 'dataset')}, with {seeds} of each point; the first number is that of the "
         "side that is claimed to have more. A claim holds where the 95 % interval of the difference of the means "
         "(Welch) lies above zero, and its opposite where it lies below; else the runs leave it undecided."
+        f"{lost}"
     )
 
 
@@ -85,7 +89,7 @@ def why_none(findings: Findings) -> str:
     if not trials:
         return "none has begun"
     counts = listing([f"{number} {status}" for status, number in sorted(Counter(t.status for t in trials).items())])
-    reasons = [reason_of(trial) for trial in trials if trial.status in (FAILED, FAULT, KILLED)]
+    reasons = [reason_of(trial) for trial in trials if trial.status in LOST]
     first = f", the first with: {reasons[0].rstrip('.')}" if reasons else ""
     return f"of {count_text(len(trials), 'trial')}, {counts}{first}"
 

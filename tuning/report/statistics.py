@@ -10,7 +10,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from tuning.results import COMPLETED, FAILED, FAULT, KILLED, RUNNING, STOPPED, StudyResults, TrialResult, deviation
+from tuning.results import (
+    COMPLETED,
+    DIVERGED,
+    FAILED,
+    FAULT,
+    KILLED,
+    RUNNING,
+    STOPPED,
+    StudyResults,
+    TrialResult,
+    deviation,
+)
 from tuning.space.dimensions import Choice, Space
 
 CONFIDENCE = 0.95
@@ -18,6 +29,7 @@ USUAL_PAIR = ("activation", "shortcut")  # of studies that search both; others g
 # A trial's status -> why it cannot stand beside trials that were trained to their end.
 LEFT_OUT = {
     STOPPED: "stopped early",
+    DIVERGED: "diverged",
     FAILED: "failed",
     FAULT: "met a fault",
     KILLED: "killed",

@@ -14,7 +14,7 @@ from tuning.report.sentences import common_field, reason_of
 from tuning.report.statistics import noise, within_noise
 from tuning.report.verdicts import NOT_RUN, Verdict
 from tuning.report.wording import NONE, VERDICTS, Measure, count_text, listing, point_text, value_text
-from tuning.results import COMPLETED, FAILED, FAULT, KILLED, STOPPED, StudyResults, TrialResult, deviation
+from tuning.results import COMPLETED, DIVERGED, LOST, STOPPED, StudyResults, TrialResult, deviation
 from tuning.study import OBJECTIVES, Study
 
 IN_TERMINAL = 5
@@ -135,7 +135,7 @@ def lost_rows(findings: Findings) -> Rows:
     rows = [["trial", "point", "ended", "epochs", "reason"]]
     for part, trials in (("", findings.results.trials), ("final ", findings.results.finals)):
         for trial in trials:
-            if trial.status in (FAILED, FAULT, KILLED, STOPPED):
+            if trial.status in (*LOST, STOPPED):
                 epochs = f"{trial.epochs_made} of {trial.epochs}"
                 facts = [point_text(findings.space, trial), trial.status, epochs, reason_of(trial)]
                 rows.append([part + trial.id, *facts])
@@ -178,15 +178,21 @@ def run_rows(findings: Findings) -> Rows:
     published = ["published error, %"] if study.published else []
     rows = [[*columns, *(f"{name}, %" for name in ERRORS), *published, "runs", "epochs", *COSTS]]
     for trial in findings.results.trials:
-        errors = [_mean_error(trial, name) if trial.status == COMPLETED else NONE for name in ERRORS]
+        errors = [_error_text(trial, name) for name in ERRORS]
         said = next((row.error for row in study.published if has(trial.values, row.where)), NONE)
         costs = [f"{cost:,.1f}" if name == "seconds" else f"{cost:,}" for name, cost in trial.cost.items()]
-        ended = [str(len(trial.scores)), str(trial.epochs_made), *costs]
+        ended = [str(len(trial.outcomes)), str(trial.epochs_made), *costs]
         rows.append([*_values(findings, trial), *errors, *([said] if published else []), *ended])
     return rows
 
 
-def _mean_error(trial: TrialResult, name: str) -> str:
+def _error_text(trial: TrialResult, name: str) -> str:
+    """Write the error of a point, or that runs diverged."""
+    if trial.status == DIVERGED:
+        count = sum(outcome.status == DIVERGED for outcome in trial.outcomes)
+        return f"{DIVERGED} ({count} of {len(trial.runs)})"
+    if trial.status != COMPLETED:
+        return NONE
     errors = [100 * (1 - run.history[-1][ERRORS[name]]) for run in trial.runs if run.history]
     spread = deviation(errors)
     return f"{np.mean(errors):.2f}" + ("" if spread is None else f" ± {spread:.2f}") if errors else NONE

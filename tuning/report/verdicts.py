@@ -10,7 +10,7 @@ import numpy as np
 
 from tuning.claims import ERRORS, MEASURES, Claim, Where, has
 from tuning.report.statistics import interval
-from tuning.results import COMPLETED, Run, TrialResult
+from tuning.results import COMPLETED, DIVERGED, Run, TrialResult
 
 HOLDS, OPPOSITE, OPEN = "holds", "the opposite holds", "undecided"
 ONE_SEED, NOT_RUN = "one seed decides nothing", "not run"
@@ -60,7 +60,8 @@ def side_by_seed(claim: Claim, wheres: tuple[Where, ...], trials: Sequence[Trial
     """Measure a side, a number for each seed that all of its trials have; of several trials the mean."""
     parts = []
     for where in wheres:
-        found = [by_seed(claim, trial) for trial in trials if trial.status == COMPLETED and has(trial.values, where)]
+        ended = [trial for trial in trials if trial.status in (COMPLETED, DIVERGED) and has(trial.values, where)]
+        found = [by_seed(claim, trial) for trial in ended]
         if not found:
             return np.empty(0)
         common = set.intersection(*(set(numbers) for numbers in found))
@@ -71,12 +72,19 @@ def side_by_seed(claim: Claim, wheres: tuple[Where, ...], trials: Sequence[Trial
 
 
 def by_seed(claim: Claim, trial: TrialResult) -> dict[int, float]:
-    """Measure each run of a trial, by seed."""
-    return {run.seed: measured(claim, run) for run in trial.runs if run.history}
+    """Measure each run of a trial that has ended, by seed."""
+    return {run.seed: measured(claim, run) for run in trial.runs if run.outcome and (run.history or is_lost(run))}
+
+
+def is_lost(run: Run) -> bool:
+    """Tell whether a run diverged, of which the papers say that it failed."""
+    return run.outcome.status == DIVERGED
 
 
 def measured(claim: Claim, run: Run) -> float:
-    """Measure a run at the epoch of a claim."""
+    """Measure a run at the epoch of a claim; one that diverged answers nothing right, at any epoch."""
+    if is_lost(run):
+        return 100.0 if claim.measure in ERRORS else math.inf
     value = run.history[math.ceil(claim.at * len(run.history)) - 1][MEASURES[claim.measure]]
     return 100 * (1 - value) if claim.measure in ERRORS else value
 

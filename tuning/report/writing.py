@@ -25,7 +25,8 @@ from tuning.report.wording import count_text, listing
 from tuning.results import read_results, write_text
 
 FEW_CELLS = 8  # of two choices, which a table tells as well as a picture
-NUMBER = re.compile(r"[-−≤≥<\d.,e± %–()]+|unknown")  # noqa: RUF001 - what stands in a column of numbers
+# What stands in a column of numbers.
+NUMBER = re.compile(r"[-−≤≥<\d.,e± %–()]+|unknown|diverged \(.+\)")  # noqa: RUF001
 
 
 def write_report(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from training.run_folder import RunFolder
 from tuning.engine.jobs import FEWEST_RUNS, Job, Share, attempt, execute, is_below_median
-from tuning.results import COMPLETED, FAILED, FAULT, KILLED, Outcome, write_outcome
+from tuning.results import COMPLETED, DIVERGED, FAILED, FAULT, KILLED, Outcome, write_outcome
 
 
 @pytest.fixture
@@ -47,17 +47,18 @@ def test_run_leaves_its_folder_and_its_outcome_and_is_not_made_again(job):
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("fields", "status", "sentence"),
     [
-        ({"learning_rate": 1e30}, "The loss became nan in epoch 1"),
-        ({"batch_size": 5000}, "has 180 examples, fewer than batch_size=5000"),
+        ({"learning_rate": 1e30}, DIVERGED, "The loss became nan in epoch 1"),
+        ({"batch_size": 5000}, FAILED, "has 180 examples, fewer than batch_size=5000"),
     ],
 )
 @pytest.mark.slow
-def test_run_that_fails_says_why(job, fields, sentence):
+def test_run_that_fails_says_why(job, fields, status, sentence):
     outcome = execute(job(fields=fields))
-    assert outcome.status == FAILED and sentence in outcome.reason
+    assert outcome.status == status and sentence in outcome.reason
     assert outcome.score is None
+    assert (outcome.parameters > 0) == (status == DIVERGED)  # the network was built
 
 
 @pytest.mark.slow
@@ -71,13 +72,13 @@ def test_full_disk_is_not_the_trials_fault(job, monkeypatch):
 
 
 @pytest.mark.slow
-def test_fault_is_tried_again_and_a_score_that_is_no_number_is_a_failure(job, monkeypatch):
+def test_fault_is_tried_again_and_a_score_that_is_no_number_is_divergence(job, monkeypatch):
     write_outcome(job().folder, Outcome(FAULT, reason="no space left on device"))
     assert execute(job()).status == COMPLETED
     results = {"split": "validation of train", "accuracy": 0.5, "loss": float("nan")}
     monkeypatch.setattr("training.run.train", lambda *_, **__: results)
     outcome = attempt(job("other")._replace(objective="loss"))
-    assert (outcome.status, outcome.reason) == (FAILED, "its loss on the validation of train is nan")
+    assert (outcome.status, outcome.reason) == (DIVERGED, "its loss on the validation of train is nan")
 
 
 @pytest.mark.slow

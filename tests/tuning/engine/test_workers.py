@@ -1,10 +1,18 @@
-"""What a study asks of its data before its first trial."""
+"""What a study asks of its data before its first trial, and how a worker goes through the seeds of one."""
+
+import threading
+from types import SimpleNamespace
 
 import pytest
+from keras_tuner.errors import FailedTrialError
 
 from tests.training.helpers import write_image
-from tuning.engine.workers import planned_epochs
+from tuning.engine.jobs import Share
+from tuning.engine.workers import StudyTuner, planned_epochs
+from tuning.results import COMPLETED, DIVERGED, KILLED, Outcome
 from tuning.study import make_study
+
+CHOOSES_NOTHING = {"validation": 0, "finalists": 0}
 
 
 def test_study_of_several_labels_needs_another_objective(tmp_path):
@@ -18,3 +26,40 @@ def test_study_of_several_labels_needs_another_objective(tmp_path):
     with pytest.raises(ValueError, match="objective accuracy is for images of one class each, and those of 'csv' may"):
         planned_epochs(make_study(described, "a test"))
     assert planned_epochs(make_study({**described, "objective": "loss"}, "a test")) == 7
+
+
+@pytest.fixture
+def seeds_run(study, tmp_path, monkeypatch):
+    """Make the function that gives the seeds that a worker runs of a trial, and what it raises in the end."""
+
+    def go(outcomes: list[Outcome], **settings) -> tuple[list[int], type | None]:
+        ran = []
+
+        def execute(job, **_):
+            ran.append(job.config["seed"])
+            return outcomes[len(ran) - 1]
+
+        monkeypatch.setattr("tuning.engine.workers.execute", execute)
+        tuner = object.__new__(StudyTuner)  # without keras-tuner's own, which asks for a chief
+        tuner.study, tuner.folder, tuner.planned, tuner.share = study(repeats=3, **settings), tmp_path, 2, Share()
+        tuner.oracle = SimpleNamespace(attempt=1, leaving=threading.Event(), get_trial=lambda trial_id: None)
+        trial = SimpleNamespace(trial_id="0000", hyperparameters=SimpleNamespace(values={"activation": "relu"}))
+        try:
+            tuner.run_trial(trial)
+        except Exception as error:
+            return ran, type(error)
+        return ran, None
+
+    return go
+
+
+def test_every_seed_runs_where_nothing_is_chosen_though_one_diverges(seeds_run):
+    diverged, ended = Outcome(DIVERGED, reason="The loss became nan"), Outcome(COMPLETED, 0.5)
+    assert seeds_run([diverged, ended, diverged], **CHOOSES_NOTHING) == ([0, 1, 2], FailedTrialError)
+    assert seeds_run([diverged, ended, ended]) == ([0], FailedTrialError)  # a search spends nothing more on it
+    assert seeds_run([ended, ended, ended], **CHOOSES_NOTHING) == ([0, 1, 2], None)
+
+
+def test_seed_that_is_killed_is_made_again_though_another_diverged(seeds_run):
+    outcomes = [Outcome(DIVERGED, reason="The loss became nan"), Outcome(KILLED, reason="killed")]
+    assert seeds_run(outcomes, **CHOOSES_NOTHING) == ([0, 1], RuntimeError)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from tuning.claims import Claim
 from tuning.report.verdicts import HOLDS, NOT_RUN, ONE_SEED, OPEN, OPPOSITE, judge
-from tuning.results import COMPLETED, FAILED, Outcome, Run, TrialResult
+from tuning.results import COMPLETED, DIVERGED, FAILED, Outcome, Run, TrialResult
 
 PLAIN, RESIDUAL = {"shortcut": "none", "network": "ResNet56"}, {"shortcut": "A", "network": "ResNet56"}
 
@@ -84,6 +84,23 @@ def test_several_trials_of_a_side_are_averaged_over_the_seeds_that_all_have():
 def test_what_did_not_end_is_not_judged():
     trials = [trial(PLAIN, 0.5, 0.5, status=FAILED), trial(RESIDUAL, 0.9, 0.9)]
     assert judge(claim(), trials) == (claim(), NOT_RUN, None, None, None)
+
+
+def test_run_that_diverged_is_wrong_on_every_image_whenever_it_did():
+    residual = trial(RESIDUAL, [0.9, 0.9], [0.88, 0.88])
+    verdict = judge(claim(at=0.5), [trial(PLAIN, [0.5, 0.6], [0.5, 0.6], status=DIVERGED), residual])
+    assert verdict.word == HOLDS
+    np.testing.assert_allclose(verdict.sides, [100, 100 * (1.1 - 0.89)])
+    assert judge(claim(measure="training loss"), [trial(PLAIN, 0.5, 0.5, status=DIVERGED), residual]).word == OPEN
+
+
+def test_seeds_that_did_not_diverge_count_as_they_ended_and_those_that_run_do_not():
+    lost, ended, running = trial(PLAIN, 0.3, 0.5, 0.7, status=DIVERGED).runs
+    runs = (lost._replace(history=[]), ended._replace(outcome=Outcome(COMPLETED, 0.5)), running._replace(outcome=None))
+    mixed = TrialResult("0", PLAIN, PLAIN, 1, runs)
+    verdict = judge(claim(), [mixed, trial(RESIDUAL, 0.9, 0.9)])
+    assert mixed.status == DIVERGED and verdict.sides[0] == pytest.approx((100 + 60) / 2)
+    assert verdict.word == OPEN  # 60 ± 254, for 100 and 60 lie far apart
 
 
 def test_numbers_that_are_none_decide_nothing():
