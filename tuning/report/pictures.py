@@ -50,7 +50,8 @@ def score_ends(scores: np.ndarray, measure: Measure) -> tuple[float, float]:
 
 def draw_pair(table: PairTable, measure: Measure) -> Figure:
     """Draw the table of two choices as a heat map; each cell says its mean and spread, one not tried is hatched."""
-    rows, columns = ([shorten(level, 24) for level in levels] for levels in (table.row_levels, table.column_levels))
+    rows = [shorten(level, 48) for level in table.row_levels]
+    columns = [shorten(level, 24) for level in table.column_levels]
     width = 2.2 + 0.08 * max(map(len, rows)) + 0.95 * len(columns)
     figure = Figure(figsize=(width, 1.7 + 0.55 * len(rows)), layout="constrained")
     axes = figure.subplots()

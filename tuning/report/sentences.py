@@ -38,11 +38,15 @@ def topic(findings: Findings) -> str:
     return f"Study of {names or 'one point'} on {common_field(findings, 'dataset')}"
 
 
+def diverged(findings: Findings) -> bool:
+    """Tell whether any run of a study diverged."""
+    return any(trial.status == DIVERGED for trial in findings.results.trials)
+
+
 def how_judged(findings: Findings) -> str:
     """Say on what a verdict rests."""
     seeds = count_text(findings.study.repeats, "seed")
-    diverged = any(trial.status == DIVERGED for trial in findings.results.trials)
-    lost = " A run that diverged counts as wrong on every image, at any epoch." if diverged else ""
+    lost = " A run that diverged counts as wrong on every image, at any epoch." if diverged(findings) else ""
     return (
         f"Here means {common_field(findings, 'dataset')}, with {seeds} of each point; the first number is that of the "
         "side that is claimed to have more. A claim holds where the 95 % interval of the difference of the means "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,8 +16,8 @@ from tuning.report.wording import value_text
 from tuning.results import StudyResults, TrialResult
 
 LINES = ("-", "--", ":", "-.")  # of the levels of the first dimension, where there are two or more
-COLORS = "viridis"  # from the first level of the last dimension to its last
-LONGEST = 60  # letters of a label
+COLORS = "viridis"  # from the first level of the other dimensions to their last
+LONGEST = 60  # letters of a label, of which two stand side by side
 
 
 def draw_training(results: StudyResults) -> Figure | None:
@@ -27,27 +30,30 @@ def draw_training(results: StudyResults) -> Figure | None:
         return None
     dimensions = results.study.parsed_space.searched
     words = [[value_text(dimension, trial.values) for dimension in dimensions] for trial in trials]
-    lines, colors = _levels([word[0] if len(word) > 1 else "" for word in words]), _levels([word[-1] for word in words])
+    labels = [shorten(", ".join(word) or "the only point", LONGEST) for word in words]
+    firsts = [word[0] if len(word) > 1 else "" for word in words]
+    others = [", ".join(word[1:] or word) for word in words]
+    lines, colors = _levels(firsts), _levels(others)
     shades = matplotlib.colormaps[COLORS](np.linspace(0, 0.88, len(colors)))
-    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    columns = 2 if max(map(len, labels)) > 22 else 4
+    figure = Figure(figsize=(10, 4 + 0.2 * math.ceil(len(labels) / columns)), layout="constrained")
     panels = figure.subplots(1, len(ERRORS), sharey=True)
     for axes, (name, column) in zip(panels, ERRORS.items()):
-        for trial, word in zip(trials, words):
-            line = LINES[lines.index(word[0] if len(word) > 1 else "") % len(LINES)]
-            style = {"linestyle": line, "color": shades[colors.index(word[-1])], "linewidth": 1.4}
-            axes.plot(*_mean_error(trial, column), label=shorten(", ".join(word), LONGEST), **style)
+        for trial, label, first, other in zip(trials, labels, firsts, others):
+            line = LINES[lines.index(first) % len(LINES)]
+            style = {"linestyle": line, "color": shades[colors.index(other)], "linewidth": 1.4}
+            axes.plot(*_mean_error(trial, column), label=label, **style)
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(**GRID)
     panels[0].set_ylabel("error, %")
     panels[0].set_ylim(bottom=0)
-    handles, labels = panels[0].get_legend_handles_labels()
-    columns = 1 if max(map(len, labels)) > 40 else 2 if max(map(len, labels)) > 22 else 4
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
+    style = {"ncols": columns, "frameon": False, "fontsize": 8.5}
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", **style)
     return figure
 
 
-def _levels(words: list[str]) -> list[str]:
+def _levels(words: Sequence[str]) -> list[str]:
     """List what occurs, each once, in its order."""
     return list(dict.fromkeys(words))
 

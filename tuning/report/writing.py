@@ -65,7 +65,7 @@ def search_figures(findings: Findings) -> dict[str, Figure | None]:
 
 def study_figures(findings: Findings) -> dict[str, Figure | None]:
     """Draw what the runs of a study show that chooses nothing."""
-    pair = findings.pair
+    pair = findings.pair if len(findings.space.searched) == 2 else None  # a cell is one point
     return {
         "training": draw_training(findings.results),
         "heat_map": draw_pair(pair, findings.measure) if pair and len(pair.cells) > FEW_CELLS else None,

@@ -71,6 +71,22 @@ def test_page_tells_both_errors_beside_what_is_published(folder):
     assert "validation" not in page and "best" not in page.lower()
 
 
+def test_page_says_of_what_diverged_that_it_did(tmp_path):
+    study = write_study(tmp_path, SPACE, trials=None, **SETTINGS)
+    lost = {"status": "diverged", "reason": "The loss became nan", "epochs_made": 0}
+    write_trial(tmp_path, study, "0000", DEEP[0], [None, None], **lost)
+    write_trial(tmp_path, study, "0001", DEEP[1], [0.94, 0.96])
+    write_report(tmp_path)
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert row(page, "none", "ResNet56")[2:6] == ["diverged (2 of 2)", "diverged (2 of 2)", "–", "2"]  # noqa: RUF001
+    claim = next(line for line in page.splitlines() if line.startswith("| Deep plain networks err more."))
+    assert "test error 100.00 % against 5.00 %" in claim and claim.endswith("| holds |")
+    assert "A run that diverged counts as wrong on every image, at any epoch." in page
+    assert "A run that diverged is drawn as far as it came." in page
+    assert "| none, ResNet56 |" in page.replace("shortcut=", "").replace("network=", "")  # among the failed ones
+    assert "not finished" not in page
+
+
 def test_terminal_tells_what_became_of_the_claims(folder):
     text = found_text(read_results(folder))
     assert text.splitlines() == ["holds: Deep plain networks err more.", "not run: Deep plain networks err more."]
@@ -85,6 +101,26 @@ def test_page_draws_both_errors(folder):
     assert {line.get_linestyle() for line in left.lines} == {"-", "--"}
     assert Image.open(folder / "pictures" / "training.png").size[0] > 900
     assert sorted(path.name for path in (folder / "pictures").iterdir()) == ["training.png"]
+
+
+def test_curves_of_three_choices_can_be_told_apart(tmp_path):
+    space = {**SPACE, "batch_size": [16, 64]}
+    study = write_study(tmp_path, space, trials=None, **{**SETTINGS, "claims": [], "published": []})
+    for number, values in enumerate(study.parsed_space.points()):
+        write_trial(tmp_path, study, f"{number:04d}", values, [0.9, 0.8])
+    figure = draw_training(read_results(tmp_path))
+    lines = figure.axes[0].lines
+    assert len({(line.get_linestyle(), tuple(line.get_color())) for line in lines}) == len(lines) == 8
+    assert {line.get_linestyle() for line in lines} == {"-", "--"}  # of the first choice
+    write_report(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["training.png"]  # no two choices alone
+
+
+def test_curve_of_an_only_point_is_drawn(tmp_path):
+    study = write_study(tmp_path, {"shortcut": ["A"]}, trials=None, **{**SETTINGS, "claims": [], "published": []})
+    write_trial(tmp_path, study, "0000", {"shortcut": "A"}, [0.9, 0.8])
+    (line,) = draw_training(read_results(tmp_path)).axes[0].lines
+    assert line.get_label() == "the only point"
 
 
 def test_page_of_an_unfinished_study_says_so(tmp_path):
