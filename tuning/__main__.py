@@ -20,12 +20,12 @@ from keras_resnet.interrupts import saying
 from keras_resnet.startup import called, start_keras
 from training.__main__ import DEFAULT_RECIPE
 from training.command_line import option, run
-from training.config import RunConfig, load_recipe, make_config, recipe_names
-from training.config.fields import flatten, lay_over
+from training.config import load_recipe, make_config, recipe_names
+from training.config.fields import flatten, lay_over, shown_name
 from training.config.files import read_mapping
 from training.options import read_options
 from tuning.engine.access import Access, check_name, read_access, split_address, wait_for_access
-from tuning.packaged import FULL, packaged_study, study_names
+from tuning.packaged import SIZES, STUDIES, packaged_study
 from tuning.space.reading import DECIDED, default_space
 from tuning.study import Settings, Study, fields_of, make_study, without_searched
 
@@ -39,7 +39,7 @@ DESCRIPTION = f"""Search which choices learn best, and leave a study folder that
 
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below, and holds for all trials unless it is
 searched. The test set chooses nothing: a validation split of the training set does, and only the best few are tested.
-Other commands: {PROGRAM} study NAME, of {", ".join(study_names())}; {PROGRAM} status STUDY; {PROGRAM} report STUDY;
+Other commands: {PROGRAM} study NAME, of {", ".join(STUDIES)}; {PROGRAM} status STUDY; {PROGRAM} report STUDY;
 {PROGRAM} export STUDY --to FILE.csv; {PROGRAM} work STUDY, on another host. Each has its --help."""
 
 
@@ -126,13 +126,17 @@ def run_search(arguments: list[str]) -> None:
 
 def run_packaged(arguments: list[str]) -> None:
     """Carry out a study that comes with the package, or go on with it."""
-    name, full = arguments[0] if arguments else "", f"--{FULL}" in arguments
-    if not name or name.startswith("-"):
-        print(f"{PROGRAM} study NAME [--{FULL}], of {', '.join(study_names())}; and the options of {PROGRAM}")
+    sizes = {f"--{size}": size for size in SIZES}
+    if not arguments or arguments[0].startswith("-"):
+        print(f"{PROGRAM} study NAME [{' or '.join(sizes)}], with the options of {PROGRAM}, of:")
+        print("\n".join(f"  {name:15} {packaged_study(name)['title']}" for name in STUDIES))
         return
-    described = packaged_study(name, full)
-    options, study = read_search(described, [word for word in arguments[1:] if word != f"--{FULL}"])
-    folder = options.study_dir or Path("studies", f"{name}-{FULL}" if full else name)
+    name, *others = arguments
+    asked = [sizes[word] for word in others if word in sizes]
+    size = max(asked, key=SIZES.index, default=None)
+    described = packaged_study(name, size)
+    options, study = read_search(described, [word for word in others if word not in sizes])
+    folder = options.study_dir or Path("studies", f"{name}-{size}" if size else name)
     carry_out(study, folder, options)
     print(f"report {folder / 'report.html'}")
 
@@ -149,7 +153,7 @@ def read_search(
     shown = make_config({}, config or f"recipe {recipe!r}", base)
     own = SearchOptions(settings, recipe or "study", Path(config) if config else None)
     options, changes = read_options(own, arguments, shown, PROGRAM, DESCRIPTION)
-    return options, study_of(options, described, make_config(changes, base=base))
+    return options, study_of(options, described, changes, base)
 
 
 def carry_out(study: Study, folder: Path, options: SearchOptions) -> StudyResults:
@@ -176,12 +180,18 @@ def how_to_go_on(folder: Path) -> str:
     return f"\nStopped. {folder} holds all trials that have ended. Go on with: {PROGRAM} {again}\n"
 
 
-def study_of(options: SearchOptions, described: Mapping[str, Any], config: RunConfig) -> Study:
-    """Make the study that the command line describes, over the settings of its file."""
+def study_of(
+    options: SearchOptions, described: Mapping[str, Any], changes: Mapping[str, Any], base: Mapping[str, Any]
+) -> Study:
+    """Make the study that the command line describes, over the settings of its file; `changes` are the fields given."""
     space = described.get("space") or {}
     if options.search is not None or not described:
         named = DEFAULT_SEARCH if options.search is None else options.search
         space = default_space([name.strip() for name in named.split(",") if name.strip()])
+    given, config = flatten(changes), make_config(changes, base=base)
+    if both := given.keys() - without_searched(given, space).keys():
+        names = " and ".join(sorted({"--" + shown_name(path).replace("_", "-") for path in both}))
+        raise ValueError(f"{names} would be lost: this study searches it. Leave it out, or search something else.")
     fields = {
         path: value
         for path, value in without_searched(flatten(config.model_dump(mode="json")), space).items()

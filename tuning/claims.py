@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tuning.space.dimensions import label_of
+
 # What is measured, and the column of metrics.csv that it is found in; an error, in percent, is what lacks to accuracy.
 ERRORS = {"training error": "accuracy", "test error": "val_accuracy"}
 LOSSES = {"training loss": "loss", "test loss": "val_loss"}
@@ -47,5 +49,5 @@ class Published(BaseModel):
 
 
 def has(values: Mapping[str, Any], where: Where) -> bool:
-    """Tell whether a point has values, which are written as its own or as what they were made of."""
-    return all(str(values.get(name)) == str(value) for name, value in where.items())
+    """Tell whether a point has values, which are written as in the space, or by their labels."""
+    return all(name in values and label_of(values[name]) == label_of(value) for name, value in where.items())

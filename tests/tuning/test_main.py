@@ -12,6 +12,7 @@ from training.optimization.optimizers import OPTIMIZERS
 from tuning import search
 from tuning.__main__ import main
 from tuning.engine.access import open_access
+from tuning.packaged import STUDIES
 from tuning.space.reading import default_space
 from tuning.study import Settings, Study, make_study
 
@@ -60,11 +61,15 @@ def test_packaged_study_goes_on_in_its_folder_and_takes_options(parsed, capsys):
     study, rest = parsed("study", "degradation", "--full", "--data-dir", "DIR")
     assert (study.fields["data"]["dataset"], rest[0].name) == ("cifar10", "degradation-full")
     assert capsys.readouterr().out.endswith(f"report {Path('studies', 'degradation-full', 'report.html')}\n")
+    study, rest = parsed("study", "depth", "--deepest", "--data-dir", "DIR")
+    assert "ResNet1202" in study.space["network"] and rest[0] == Path("studies", "depth-deepest")
 
 
 def test_studies_are_listed(capsys):
     assert main(["study"]) == 0
-    assert "degradation" in capsys.readouterr().out
+    listed = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [name for name, _ in listed] == [*STUDIES]
+    assert dict(listed)["depth"] == "Depth and its limit"
 
 
 def test_unknown_study_is_refused(refused):
@@ -136,6 +141,9 @@ def test_commands_have_a_help(capsys, command):
         (["--trials", 1, "--chief", "127.0.0.1"], "--chief must be HOST:PORT, as in 10.0.0.1:7000; received '127.0"),
         (["--trials", 1, "--dataset", "cifar"], "Unknown data set 'cifar'"),
         (["--trials", 1, "--network", "ResNet9"], "6n+2"),
+        (["study", "degradation", "--network", "ResNet8"], "--network would be lost: this study searches it."),
+        (["--search", "shortcut", "--trials", 1, "--shortcut", "B"], "--shortcut would be lost: this study searches"),
+        (["study", "options", "--deepest"], "The study 'options' has no --deepest; give --full, or neither for its"),
     ],
 )
 def test_what_goes_wrong_ends_in_one_sentence(refused, tmp_path, arguments, sentence):

@@ -1,23 +1,41 @@
 """The studies that come with the package: complete, and about points that they run."""
 
 import pytest
+import yaml
 
+from tests.shared import ROOT
 from tuning.claims import has
-from tuning.packaged import packaged_study, study_names
+from tuning.packaged import SIZES, STUDIES, packaged_study
+from tuning.space.dimensions import possible_points
 from tuning.study import Study, make_study
+
+FILES = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in (ROOT / "tuning" / "studies").glob("*.yaml")}
 
 
 def studies():
-    return [pytest.param(name, full, id=f"{name}{' in full' * full}") for name in study_names() for full in (0, 1)]
+    sized = [(name, size) for name in STUDIES for size in (None, *SIZES) if size is None or size in FILES[name]]
+    return [pytest.param(name, size, id=f"{name} {size or 'small'}") for name, size in sized]
 
 
 def points(study: Study) -> list[dict]:
     return [study.parsed_space.active(values) for values in study.parsed_space.points()]
 
 
-@pytest.mark.parametrize(("name", "full"), studies())
-def test_study_is_complete_and_claims_speak_of_points_that_it_runs(name, full):
-    study = make_study(packaged_study(name, full), name)
+def test_every_file_is_a_study_that_has_its_place_and_a_full_form():
+    assert sorted(FILES) == sorted(STUDIES)
+    assert all("full" in file for file in FILES.values())
+
+
+@pytest.mark.parametrize(("name", "size"), studies())
+def test_every_point_of_a_study_is_a_network_of_its_own(name, size):
+    study = make_study(packaged_study(name, size), name)
+    space = study.parsed_space
+    assert len(possible_points(space, space.points(), study.problem)) == len(points(study))
+
+
+@pytest.mark.parametrize(("name", "size"), studies())
+def test_study_is_complete_and_claims_speak_of_points_that_it_runs(name, size):
+    study = make_study(packaged_study(name, size), name)
     assert study.title and study.about and study.claims and study.repeats >= 2
     assert study.validation == 0  # so it is a grid, in which nothing is chosen
     found = points(study)
@@ -27,6 +45,18 @@ def test_study_is_complete_and_claims_speak_of_points_that_it_runs(name, full):
         assert sides[0] != sides[1], claim
     for row in study.published:
         assert any(has(point, row.where) for point in found), row
+
+
+def test_larger_form_has_more_claims_and_its_own_fields():
+    small, full, deepest = (make_study(packaged_study("depth", size), "depth") for size in (None, "full", "deepest"))
+    assert full.claims[: len(small.claims)] == small.claims and deepest.claims[: len(full.claims)] == full.claims
+    assert [len(study.claims) for study in (small, full, deepest)] == [7, 8, 11]
+    assert deepest.published[-1].error == "7.93" and deepest.fields == full.fields != small.fields
+
+
+def test_size_that_a_study_does_not_have_is_named_with_those_it_has():
+    with pytest.raises(ValueError, match=r"The study 'depth' has no --huge; give --full or --deepest, or neither for"):
+        packaged_study("depth", "huge")
 
 
 def test_unknown_study_is_named_with_those_there_are():

@@ -16,9 +16,18 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from training.config.text import write_inline
+
 LISTED = 10_000  # points of a space that is listed, so that each is tried once and no draw is wasted
 Values = Mapping[str, Any]
 Ancestors = tuple[tuple[str, str], ...]  # the choices, with the label of the option, under which a parameter applies
+
+
+def label_of(value: Any) -> str:
+    """Name a value as reports and points do: as it is written in a study file, in one line."""
+    if isinstance(value, str):
+        return value
+    return write_inline(value) if isinstance(value, (list, Mapping)) else json.dumps(value)
 
 
 class Option(NamedTuple):

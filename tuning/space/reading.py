@@ -14,7 +14,6 @@ its parameters, each of them fixed, a choice or a range again; a fixed list stan
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from importlib import resources
@@ -30,8 +29,7 @@ from keras_resnet.startup import called
 from training.config import FIELDS, SHORT, former
 from training.config.fields import CHOICES, choice_of, flatten, name_of
 from training.config.groups import REGISTRIES
-from training.config.text import write_inline
-from tuning.space.dimensions import Ancestors, Choice, Dimension, Option, Range, Space
+from tuning.space.dimensions import Ancestors, Choice, Dimension, Option, Range, Space, label_of
 
 # What the study itself decides, where it runs, and what all trials have in common beside that, cannot be searched.
 DECIDED = (
@@ -142,8 +140,7 @@ def _dimension(name: str, description: Any, ancestors: Ancestors = ()) -> Dimens
 def _option(choice: str, description: Mapping[str, Any], is_ambiguous: bool, ancestors: Ancestors) -> Option:
     value, parameters = description["name"], {key: v for key, v in description.items() if key != "name"}
     fixed = {key: v for key, v in parameters.items() if not isinstance(v, (list, Mapping))}
-    write = write_inline if isinstance(value, (list, Mapping)) else json.dumps
-    label = value if isinstance(value, str) else write(value)
+    label = label_of(value)
     if is_ambiguous and fixed:
         label += "(" + ", ".join(f"{key}={v}" for key, v in fixed.items()) + ")"
     under = (*ancestors, (choice, label))
