@@ -13,14 +13,17 @@ from tuning.space.dimensions import label_of
 ERRORS = {"training error": "accuracy", "test error": "val_accuracy"}
 LOSSES = {"training loss": "loss", "test loss": "val_loss"}
 MEASURES = {**ERRORS, **LOSSES}
+TESTED = ("test error", "test loss")  # of them, those of what is not trained
 Where = dict[str, Any]  # values of dimensions, by name: the trials that have them all
+ENSEMBLE = "ensemble"  # what stands for a dimension in a side that is an ensemble
 
 
 class Claim(BaseModel):
     """One side has more of a measure than the other.
 
     A side is the trials that have the values it names, or two such, of which the second is taken off the first: "what
-    more layers add to the error of a plain network is more than what they add to that of a residual one".
+    more layers add to the error of a plain network is more than what they add to that of a residual one". It may be an
+    ensemble of the study too, by its name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,9 +37,23 @@ class Claim(BaseModel):
     published: tuple[float, float] | None = Field(None, description="the measure of both sides in the source")
 
     @property
+    def ensembles(self) -> set[str]:
+        """The ensembles that it speaks of."""
+        return {where[ENSEMBLE] for side in self.sides for where in side if ENSEMBLE in where}
+
+    @property
     def sides(self) -> tuple[tuple[Where, ...], tuple[Where, ...]]:
         """Both sides, each as what is added and what is taken off."""
         return tuple(side if isinstance(side, tuple) else (side,) for side in (self.higher, self.lower))
+
+
+class Ensemble(BaseModel):
+    """Networks of several points, which are tested together too: the mean of their probabilities is the answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="by which claims name it, as in {ensemble: all depths}")
+    of: tuple[Where, ...] = Field(min_length=1, description="the points")
 
 
 class Published(BaseModel):

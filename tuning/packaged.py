@@ -23,6 +23,7 @@ STUDIES = (
     "remedies",
     "depth",
     "regularization",
+    "ensembles",
 )
 # What a study file holds beside its settings: those that options of these names lay over them, each over those before.
 SIZES = ("full", "deepest")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_resnet import files
-from tuning.study import Study, read_study
+from tuning.study import OBJECTIVES, Study, read_study
 
-TRIALS, FINALS, ORACLE_FOLDER = "trials", "finals", "oracle"
+TRIALS, FINALS, ENSEMBLES, ORACLE_FOLDER = "trials", "finals", "ensembles", "oracle"
 TRIAL_FILE, OUTCOME_FILE = "trial.json", "outcome.json"
 # How a run ended: complete; early, by the median stopping rule; with numbers that are not finite; with another error of
 # its own; killed; with an error from outside, such as a full disk.
@@ -115,6 +115,7 @@ class StudyResults(NamedTuple):
     trials: tuple[TrialResult, ...]  # by id: the runs on the training set without its validation split
     finals: tuple[TrialResult, ...]  # the best points again, on the whole training set, scored on the test set
     unread: tuple[str, ...] = ()  # why trials are left out whose files are damaged
+    ensembles: tuple[TrialResult, ...] = ()  # of networks of the trials, each a point of its own by its name
 
     def ranked(self) -> list[TrialResult]:
         """Sort the trials that have a score, the best first; with Hyperband, those given more epochs come first."""
@@ -126,14 +127,25 @@ class StudyResults(NamedTuple):
 def read_results(folder: Path) -> StudyResults:
     """Read what a study has found so far; a ValueError says that the folder does not hold one."""
     study = read_study(folder)
-    found, unread = {TRIALS: [], FINALS: []}, []
+    found, unread = {TRIALS: [], FINALS: [], ENSEMBLES: []}, []
     for part, trials in found.items():
         for file in sorted((folder / part).glob(f"*/{TRIAL_FILE}")):
             try:
                 trials.append(read_trial(file.parent))
             except (ValueError, OSError) as error:
                 unread.append(str(error))
-    return StudyResults(folder, study, tuple(found[TRIALS]), tuple(found[FINALS]), tuple(unread))
+    trials, finals, ensembles = (tuple(found[part]) for part in (TRIALS, FINALS, ENSEMBLES))
+    return StudyResults(folder, study, trials, finals, tuple(unread), tuple(map(with_test, ensembles)))
+
+
+def with_test(ensemble: TrialResult) -> TrialResult:
+    """Give the runs of an ensemble, which have no epochs, their test as the only row."""
+    runs = []
+    for run in ensemble.runs:
+        tested = (run.outcome and run.outcome.results) or {}
+        row = {f"val_{name}": tested[name] for name in OBJECTIVES if name in tested}
+        runs.append(run._replace(history=[row] if row else []))
+    return replace(ensemble, runs=tuple(runs))
 
 
 def read_trial(folder: Path) -> TrialResult:

@@ -1,4 +1,4 @@
-"""A study from top to bottom: its folder, the chief and its workers, the finalists, the report."""
+"""A study from top to bottom: its folder, the chief and its workers, ensembles, the finalists, the report."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tuning.engine.pool import serve
 from tuning.engine.service import Outside, read_credentials
 from tuning.engine.tuners import make_oracle
 from tuning.engine.workers import FAULT_FILE, planned_epochs, prepare
+from tuning.ensembles import run_ensembles
 from tuning.report.hparams import write_hparams
 from tuning.report.tables import found_text
 from tuning.report.wording import count_text, point_text
@@ -56,6 +57,8 @@ def run_study(study: Study, folder: Path, workers: int = 1, outside: Outside | N
     make_folder(folder, "study folder")
     with alone(folder / "chief.lock", f"{folder} is being searched by another process; wait for it, or end it."):
         _run_trials(oracle, folder, workers, outside)
+        if study.ensembles:
+            run_ensembles(study, folder)
         results = _run_finals(study, folder, max(workers, 1))
         write_hparams(results)
         write_report(folder)

@@ -16,8 +16,8 @@ from training.config import RunConfig, explain, former, load_recipe, make_config
 from training.config.fields import choice_of, flatten, lay_over, name_of, nest
 from training.config.files import is_former, read_mapping
 from training.config.groups import REGISTRIES
-from tuning.claims import Claim, Published
-from tuning.space.dimensions import Space
+from tuning.claims import TESTED, Claim, Ensemble, Published, has
+from tuning.space.dimensions import Space, label_of
 from tuning.space.reading import parse_space, read_space, searched_paths
 
 OBJECTIVES = {"accuracy": 1, "loss": -1}  # with the sign with which more of it is better
@@ -57,6 +57,7 @@ class Study(Settings):
     about: str = Field("", description="what the study is for, before all figures")
     claims: tuple[Claim, ...] = Field((), description="what the runs are to show; see tuning.claims")
     published: tuple[Published, ...] = Field((), description="errors that stand beside those of the study")
+    ensembles: tuple[Ensemble, ...] = Field((), description="points whose networks are tested together too")
 
     @model_validator(mode="after")
     def _check(self) -> Study:
@@ -64,6 +65,7 @@ class Study(Settings):
             raise ValueError(f"a {self.tuner} search needs an end: give trials, total_epochs or hours")
         if not self.validation:
             self._check_unchosen()
+        self._check_ensembles()
         flat, searched = flatten(self.fields), searched_paths(self.space)
         both = flat.keys() - without_searched(flat, self.space)
         overlap = sorted({name_of(path if path in searched else choice_of(path) or path) for path in both})
@@ -79,6 +81,27 @@ class Study(Settings):
                 "without a validation split the test set is all there is, which chooses nothing: set "
                 f"{', '.join(wrong)}; or give validation, as 0.1"
             )
+
+    def _check_ensembles(self) -> None:
+        """Refuse an ensemble that has no two points, and a claim about one that is not there or not trained."""
+        if self.ensembles and self.validation:
+            raise ValueError("ensembles are tested on the test set, which chooses nothing; set validation: 0 for them")
+        names = {ensemble.name for ensemble in self.ensembles}
+        for claim in self.claims:
+            for name in claim.ensembles - names:
+                raise ValueError(unknown("ensemble", name, sorted(names) or ["(none)"]))
+            if claim.ensembles and (claim.measure not in TESTED or claim.at != 1):
+                raise ValueError(
+                    f"an ensemble is tested after the last epoch; the claim {claim.claim!r} needs one of the measures "
+                    f"{', '.join(TESTED)}, and no at; received {claim.measure}, at {claim.at:g}"
+                )
+        points = [self.parsed_space.active(point) for point in self.parsed_space.points()] if self.ensembles else []
+        for ensemble in self.ensembles:
+            for where in ensemble.of:
+                if not any(has(point, where) for point in points):
+                    raise ValueError(f"ensemble {ensemble.name!r}: no point of the space has {label_of(where)}")
+            if sum(any(has(point, where) for where in ensemble.of) for point in points) < 2:
+                raise ValueError(f"ensemble {ensemble.name!r} is of a single point; name several")
 
     @cached_property
     def parsed_space(self) -> Space:

@@ -19,14 +19,16 @@ def run(seed: int, error: float | None) -> Run:
     """Make a run whose errors are the same in training and test; None of one that diverged at once."""
     if error is None:
         return Run(Path(), seed, Outcome(DIVERGED), [])
-    accuracy = 1 - (error + SPREAD * (2 * seed - 1)) / 100
-    return Run(Path(), seed, Outcome(COMPLETED, accuracy), [{"accuracy": accuracy, "val_accuracy": accuracy}])
+    loss = (error + SPREAD * (2 * seed - 1)) / 100
+    row = {"accuracy": 1 - loss, "val_accuracy": 1 - loss, "val_loss": loss}
+    return Run(Path(), seed, Outcome(COMPLETED, 1 - loss), [row])
 
 
 def verdicts(name: str, error: Callable[[dict], float | None], size: str | None = None) -> list[Verdict]:
-    """Judge the claims of a study, all of whose points have ended with an error."""
+    """Judge the claims of a study, all of whose points, and its ensembles, have ended with an error."""
     study = make_study(packaged_study(name, size), name)
     points = [study.parsed_space.active(values) for values in study.parsed_space.points()]
+    points += [{"ensemble": ensemble.name} for ensemble in study.ensembles]
     trials = [TrialResult("0", values, values, 1, (run(0, error(values)), run(1, error(values)))) for values in points]
     return [judge(claim, trials) for claim in study.claims]
 
@@ -55,9 +57,20 @@ def depth(values: dict) -> float:
     return {20: 8.75, 56: 6.97, 110: 6.61, 1202: 7.93}[layers] - regularized * (0.1 + 0.001 * layers)
 
 
+def ensembles(values: dict) -> float:
+    alone = {"ResNet20": 8.75, "ResNet32": 7.51, "ResNet44": 7.17, "ResNet56": 6.97}
+    return 6.0 if "ensemble" in values else alone[values["network"]]
+
+
 @pytest.mark.parametrize(
     ("name", "error", "size"),
-    [("gradients", gradients, None), ("remedies", remedies, None), ("depth", depth, None), ("depth", depth, "deepest")],
+    [
+        ("gradients", gradients, None),
+        ("remedies", remedies, None),
+        ("depth", depth, None),
+        ("depth", depth, "deepest"),
+        ("ensembles", ensembles, "full"),
+    ],
 )
 def test_claims_hold_where_errors_are_as_they_say_and_not_where_these_are_turned_round(name, error, size):
     assert {verdict.word for verdict in verdicts(name, error, size)} == {HOLDS}

@@ -38,7 +38,7 @@ def test_study_is_complete_and_claims_speak_of_points_that_it_runs(name, size):
     study = make_study(packaged_study(name, size), name)
     assert study.title and study.about and study.claims and study.repeats >= 2
     assert study.validation == 0  # so it is a grid, in which nothing is chosen
-    found = points(study)
+    found = [*points(study), *({"ensemble": ensemble.name} for ensemble in study.ensembles)]
     for claim in study.claims:
         sides = [[[point for point in found if has(point, where)] for where in side] for side in claim.sides]
         assert all(all(part) for side in sides for part in side), claim

@@ -18,7 +18,8 @@ import yaml
 from tests.shared import ROOT
 from training.config import make_config, read_fields
 from training.config.fields import flatten, nest
-from training.evaluation.candidates import evaluate_run
+from training.data.batches import test_batches
+from training.evaluation.candidates import evaluate_run, open_run
 from training.locks import alone
 from training.run_folder import RunFolder
 from tuning.engine.service import Outside
@@ -168,6 +169,26 @@ def test_killed_chief_takes_its_workers_along_and_goes_on_to_the_same_end(comple
     assert [trial.fields for trial in results.trials] == [trial.fields for trial in read_results(folder).trials]
     assert scores(tmp_path / "study") == scores(folder)
     assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+@pytest.mark.slow
+def test_networks_of_a_study_answer_together_with_the_mean_of_their_probabilities(describe, tmp_path):
+    both = {"name": "both", "of": [{"activation": "relu"}, {"activation": "gelu"}]}
+    settings = {"tuner": "grid", "validation": 0, "finalists": 0, "ensembles": [both], "fields": {"epochs": 1}}
+    path, folder = describe({"activation": ["relu", "gelu"]}, **settings), tmp_path / "study"
+    printed = Command("--config", path, "--study-dir", folder, "--workers", 2).finish()
+    results, answers = read_results(folder), []
+    for trial in results.trials:
+        candidate = open_run(RunFolder(trial.runs[0].folder), {})
+        source, split = candidate.source, candidate.source.test_split
+        images, labels = next(iter(test_batches(source, split, candidate.preprocessing, source.count(split), 1)))
+        answers.append(candidate.model.predict(images.numpy(), verbose=0))
+    expected = np.mean(np.argmax(np.mean(answers, axis=0), axis=-1) == labels.numpy())
+    (together,) = results.ensembles
+    assert together.scores == [pytest.approx(expected, abs=1e-6)]
+    assert f"ensemble both, seed 0: accuracy {expected:.4f}" in printed
+    assert together.cost["parameters"] == 2 * results.trials[0].cost["parameters"] > 0
+    assert "## Ensembles" in (folder / "report.md").read_text(encoding="utf-8")
 
 
 def is_alive(pid: int) -> bool:

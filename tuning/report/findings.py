@@ -26,7 +26,7 @@ class Findings:
         self.noise = noise(better_half(trials, self.study.sign))  # between seeds; None where no trial was repeated
         self.pair = pair_table(self.space, trials, self.study.sign)
         self.effects = main_effects(self.space, trials, noise(trials))
-        self.verdicts = [judge(claim, results.trials) for claim in self.study.claims]
+        self.verdicts = [judge(claim, [*results.trials, *results.ensembles]) for claim in self.study.claims]
         # The surest first.
         self.effects_by_weight = sorted(self.effects, key=lambda e: (e.p is None, e.p or 0.0, -(e.share or 0.0)))
 

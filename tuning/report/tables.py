@@ -7,7 +7,8 @@ import io
 
 import numpy as np
 
-from tuning.claims import ERRORS, has
+from tuning.claims import ENSEMBLE, ERRORS, TESTED, has
+from tuning.ensembles import members_of
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
 from tuning.report.sentences import common_field, reason_of
@@ -196,6 +197,20 @@ def _error_text(trial: TrialResult, name: str) -> str:
     errors = [100 * (1 - run.history[-1][ERRORS[name]]) for run in trial.runs if run.history]
     spread = deviation(errors)
     return f"{np.mean(errors):.2f}" + ("" if spread is None else f" ± {spread:.2f}") if errors else NONE
+
+
+def ensemble_rows(findings: Findings) -> Rows:
+    """Set the error of each ensemble beside those of its networks; no rows where none was tested."""
+    described = {ensemble.name: ensemble for ensemble in findings.study.ensembles}
+    rows = [["ensemble", "network", "test error alone, %", "together, %", "runs"]]
+    for ensemble in findings.results.ensembles:
+        name = ensemble.values[ENSEMBLE]
+        if name not in described:
+            continue
+        for trial in members_of(described[name], findings.results.trials):
+            alone, together = (_error_text(result, TESTED[0]) for result in (trial, ensemble))
+            rows.append([name, point_text(findings.space, trial), alone, together, str(len(ensemble.outcomes))])
+    return rows if len(rows) > 1 else []
 
 
 def method_rows(findings: Findings) -> Rows:
