@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
-.PHONY: benchmark-pipeline benchmark-scaling benchmark-search benchmark-trials docs tutorial reproduction clean
+.PHONY: benchmark-pipeline benchmark-scaling benchmark-search benchmark-trials docs tutorial reproduction studies clean
 
 install: $(VENV)/installed
 
@@ -53,6 +53,9 @@ figures: install  ## The pictures of the guide and of docs/units.md, drawn anew 
 	$(BIN)/python docs/make_augmentations.py
 	$(BIN)/python docs/make_explanation.py
 	$(BIN)/python docs/make_published.py
+
+studies: install  ## The papers' studies, small, and their reports in docs/studies; ARGS names some of them.
+	$(BIN)/python docs/make_studies.py $(ARGS)
 
 docs: $(VENV)/docs-installed  ## Guide and API reference as HTML; a broken internal link is an error.
 	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs

@@ -31,14 +31,17 @@ from tests.training.helpers import write_image
 from training.config import make_config, recipe_names
 from training.data.augmentation import AUGMENTATIONS
 from training.inspect_command import InspectOptions
+from tuning.packaged import STUDIES
 from tuning.space.dimensions import possible_points
 from tuning.study import make_study
 
 README = ROOT / "README.md"
 GUIDE = sorted(ROOT.glob("docs/guide/*.md"))
 TRAINING, SEARCH = (ROOT / "docs" / "guide" / f"{name}.md" for name in ("training", "search"))
+INDEX = ROOT / "docs" / "studies" / "README.md"
 PAGES = [
     README,
+    INDEX,
     ROOT / "CONTRIBUTING.md",
     *(ROOT / "docs" / f"{name}.md" for name in ("index", "units", "reproduction")),
 ]
@@ -74,10 +77,10 @@ def blocks(page, language):
 
 
 def commands(module):
-    """The arguments of all `python -m MODULE ...` that are shown."""
+    """The arguments of all `python -m MODULE ...` that are shown, each once."""
     lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
-    shown = [shlex.split(line, comments=True) for line in lines]
-    return [arguments[3:] for arguments in shown if arguments[:3] == ["python", "-m", module]]
+    shown = dict.fromkeys(tuple(shlex.split(line, comments=True)) for line in lines)
+    return [list(arguments[3:]) for arguments in shown if arguments[:3] == ("python", "-m", module)]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +127,11 @@ def run_examples(page):
     return namespace
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in SLOW], ids=lambda page: page.name)
+def name_of(page) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in SLOW and page != INDEX], ids=name_of)
 def test_examples_run(page, in_folder):
     run_examples(page)
 
@@ -188,11 +195,82 @@ def test_configuration_of_the_guide_means_what_it_says():
 
 
 def test_study_file_of_the_guide_is_one():
-    study, of_claims = (make_study(yaml.safe_load(text), "search.md") for text in blocks(SEARCH, "yaml"))
+    whole, claims, ensembles = map(yaml.safe_load, blocks(SEARCH, "yaml"))
+    study, of_claims = (make_study(settings, "search.md") for settings in (whole, claims))
     assert [claim.measure for claim in of_claims.claims] == ["training error"]
+    assert [claim.ensembles for claim in make_study({**claims, **ensembles}, "search.md").claims] == [{"both"}]
     assert {"activation", "shortcut", "optimizer"} == set(study.space)
     space = study.parsed_space
     assert len(possible_points(space, space.points(coarse=True), study.problem)) == 3 * 5 * 2
+
+
+def test_gradient_of_the_index_vanishes_in_the_plain_network():
+    first = run_examples(INDEX)["first"]
+    assert 0 < first["Plain8"] < 1e-3 * first["ResNet8"]  # six convolutions between, each with a tenth of the weights
+
+
+def test_index_goes_through_the_studies_in_their_order_and_links_the_reports_there_are():
+    told = re.findall(r"^Report of `(\w+)`: (.*)\.$", text_of(INDEX), re.MULTILINE)
+    reports = {page.stem for page in INDEX.parent.glob("*.md")} - {"README"}
+    assert told == [(name, f"[{name}.md]({name}.md)" if name in reports else "not run yet") for name in STUDIES]
+    shown = re.findall(r"^python -m tuning study (\w+)$", text_of(INDEX), re.MULTILINE)
+    assert shown == list(STUDIES)
+
+
+PAGE = """# Degradation
+
+![errors](pictures/training.png)
+
+study.yaml holds all settings
+
+python -m tuning --config degradation/study.yaml
+"""
+
+
+@pytest.fixture
+def study_pages(tmp_path):
+    """The function that publishes a study, its folder and the pages."""
+    folder, pages = tmp_path / "runs" / "degradation", tmp_path / "pages"
+    (folder / "pictures").mkdir(parents=True)
+    pages.mkdir()
+    (folder / "report.md").write_text(PAGE, encoding="utf-8")
+    (folder / "pictures" / "training.png").write_bytes(b"a picture")
+    (pages / "README.md").write_text("Report of `degradation`: not run yet.\n", encoding="utf-8")
+    return runpy.run_path(str(ROOT / "docs" / "make_studies.py"))["publish"], folder, pages
+
+
+def test_report_of_a_study_goes_into_the_docs_with_its_pictures_and_a_link(study_pages):
+    publish, folder, pages = study_pages
+    for _ in range(2):  # the second time it is written anew
+        publish("degradation", folder, pages)
+    text = text_of(pages / "degradation.md")
+    assert "(pictures/degradation-training.png)" in text and "tuning study degradation --workers 2" in text
+    assert "tuning/studies/degradation.yaml holds all settings" in text and "--config" not in text
+    assert (pages / "pictures" / "degradation-training.png").read_bytes() == b"a picture"
+    assert text_of(pages / "README.md") == "Report of `degradation`: [degradation.md](degradation.md).\n"
+
+
+@pytest.mark.parametrize("fault", ["unfinished", "large", "unnamed"])
+def test_report_that_does_not_fit_the_docs_changes_nothing(study_pages, fault):
+    publish, folder, pages = study_pages
+    if fault == "unfinished":
+        (folder / "report.md").write_text(f"{PAGE}\n**This study is not finished: 1 trial.**\n", encoding="utf-8")
+    elif fault == "large":
+        (folder / "pictures" / "training.png").write_bytes(bytes(200_001))
+    else:
+        (pages / "README.md").write_text("Nothing.\n", encoding="utf-8")
+    index = text_of(pages / "README.md")
+    with pytest.raises(ValueError, match={"unfinished": "not finished", "large": "200,001"}.get(fault, "one line")):
+        publish("degradation", folder, pages)
+    assert [path.name for path in pages.iterdir()] == ["README.md"] and text_of(pages / "README.md") == index
+
+
+def test_what_is_written_for_readers_is_what_reports_say():
+    """The phrases that `docs/make_studies.py` looks for stand in the templates of reports."""
+    templates = "".join(text_of(page) for page in (ROOT / "tuning" / "report" / "templates").glob("*.md.j2"))
+    command = 'python -m tuning --config {{ quote(folder ~ "/study.yaml")'
+    phrases = ("**This study is not finished", "study.yaml holds all settings", command)
+    assert [phrase for phrase in phrases if phrase not in templates] == []
 
 
 def test_guide_names_every_recipe():
