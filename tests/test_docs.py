@@ -217,62 +217,6 @@ def test_index_goes_through_the_studies_in_their_order_and_links_the_reports_the
     assert shown == list(STUDIES)
 
 
-PAGE = """# Degradation
-
-![errors](pictures/training.png)
-
-study.yaml holds all settings
-
-python -m tuning --config degradation/study.yaml
-"""
-
-
-@pytest.fixture
-def study_pages(tmp_path):
-    """The function that publishes a study, its folder and the pages."""
-    folder, pages = tmp_path / "runs" / "degradation", tmp_path / "pages"
-    (folder / "pictures").mkdir(parents=True)
-    pages.mkdir()
-    (folder / "report.md").write_text(PAGE, encoding="utf-8")
-    (folder / "pictures" / "training.png").write_bytes(b"a picture")
-    (pages / "README.md").write_text("Report of `degradation`: not run yet.\n", encoding="utf-8")
-    return runpy.run_path(str(ROOT / "docs" / "make_studies.py"))["publish"], folder, pages
-
-
-def test_report_of_a_study_goes_into_the_docs_with_its_pictures_and_a_link(study_pages):
-    publish, folder, pages = study_pages
-    for _ in range(2):  # the second time it is written anew
-        publish("degradation", folder, pages)
-    text = text_of(pages / "degradation.md")
-    assert "(pictures/degradation-training.png)" in text and "tuning study degradation --workers 2" in text
-    assert "tuning/studies/degradation.yaml holds all settings" in text and "--config" not in text
-    assert (pages / "pictures" / "degradation-training.png").read_bytes() == b"a picture"
-    assert text_of(pages / "README.md") == "Report of `degradation`: [degradation.md](degradation.md).\n"
-
-
-@pytest.mark.parametrize("fault", ["unfinished", "large", "unnamed"])
-def test_report_that_does_not_fit_the_docs_changes_nothing(study_pages, fault):
-    publish, folder, pages = study_pages
-    if fault == "unfinished":
-        (folder / "report.md").write_text(f"{PAGE}\n**This study is not finished: 1 trial.**\n", encoding="utf-8")
-    elif fault == "large":
-        (folder / "pictures" / "training.png").write_bytes(bytes(200_001))
-    else:
-        (pages / "README.md").write_text("Nothing.\n", encoding="utf-8")
-    index = text_of(pages / "README.md")
-    with pytest.raises(ValueError, match={"unfinished": "not finished", "large": "200,001"}.get(fault, "one line")):
-        publish("degradation", folder, pages)
-    assert [path.name for path in pages.iterdir()] == ["README.md"] and text_of(pages / "README.md") == index
-
-
-def test_what_is_written_for_readers_is_what_reports_say():
-    """The phrases that `docs/make_studies.py` looks for stand in the templates of reports."""
-    templates = "".join(text_of(page) for page in (ROOT / "tuning" / "report" / "templates").glob("*.md.j2"))
-    command = 'python -m tuning --config {{ quote(folder ~ "/study.yaml")'
-    phrases = ("**This study is not finished", "study.yaml holds all settings", command)
-    assert [phrase for phrase in phrases if phrase not in templates] == []
-
-
 def test_guide_names_every_recipe():
     guide = "".join(map(text_of, GUIDE))
     assert [name for name in recipe_names() if f"--recipe {name} " not in guide] == []

@@ -39,7 +39,7 @@ class Claim(BaseModel):
     @property
     def ensembles(self) -> set[str]:
         """The ensembles that it speaks of."""
-        return {where[ENSEMBLE] for side in self.sides for where in side if ENSEMBLE in where}
+        return {str(where[ENSEMBLE]) for side in self.sides for where in side if ENSEMBLE in where}
 
     @property
     def sides(self) -> tuple[tuple[Where, ...], tuple[Where, ...]]:
