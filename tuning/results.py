@@ -134,8 +134,10 @@ def read_results(folder: Path) -> StudyResults:
                 trials.append(read_trial(file.parent))
             except (ValueError, OSError) as error:
                 unread.append(str(error))
-    trials, finals, ensembles = (tuple(found[part]) for part in (TRIALS, FINALS, ENSEMBLES))
-    return StudyResults(folder, study, trials, finals, tuple(unread), tuple(map(with_test, ensembles)))
+    ensembles = tuple(map(with_test, found[ENSEMBLES]))
+    return StudyResults(
+        folder, study, tuple(found[TRIALS]), tuple(found[FINALS]), unread=tuple(unread), ensembles=ensembles
+    )
 
 
 def with_test(ensemble: TrialResult) -> TrialResult:
