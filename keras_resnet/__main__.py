@@ -18,6 +18,7 @@ from keras_resnet.files import write_atomically
 from keras_resnet.interrupts import STATUS
 from keras_resnet.messages import unknown
 from keras_resnet.startup import DEBUG, VERBOSE, called, close_output, set_level, start_keras
+from keras_resnet.text_tables import aligned
 from keras_resnet.weights.collections import collections_with
 from keras_resnet.yaml_text import read_yaml
 
@@ -145,15 +146,13 @@ def choices_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def show_names(options: argparse.Namespace) -> None:
     """Print every network of the catalogue with its cost, its published error, and where weights are."""
-    line = "{:18}{:>13}{:>17}  {:20}{:10}{}"
-    heading = ("network", "parameters", "multiply-adds", "published error, %", "weights", "what it is")
-    print(line.format(*heading))
+    rows = [("network", "parameters", "multiply-adds", "published error, %", "weights", "what it is")]
     for name, network in CATALOGUE.items():
         parameters, multiply_adds, error = FIGURES[name]
         weights = ", ".join(collections_with(name))
         cost = f"{multiply_adds / 1e9:.3f} G" if network.family == "ImageNet" else f"{multiply_adds / 1e6:.2f} M"
-        row = (name, f"{parameters:,}", cost, error, weights, describe(network))
-        print(line.format(*row))
+        rows.append((name, f"{parameters:,}", cost, error, weights, describe(network)))
+    print("\n".join(aligned(rows, right=(1, 2))))
 
 
 def show_description(options: argparse.Namespace) -> None:
@@ -236,12 +235,12 @@ def description(model: ResidualNetwork) -> list[str]:
     from keras_resnet.layers.conventions import spatial_axes
 
     sides = " x ".join(str(model.input_shape[axis]) for axis in spatial_axes())
-    return [
-        describe(model.architecture),
-        f"  parameters          {count_parameters(model):,}",
-        f"  multiply-adds       {count_multiply_adds(model):,} at {sides}",
-        *(f"  {field:20}{getattr(model.architecture, field)}" for field in FIELDS),
+    rows = [
+        ("parameters", f"{count_parameters(model):,}"),
+        ("multiply-adds", f"{count_multiply_adds(model):,} at {sides}"),
+        *((field, str(getattr(model.architecture, field))) for field in FIELDS),
     ]
+    return [describe(model.architecture), *(f"  {line}" for line in aligned(rows))]
 
 
 COMMANDS = {"list": show_names, "describe": show_description, "compare": compare, "draw": draw, "convert": convert}

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from keras_resnet.adaptation import HEAD
 from keras_resnet.analysis.summary import Stage, Summary
+from keras_resnet.text_tables import aligned
 
-GAP = "  "
 UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -46,7 +46,7 @@ def stage_table(summary: Summary) -> list[str]:
         for index, text in enumerate(stage.contents or ("",)):
             rows.append((stage.name, sides(stage), text, *figures) if index == 0 else ("", "", text, "", "", ""))
     rows.append(("", "", "", f"{summary.parameters:,}", figure(summary.multiply_adds), ""))
-    return _aligned(rows, right=(3, 4, 5))
+    return aligned(rows, right=(3, 4, 5))
 
 
 def by_size(stages: Iterable[Stage]) -> dict[str, list[Stage]]:
@@ -90,8 +90,8 @@ def comparison_table(left: Summary, right: Summary) -> list[str]:
         ("multiply-adds", *(f"{one.multiply_adds:,}" for one in (left, right))),
         ("receptive field", *(pixels(one.field.size) for one in (left, right))),
     ]
-    table = _aligned(rows, right=(2, 4))
-    below = _aligned([("", left.name, right.name), *figures], right=(1, 2))
+    table = aligned(rows, right=(2, 4))
+    below = aligned([("", left.name, right.name), *figures], right=(1, 2))
     return [*table, "", *below, "", share(left, right)]
 
 
@@ -103,15 +103,3 @@ def share(left: Summary, right: Summary) -> str:
         f"{small.name} takes {100 * costs[0]:.1f} % of the multiply-adds of {large.name} and {100 * costs[1]:.1f} % of "
         "its parameters."
     )
-
-
-def _aligned(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
-    """Fill the columns of a table up to equal widths, those of numbers from the left."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        GAP.join(
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in rows
-    ]

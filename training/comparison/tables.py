@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_resnet.text_tables import markdown
 from training.comparison.seeds import OF_THE_IMAGES, Configuration, write_value
 from training.config.fields import shown_name
 
 DEVIATION = "deviation"
+NUMBERS = 4  # the column from which on they are numbers
 # What LaTeX reads otherwise than as it is written.
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -64,15 +66,15 @@ def as_csv(configurations: Sequence[Configuration]) -> str:
 def as_markdown(configurations: Sequence[Configuration]) -> str:
     """Write the table as Markdown, with what must be known to read it."""
     columns, rows = _joined(configurations, "±")
-    lines = [_row(columns), "|---" * len(columns) + "|", *map(_row, rows)]
-    return "\n".join([*lines, "", *notes(configurations)]) + "\n"
+    table = markdown([columns, *rows], right=range(NUMBERS, len(columns)))
+    return "\n".join([*table, "", *notes(configurations)]) + "\n"
 
 
 def as_latex(configurations: Sequence[Configuration]) -> str:
     """Write the table as a tabular of LaTeX, without packages."""
     columns, rows = _joined(configurations, r"$\pm$")
     body = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in (columns, *rows)]
-    alignment = "l" * 4 + "r" * (len(columns) - 4)
+    alignment = "l" * NUMBERS + "r" * (len(columns) - NUMBERS)
     lines = [
         rf"\begin{{tabular}}{{{alignment}}}",
         r"\hline",
@@ -90,12 +92,9 @@ def differences(configurations: Sequence[Configuration]) -> str:
     paths = configurations[0].differing
     if not paths:
         return "All runs have the same configuration but for the seed.\n"
-    rows = [
-        [f"`{shown_name(path)}`", *(_cell(write_value(own.differing[path])) for own in configurations)]
-        for path in paths
-    ]
+    rows = [[f"`{shown_name(path)}`", *(write_value(own.differing[path]) for own in configurations)] for path in paths]
     columns = ["field", *(own.letter for own in configurations)]
-    return "\n".join([_row(columns), "|---" * len(columns) + "|", *map(_row, rows)]) + "\n"
+    return "\n".join(markdown([columns, *rows])) + "\n"
 
 
 def notes(configurations: Sequence[Configuration]) -> list[str]:
@@ -124,15 +123,6 @@ def _joined(configurations: Sequence[Configuration], sign: str) -> tuple[list[st
         spread = row.pop(place)
         row[place - 1] += f" {sign} {spread}" if spread else ""
     return [*columns[:place], *columns[place + 1 :]], rows
-
-
-def _row(values: Sequence[str]) -> str:
-    return f"| {' | '.join(values)} |"
-
-
-def _cell(text: str) -> str:
-    """Keep a bar within a cell from ending it."""
-    return text.replace("|", "\\|")
 
 
 def _escaped(text: str) -> str:

@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 
+from keras_resnet.text_tables import aligned
 from tuning.claims import ENSEMBLE, ERRORS, TESTED, has
 from tuning.ensembles import members_of
 from tuning.report.effects import Effect
@@ -72,9 +73,7 @@ def leaderboard_text(results: StudyResults) -> str:
     if not findings.ranked:
         return f"None of {len(results.trials)} trials has a score."
     rows = leaderboard_rows(findings, IN_TERMINAL)
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    rest = len(findings.ranked) - IN_TERMINAL
+    lines, rest = aligned(rows), len(findings.ranked) - IN_TERMINAL
     return "\n".join([*lines, f"... and {rest} more"] if rest > 0 else lines)
 
 
