@@ -93,7 +93,7 @@ def command_parser() -> argparse.ArgumentParser:
     add_choices(drawn, taken=("unit",))
     converted = command("convert", "make a .keras file of weights that other code wrote")
     converted.add_argument("source", help="file or folder of weights, or hf://owner/name")
-    converted.add_argument("--model", metavar="NAME", help="the network; default what the file tells")
+    converted.add_argument("--network", metavar="NAME", help="the network; default what the file tells")
     converted.add_argument(
         "--key", help="the set of weights, where there are several, as in model_ema; default the plain"
     )
@@ -211,7 +211,7 @@ def convert(options: argparse.Namespace) -> None:
     from keras_resnet.build.head import has_top
     from keras_resnet.weights.loading import network_of
 
-    model = network_of(options.source, options.model, options.key)
+    model = network_of(options.source, options.network, options.key)
     write_atomically(options.output, model.save)
     top = f"{model.output_shape[-1]} classes" if has_top(model) else "no classifier"
     print(f"{options.output}: {model.name}, {count_parameters(model):,} parameters, {top}")

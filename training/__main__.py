@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from keras_resnet.interrupts import saying
 from keras_resnet.startup import called
+from training.arguments import WEIGHTS, Best, Network, Verbose
 from training.command_line import option, run, start_training
 from training.config import load_recipe, make_config, read_fields, recipe_names
 from training.config.fields import lay_over
@@ -41,7 +42,7 @@ Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below
 recipe chosen by --recipe, or of the YAML file given by --config. A choice of another name, as in --optimizer muon,
 starts from its own defaults. Other commands:
 {PROGRAM} evaluate RUN ...; {PROGRAM} compare RUN ...; {PROGRAM} inspect RUN; {PROGRAM} export RUN;
-{PROGRAM} predict WHAT IMAGE ...; {PROGRAM} explain WHAT IMAGE ...; {PROGRAM} serve RUN --to DIR.
+{PROGRAM} predict RUN IMAGE ...; {PROGRAM} explain RUN IMAGE ...; {PROGRAM} serve RUN --to DIR.
 Each has its --help."""
 
 
@@ -68,19 +69,24 @@ class TrainOptions:
     """Place of this host in --hosts, from 0 on."""
     host_timeout: float = 45
     """Seconds to wait at the start for the other hosts."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
+    verbose: Verbose = False
 
 
 @dataclass
 class EvaluateOptions:
     """What an evaluation takes from the command line."""
 
-    runs: Positional[list[str]]
-    """Run folders; or weights with --dataset: files, by this package or by others, hf://owner/name or imagenet. Of
-    several, the ensemble is evaluated too: the mean of their probabilities."""
-    model: str | None = None
-    """Network of the weights; default what a file tells."""
+    runs: Positional[
+        Annotated[
+            list[str],
+            arg(
+                metavar="RUN ...",
+                help=f"Run folders; or weights, with --dataset: {WEIGHTS}. Of several, the ensemble is evaluated too: "
+                "the mean of their probabilities.",
+            ),
+        ]
+    ]
+    network: Network = None
     dataset: str | None = None
     """Data set, registered with TFDS, or image_folder; default the run's."""
     data_dir: Path | None = None
@@ -94,27 +100,24 @@ class EvaluateOptions:
     '{name: multi_scale, sides: [32, 40]}'; default the run's."""
     batch_size: int | None = None
     """Images in a step, or views of them."""
-    best: bool = False
-    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
+    best: Best = False
     to: Path | None = None
     """Folder for all figures, tables and pictures: evaluation.json, classes.csv, confusion.csv and .png,
     reliability.png, mistakes.png."""
     json: bool = False
     """Print JSON."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
+    verbose: Verbose = False
 
 
 @dataclass
 class CompareOptions:
     """What a comparison takes from the command line."""
 
-    runs: Positional[list[Path]]
+    runs: Positional[Annotated[list[Path], arg(metavar="RUN ...")]]
     """Run folders; those that differ in nothing but the seed are one configuration."""
     to: Path | None = None
     """Folder for the curves and for the table as Markdown, CSV and LaTeX: curves.png, comparison.md, .csv and .tex."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
+    verbose: Verbose = False
 
 
 def train(arguments: list[str]) -> None:
@@ -194,7 +197,7 @@ def evaluate(arguments: list[str]) -> None:
     if options.views is not None:
         changes["evaluation.views"] = read_choice("views", options.views)
     progress = sys.stdout.isatty() and not options.json
-    candidates = (open_named(run, options.model, changes, options.best) for run in options.runs)
+    candidates = (open_named(run, options.network, changes, options.best) for run in options.runs)
     if len(options.runs) == 1 and options.to is None:
         results = next(candidates).evaluate(progress)
     else:

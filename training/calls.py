@@ -103,7 +103,7 @@ def predict(
 ) -> Iterator[dict[str, Any]]:
     """Classify image files with a trained network, a batch at a time; for arrays there is `keras_resnet.classify`.
 
-    The same as `python -m training predict WHAT IMAGE ...`.
+    The same as `python -m training predict RUN IMAGE ...`.
 
     Args:
         what: run folder, `.keras` file, file or folder of weights that other code wrote, "hf://owner/name", or the name

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
-from tyro.conf import Positional
 
 from keras_resnet.startup import called, start_keras
+from training.arguments import Best, Run, Verbose
 
 if TYPE_CHECKING:
     import keras
@@ -26,8 +26,7 @@ TOGETHER = 32  # images of one size that an engine is given at a time
 class ExportOptions:
     """What an export takes from the command line."""
 
-    run: Positional[Path]
-    """Run folder."""
+    run: Run
     to: Path | None = None
     """Folder to write; default RUN/savedmodel, or RUN/exports/FORMAT-PRECISION. Or a file NAME.safetensors: the weights
     of a finished run to publish, with a card NAME.json."""
@@ -46,10 +45,8 @@ class ExportOptions:
     """Test images on which int8 is compared with float32, for the card."""
     license: str | None = None
     """License of the weights, for the card."""
-    best: bool = False
-    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
+    best: Best = False
+    verbose: Verbose = False
 
 
 def export(arguments: list[str]) -> None:

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Annotated, Literal, TextIO
 
 import tyro
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from keras_resnet.startup import called
+from training.arguments import Best, Network, RunOrWeights, Verbose
 from training.command_line import start_training
 from training.config.text import read_choice
 
@@ -23,19 +24,15 @@ TERMINAL = Path("-")
 class ImageOptions:
     """Which network is shown which images."""
 
-    what: Positional[str]
-    """Run folder, .keras file, or weights: a file or folder by other code, hf://owner/name, cifar10 or imagenet."""
-    images: Positional[list[Path]]
+    run: RunOrWeights
+    images: Positional[Annotated[list[Path], arg(metavar="IMAGE ...")]]
     """Image files, folders of such at any depth, or patterns as in 'photos/*.jpg'; - for names on standard input, one a
     line."""
-    network: str | None = None
-    """Network of weights; default what a file tells. cifar10 and imagenet need it."""
+    network: Network = None
     labels: Path | None = None
-    """File of the names of the classes, one a line; default those that WHAT tells, or else numbers."""
-    best: bool = False
-    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
+    """File of the names of the classes, one a line; default those that RUN tells, or else numbers."""
+    best: Best = False
+    verbose: Verbose = False
 
 
 @dataclass
@@ -80,7 +77,7 @@ def predict(arguments: list[str]) -> None:
     on_terminal = options.to == TERMINAL
     write = WRITERS[options.format or ("text" if on_terminal else format_of(options.to))]
     found = find_images(options.images, sys.stdin and sys.stdin.buffer)
-    classifier = open_classifier(options.what, options.network, best=options.best, labels=options.labels)
+    classifier = open_classifier(options.run, options.network, best=options.best, labels=options.labels)
     predictions = predict_files(classifier, found.paths, options.top, options.threshold)
     if not (on_terminal and sys.stdout.isatty()):  # where they would be seen anyway
         predictions = counted(predictions, found.count, sys.stderr)
@@ -102,7 +99,7 @@ def explain(arguments: list[str]) -> None:
     from training.prediction.writing import printable
 
     found = find_images(options.images, sys.stdin and sys.stdin.buffer)
-    classifier = open_classifier(options.what, options.network, best=options.best, labels=options.labels)
+    classifier = open_classifier(options.run, options.network, best=options.best, labels=options.labels)
     given = {"target": options.target, "layer": options.layer}
     failures: list[str] = []
     for path, explained in explain_files(classifier, found.paths, options.to, methods, **given):

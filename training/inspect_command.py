@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from tyro.conf import Positional
 
 from keras_resnet.startup import called
+from training.arguments import Best, Run, Verbose
 from training.command_line import start_training
 
 PROGRAM = called("training")
@@ -18,16 +18,13 @@ PROGRAM = called("training")
 class InspectOptions:
     """What a look into a network takes from the command line."""
 
-    run: Positional[Path]
-    """Run folder."""
+    run: Run
     to: Path | None = None
     """Folder for the page, inspection.md, its pictures and all numbers, inspection.json; default RUN/inspection."""
     images: int = 64
     """Images of the test split to look at."""
-    best: bool = False
-    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
+    best: Best = False
+    verbose: Verbose = False
 
 
 def inspect(arguments: list[str]) -> None:

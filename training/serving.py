@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
-from tyro.conf import Positional
 
-from keras_resnet.startup import called, start_keras
+from keras_resnet.startup import called
+from training.arguments import Best, Run, Verbose
+from training.command_line import start_training
 
 
 @dataclass
 class ServeOptions:
     """What serving takes from the command line."""
 
-    run: Positional[Path]
-    """Run folder."""
+    run: Run
     to: Path
     """Folder to write: models by version, requests to warm up by, example requests, compose.yaml."""
     name: str | None = None
@@ -26,16 +26,14 @@ class ServeOptions:
     """Servers to write for; Triton takes ONNX, which needs the extra onnx."""
     check: bool = False
     """Ask the folder its example requests in a fresh process that has nothing of this package."""
-    best: bool = False
-    """Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."""
-    verbose: bool = False
-    """Show what TensorFlow and others log and warn of."""
+    best: Best = False
+    verbose: Verbose = False
 
 
 def serve(arguments: list[str]) -> None:
     """Write what TensorFlow Serving and Triton load; the servers themselves are not started."""
     options = tyro.cli(ServeOptions, prog=f"{called('training')} serve", description=serve.__doc__, args=arguments)
-    start_keras()
+    start_training()
     from keras_resnet.formats.serving import write_serving
     from keras_resnet.formats.serving_check import check_serving
     from training.run_folder import RunFolder

@@ -45,8 +45,9 @@ def test_evaluate_prints_the_results_of_the_run(said, trained):
 
 
 def test_model_of_a_run_cannot_be_named_anew(refused, trained):
-    sentence = refused("evaluate", trained.folder.path, "--model", "ResNet50")
-    assert sentence == f"--model is for files of weights; the run {trained.folder.path} names its own network."
+    for command, *more in (["evaluate"], ["predict", "image.png"], ["explain", "image.png"]):
+        sentence = refused(command, trained.folder.path, *more, "--network", "ResNet50")
+        assert sentence == f"--network is for weights; the run {trained.folder.path} names its own network."
 
 
 def test_evaluate_prints_json(said, trained):
@@ -61,6 +62,18 @@ def test_evaluate_takes_weights_by_name(said, trained, tmp_path, monkeypatch):
     data = ("--dataset", "digits", "--data-dir", trained.config.data.data_dir)
     results = json.loads(said("evaluate", "hf://someone/digits", *data, "--json"))
     assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
+
+
+def test_commands_take_the_same_for_weights(said, refused, trained, digit, tmp_path):
+    said("export", trained.folder.path, "--format", "safetensors", "--to", tmp_path / "weights")
+    data = ("--dataset", "digits", "--data-dir", trained.config.data.data_dir)
+    results = json.loads(said("evaluate", tmp_path / "weights", *data, "--json"))
+    assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
+    several = "'cifar10' names the weights of several networks; name one by --network: ResNet20."
+    for command, *more in (["evaluate", *data], ["predict", digit], ["explain", digit]):
+        assert refused(command, "nowhere", *more).startswith("'nowhere' is no run folder, no file of a network or of ")
+        assert refused(command, "cifar10", *more) == several
+        assert refused(command, "cifar10", *more, "--best") == "--best is for run folders; cifar10 names weights."
 
 
 def test_missing_client_of_the_hub_is_named_with_its_own_extra(refused, trained, monkeypatch):

@@ -11,13 +11,13 @@ import keras
 
 from keras_resnet.preprocessing import Preprocessing, contract_of
 from keras_resnet.weights.loading import network_of
-from keras_resnet.weights.named import is_name
 from training.config import FIELDS, RunConfig, make_config
 from training.config.fields import flat_config
 from training.data import datasets
 from training.data.registered import IMAGE_FOLDER, TABLE
 from training.distribution import distribution_of
 from training.evaluation.testing import evaluate
+from training.named import names_run
 from training.networks import check_task
 from training.run_folder import RunFolder
 
@@ -99,7 +99,7 @@ def open_named(name: str, network: str | None, changes: dict[str, Any], best: bo
     """Load what a user names, a run folder or weights, and open the data set that it is tested on.
 
     Args:
-        name: str, path of a run folder or of a file of weights, or a name of weights.
+        name: str, what `training.named.names_run` takes.
         network: str, name of the network of weights, or None.
         changes: dict of fields of the configuration to set otherwise.
         best: bool, whether to take the network of a run's best epoch.
@@ -108,16 +108,11 @@ def open_named(name: str, network: str | None, changes: dict[str, Any], best: bo
         Candidate.
 
     Raises:
-        ValueError: as of `evaluate_run` and `evaluate_file`; or a network is named for a run, or the best asked of
-            weights.
+        ValueError: as of `names_run`, `evaluate_run` and `evaluate_file`.
     """
-    if is_name(name) or Path(name).is_file():
-        if best:
-            raise ValueError(f"--best is for run folders; {name} names weights.")
-        return open_file(name, network, changes)
-    if network is not None:
-        raise ValueError(f"--model is for files of weights; the run {name} names its own network.")
-    return open_run(RunFolder(Path(name)), changes, best)
+    if names_run(name, network, best):
+        return open_run(RunFolder(Path(name)), changes, best)
+    return open_file(name, network, changes)
 
 
 def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> Candidate:

@@ -13,10 +13,8 @@ from keras_resnet.build.head import TOP, has_top
 from keras_resnet.classification import labels_for
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing, contract_of
-from keras_resnet.weights.collections import COLLECTIONS
 from keras_resnet.weights.loading import network_of
-from keras_resnet.weights.named import is_collection, is_name
-from keras_resnet.weights.sources import weights_of_folder
+from training.named import names_run
 from training.run_folder import RunFolder
 
 IMAGENET = "imagenet"  # the collection whose weights carry no names of classes, which are published apart
@@ -43,8 +41,7 @@ def open_classifier(
     """Load what a user names.
 
     Args:
-        what: run folder, `.keras` file, file or folder of weights that other code wrote, "hf://owner/name", or the name
-            of a collection of weights, as "cifar10" or "imagenet".
+        what: what `training.named.names_run` takes.
         network: str, name of the network of weights; a collection needs it, of others the file tells.
         best: bool, whether to take the network of a run's best epoch.
         labels: file of the names of the classes, one a line. Default those that a run, a file or a collection tells, or
@@ -57,19 +54,9 @@ def open_classifier(
         ValueError: there is no such thing, it holds no classifier or does not say what it expects of images, or the
             names are not as many as its classes; or an argument is for another kind of thing.
     """
-    is_run = not is_name(what) and RunFolder(Path(what)).config_file.exists()
-    if is_run and network is not None:
-        raise ValueError(f"--network is for weights; the run {what} names its own network.")
-    if best and not is_run:
-        raise ValueError(f"--best is for run folders; {what} names weights.")
-    if is_run or _is_other_folder(what):  # of the latter, an error says what it lacks
+    if names_run(what, network, best):
         return _of_run(RunFolder(Path(what)), best, labels)
     return _of_weights(what, network, labels)
-
-
-def _is_other_folder(what: str | os.PathLike) -> bool:
-    """Tell whether a folder holds nothing that other code writes as weights."""
-    return not is_name(what) and os.path.isdir(what) and weights_of_folder(os.fspath(what)) == os.fspath(what)
 
 
 def _of_run(folder: RunFolder, best: bool, labels: str | os.PathLike | None) -> Classifier:
@@ -79,14 +66,6 @@ def _of_run(folder: RunFolder, best: bool, labels: str | os.PathLike | None) -> 
 
 
 def _of_weights(what: str | os.PathLike, network: str | None, labels: str | os.PathLike | None) -> Classifier:
-    if is_collection(what) and network is None:
-        networks = ", ".join(COLLECTIONS[what].networks())
-        raise ValueError(f"{what!r} names the weights of several networks; name one by --network: {networks}.")
-    if not is_name(what) and not os.path.exists(what):
-        raise ValueError(
-            f"{os.fspath(what)!r} is no run folder, no file of a network or of weights, and no name of weights: "
-            f"{', '.join(COLLECTIONS)} or hf://owner/name."
-        )
     model = network_of(what, network)
     if not has_top(model):
         raise ValueError(f"{os.fspath(what)!r} holds a network without its classifier {TOP!r}.")
