@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import load, prepare_process, print_machine
-from options import positive
+from options import described, positive
 
 DEPTHS = (20, 56, 110, 164, 1001, 1202)
 
@@ -43,14 +43,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: list of str; default those of the process.
-
-    Returns:
-        int, the exit status.
-    """
+    """Run the command line."""
     options = parse(arguments)
     prepare_process()
     if options.alone:
@@ -75,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the options, without importing a backend."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described(__doc__)
     parser.add_argument("--depths", nargs="+", type=positive, default=DEPTHS, help=f"default: {DEPTHS}")
     parser.add_argument("--batch", type=positive, default=8, help="images in a step (default 8)")
     parser.add_argument("--rounds", type=positive, default=5, help="training steps after the first (default 5)")

@@ -13,9 +13,16 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def prepare_process() -> None:
-    """Make a script fit to be run from anywhere, installed or not: the checkout that holds it is the one measured."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Make a script fit to be run from anywhere, installed or not, and as quiet as a command of the packages.
+
+    The checkout that holds it is the one measured. To be called before anything imports Keras or TensorFlow.
+    """
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    # Read when the package imports Keras, which it does when it is imported.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL") or "3"
+    from keras_resnet.startup import quieten
+
+    quieten()
 
 
 def print_machine() -> dict[str, str]:

@@ -20,7 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import describe_machine
+from machine import prepare_process, print_machine
+from options import described, positive
 
 EPOCHS, SEEDS = 20, 3
 SPACE = {
@@ -31,23 +32,18 @@ SPACE = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: list of str; default those of the process.
-
-    Returns:
-        int, the exit status.
-    """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, nargs="+", default=[125, 250, 500], help="numbers of trials")
+    """Run the command line."""
+    parser = described(__doc__)
+    parser.add_argument("--trials", type=positive, nargs="+", default=[125, 250, 500], help="numbers of trials")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)  # what the processes of their own are told
     options = parser.parse_args(arguments)
+    prepare_process()
     if options.one:
         measure(options.one)
         return 0
-    print(describe_machine())
-    print("| trials | chief, s | ms a trial | report, s | ms a trial | memory, MiB |\n|---:|---:|---:|---:|---:|---:|")
+    print_machine()
+    print("\n| trials | chief, s | ms a trial | report, s | ms a trial | memory, MiB |")
+    print("|---:|---:|---:|---:|---:|---:|", flush=True)
     for trials in options.trials:
         subprocess.run([sys.executable, __file__, "--one", str(trials)], check=True)
     return 0

@@ -1,8 +1,13 @@
-"""Options that the command lines of the benchmarks share."""
+"""What the command lines of the benchmarks have in common."""
 
 from __future__ import annotations
 
 import argparse
+
+
+def described(text: str) -> argparse.ArgumentParser:
+    """Make the parser of a script, whose help is the script's docstring as it stands."""
+    return argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def positive(text: str) -> int:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import load, prepare_process, print_machine
-from options import positive
+from options import described, positive
 
 BATCHES = {32: 128, 224: 32}  # images in a batch, by their side
 # Keras's layers of the same purpose, with strengths as near as they allow.
@@ -50,14 +50,7 @@ FILES = 256  # made where no folder of images is given
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: list of str; default those of the process.
-
-    Returns:
-        int, the exit status.
-    """
+    """Run the command line."""
     options = parse(arguments)
     prepare_process()
     print_machine()
@@ -75,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the options, without importing a backend."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described(__doc__)
     parser.add_argument("--sides", nargs="+", type=int, choices=BATCHES, default=[*BATCHES], help="of the images")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="recipes and augmentations; default all")
     parser.add_argument("--files", type=Path, metavar="DIR", help="DIR/train/CLASS/*.jpg to read; default random ones")

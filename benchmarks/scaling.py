@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machine import prepare_process, print_machine
-from options import positive
+from options import described, positive
 
 if TYPE_CHECKING:
     import keras
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the options, without importing a backend."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described(__doc__)
     parser.add_argument("--network", default="ResNet20", help="network of keras_resnet (default ResNet20)")
     parser.add_argument("--side", type=positive, default=32, help="pixels along one side of an image (default 32)")
     parser.add_argument("--batch", type=positive, default=32, help="images in a step of one device (default 32)")

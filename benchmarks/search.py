@@ -13,22 +13,25 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras_tuner
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from keras_resnet.files import write_text
-from tuning.engine.oracles import SPREAD, declare
-from tuning.engine.tuners import make_oracle
-from tuning.study import Study
+from machine import prepare_process
+from options import described, positive
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+    from tuning.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, PAGE = ROOT / "benchmarks/search.csv", ROOT / "docs/searches.md"
@@ -150,21 +153,38 @@ OBJECTIVES = {
 }
 
 
-class Synthetic(Study):
-    """A study of points that are no networks."""
+@functools.cache
+def synthetic() -> type[Study]:
+    """Give the class of studies of points that are no networks."""
+    from tuning.study import Study
 
-    def problem(self, fields: Mapping[str, Any]) -> str | None:
-        """Find nothing wrong with any point."""
-        return None
+    class Synthetic(Study):
+        """A study with nothing wrong with any point."""
+
+        def problem(self, fields: Mapping[str, Any]) -> str | None:
+            """Find nothing wrong."""
+            return None
+
+    return Synthetic
 
 
-def ours(tuner: str) -> Callable[[Synthetic], keras_tuner.Oracle]:
+def ours(tuner: str) -> Callable[[Study], keras_tuner.Oracle]:
     """Make the function that makes an oracle of this package."""
-    return lambda study: make_oracle(study.model_copy(update={"tuner": tuner}), 1)
+
+    def make(study: Study) -> keras_tuner.Oracle:
+        from tuning.engine.tuners import make_oracle
+
+        return make_oracle(study.model_copy(update={"tuner": tuner}), 1)
+
+    return make
 
 
-def keras_tuners_own(study: Synthetic) -> keras_tuner.Oracle:
+def keras_tuners_own(study: Study) -> keras_tuner.Oracle:
     """Make keras-tuner's Bayesian oracle as it comes."""
+    import keras_tuner
+
+    from tuning.engine.oracles import declare
+
     oracle = keras_tuner.oracles.BayesianOptimizationOracle(
         keras_tuner.Objective(study.objective, "max"),
         max_trials=study.trials,
@@ -186,7 +206,7 @@ METHODS = {
 def search(method: str, setting: Setting, repeat: int) -> list[float]:
     """Search once; give the regret after the numbers of trials that are shown."""
     objective = setting.draw(np.random.default_rng([repeat, 1]))
-    study = Synthetic(trials=TRIALS, repeats=setting.runs, seed=repeat, fields={}, space=dict(setting.space))
+    study = synthetic()(trials=TRIALS, repeats=setting.runs, seed=repeat, fields={}, space=dict(setting.space))
     noise = np.random.default_rng([repeat, 2]).normal(size=(TRIALS, setting.runs))
     scores, regrets = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -207,11 +227,13 @@ def search(method: str, setting: Setting, repeat: int) -> list[float]:
 
 def metrics_of(runs: np.ndarray, oracle: keras_tuner.Oracle) -> dict[str, float]:
     """Report the scores of runs, to an oracle of this package their spread too."""
+    from tuning.engine.oracles import SPREAD
+
     own = {SPREAD: float(runs.std(ddof=1))} if len(runs) > 1 and hasattr(oracle, "planned") else {}
     return {"accuracy": float(runs.mean()), **own}
 
 
-def spread(objective: Objective, study: Synthetic, repeat: int) -> float:
+def spread(objective: Objective, study: Study, repeat: int) -> float:
     """Give the standard deviation of an objective over its space."""
     from tuning.space.coding import Coding
 
@@ -289,16 +311,9 @@ Made by `python benchmarks/search.py`; no network is trained.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: list of str; default those of the process.
-
-    Returns:
-        int, the exit status.
-    """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=30)
+    """Run the command line."""
+    parser = described(__doc__)
+    parser.add_argument("--repeats", type=positive, default=30)
     parser.add_argument("--first", type=int, default=0, help="number of the first repeat")
     present = [method for method in METHODS if method != "tpe" or find_spec("optuna")]
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=present)
@@ -306,7 +321,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of the searches that were made")
     parser.add_argument("--table", action="store_true", help="write the page instead")
     options = parser.parse_args(arguments)
+    prepare_process()
     if options.table:
+        from keras_resnet.files import write_text
+
         write_text(PAGE, HEAD + "\n" + "\n".join(table(read_results(options.results))))
     else:
         with threadpool_limits(1):  # of small matrices threads only wait for each other

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import torch_step
 from machine import load, prepare_process, print_machine
-from options import positive
+from options import described, positive
 
 if TYPE_CHECKING:
     import keras
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the options, without importing a backend."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = described(__doc__)
     parser.add_argument("--case", action="append", choices=list(CASES), help="repeatable; default: every case")
     parser.add_argument(
         "--policies", nargs="+", choices=POLICIES, default=POLICIES, help="dtype policies; default: both"

@@ -9,7 +9,6 @@ folder of its own; workers share out the cores. Time is that of the whole comman
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -18,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import describe_machine
+from machine import prepare_process, print_machine
+from options import described, positive
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = """
@@ -31,20 +31,14 @@ finalists: 0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: list of str; default those of the process.
-
-    Returns:
-        int, the exit status.
-    """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="numbers of workers to compare")
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds")
-    parser.add_argument("--epochs", type=int, default=3, help="epochs of each of the 16 trials")
+    """Run the command line."""
+    parser = described(__doc__)
+    parser.add_argument("--workers", type=positive, nargs="+", default=[1, 2], help="numbers of workers to compare")
+    parser.add_argument("--rounds", type=positive, default=3, help="interleaved rounds")
+    parser.add_argument("--epochs", type=positive, default=3, help="epochs of each of the 16 trials")
     options = parser.parse_args(arguments)
-    print(describe_machine())
+    prepare_process()
+    print_machine()
     seconds: dict[int, list[float]] = {workers: [] for workers in options.workers}
     for number in range(options.rounds):
         for workers in options.workers:
@@ -61,19 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_study(workers: int, epochs: int) -> float:
-    """Run the study once.
-
-    Args:
-        workers: int.
-        epochs: int, of each trial.
-
-    Returns:
-        float, seconds of the whole command.
-
-    Raises:
-        RuntimeError: it failed.
-    """
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PYTHONPATH": str(ROOT)}
+    """Run the study once; give the seconds of the whole command, or raise a RuntimeError where it failed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as folder:
         description = Path(folder, "described.yaml")
         description.write_text(STUDY.replace("EPOCHS", str(epochs)), encoding="utf-8")

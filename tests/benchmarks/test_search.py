@@ -1,7 +1,7 @@
 """The comparison of the ways to search: its objectives have the best value that they say, and the page the numbers."""
 
 import csv
-import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -12,17 +12,18 @@ from tuning.space.coding import Coding
 
 @pytest.fixture(scope="module")
 def script():
-    specification = importlib.util.spec_from_file_location("benchmark_of_search", ROOT / "benchmarks/search.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        import search
+    yield search
+    sys.modules.pop("search")
 
 
 @pytest.mark.parametrize("name", ["categories", "pairs", "conditional", "noisy"])
 def test_best_value_of_an_objective_is_reached_and_not_exceeded(script, name):
     setting = script.OBJECTIVES[name]
     objective = setting.draw(np.random.default_rng(3))
-    study = script.Synthetic(trials=1, fields={}, space=dict(setting.space))
+    study = script.synthetic()(trials=1, fields={}, space=dict(setting.space))
     coding, generator = Coding(study.parsed_space), np.random.default_rng(0)
     rows = coding.draw(generator, 1000)
     for _ in range(12):  # climb from the best of the points that were drawn
