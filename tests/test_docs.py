@@ -1,5 +1,6 @@
 """What README, guide and the other pages say is run, parsed and counted."""
 
+import itertools
 import os
 import re
 import runpy
@@ -76,11 +77,31 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
 
 
+def commands_in(line):
+    """The commands of a line of a shell, several in a pipe: variables that are set for each, and its words."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|")
+    lexer.whitespace_split = True
+    for is_pipe, words in itertools.groupby(lexer, lambda word: word == "|"):
+        if not is_pipe:
+            words = list(words)
+            variables = [*itertools.takewhile(re.compile("[A-Z_]+=").match, words)]
+            yield dict(word.split("=", 1) for word in variables), words[len(variables) :]
+
+
 def commands(module):
-    """The arguments of all `python -m MODULE ...` that are shown, each once."""
+    """The variables and arguments of all `python -m MODULE ...` that are shown, each once."""
     lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
-    shown = dict.fromkeys(tuple(shlex.split(line, comments=True)) for line in lines)
-    return [list(arguments[3:]) for arguments in shown if arguments[:3] == ("python", "-m", module)]
+    every = [(tuple(variables.items()), tuple(words)) for line in lines for variables, words in commands_in(line)]
+    shown = [one for one in dict.fromkeys(every) if one[1][:3] == ("python", "-m", module)]
+    return [(dict(variables), list(words[3:])) for variables, words in shown]
+
+
+def test_commands_are_found_behind_variables_and_in_pipes():
+    line = "find . -name '*.jpg' | KERAS_BACKEND=jax python -m training predict RUN - --views '{a: b | c}'  # | no"
+    (_, words), (variables, others) = commands_in(line)
+    assert words == ["find", ".", "-name", "*.jpg"] and variables == {"KERAS_BACKEND": "jax"}
+    assert others == ["python", "-m", "training", "predict", "RUN", "-", "--views", "{a: b | c}"]
+    assert any(variables for variables, _ in commands("training"))  # of the guide
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +170,7 @@ def test_examples_that_take_a_run_do(page, run, in_folder):
     assert run_examples(ROOT / "docs" / "guide" / page)
 
 
-@pytest.mark.parametrize("arguments", commands("keras_resnet"), ids=" ".join)
+@pytest.mark.parametrize("arguments", [arguments for _, arguments in commands("keras_resnet")], ids=" ".join)
 def test_commands_of_keras_resnet_are_understood(arguments):
     networks.command_parser().parse_args(arguments)
 
@@ -161,6 +182,8 @@ def started(monkeypatch, tmp_path):
     monkeypatch.setattr("training.run.train", lambda config, *others, **named: calls.append(config) or {})
     monkeypatch.setattr("tuning.search.run_study", lambda study, *others: calls.append(study) or mock.MagicMock())
     monkeypatch.setattr("tuning.engine.jobs.processes", lambda: None)
+    monkeypatch.setattr("training.__main__.supervise", lambda arguments, hosts: calls.append(hosts))
+    monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # which runs on JAX set
     monkeypatch.chdir(tmp_path)
     Path("docs").symlink_to(ROOT / "docs")
     Path("study.yaml").write_text(blocks(SEARCH, "yaml")[0], encoding="utf-8")
@@ -171,11 +194,13 @@ def started(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("main", "arguments"),
-    [*((training.main, line) for line in commands("training")), *((tuning.main, line) for line in commands("tuning"))],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else value.__module__,
+    ("main", "variables", "arguments"),
+    [(module.main, *command) for module in (training, tuning) for command in commands(module.__package__)],
+    ids=lambda value: " ".join(value) if isinstance(value, (list, dict)) else value.__module__,
 )
-def test_commands_of_training_and_tuning_are_understood(main, arguments, started):
+def test_commands_of_training_and_tuning_are_understood(main, variables, arguments, started, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     if arguments[0] in COMMANDS[main]:
         tyro.cli(COMMANDS[main][arguments[0]], args=arguments[1:])
     elif arguments == ["--help"]:
