@@ -48,7 +48,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         sides = [*self.size] if isinstance(self.size, Sequence) else []
-        if len(sides) != 2 or not all(_is_count(count) for count in (*sides, self.channels)):
+        if len(sides) != 2 or not all(is_count(count) for count in (*sides, self.channels)):
             raise ValueError(
                 f"size must be two sides, and channels a number, of 1 to {MAX_SIDE}; received "
                 f"{shortened(self.size)} and {shortened(self.channels)}."
@@ -209,7 +209,8 @@ class Preprocessing:
             ) from error
 
 
-def _is_count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Tell whether a value is a number of pixels or channels that images may have."""
     return isinstance(value, Integral) and 0 < value <= MAX_SIDE
 
 

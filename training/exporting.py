@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from keras_resnet.preprocessing import Preprocessing
     from training.data.datasets import Source
     from training.run_folder import RunFolder
 
 TOGETHER = 32  # images of one size that an engine is given at a time
+OF_FOLDERS = ("format", "precision", "fold", "layout", "image_size", "batch_size")  # options of no published weights
 
 
 @dataclass
@@ -39,6 +42,11 @@ class ExportOptions:
     """Fold batch normalizations into convolutions, and make constants of the weights of a SavedModel."""
     layout: Literal["keras_resnet", "timm"] = "keras_resnet"
     """Whose names the tensors of safetensors have; timm's are torchvision's too."""
+    image_size: tuple[int, ...] = ()
+    """Side, or height and width, of the images that are to be taken, in pixels; default any one size. They need not be
+    of the network's size."""
+    batch_size: int | None = None
+    """Images that are to be taken together; default any number."""
     calibration: int = 300
     """Training images to which int8 is fitted."""
     tested: int = 1000
@@ -61,7 +69,8 @@ def export(arguments: list[str]) -> None:
     folder = RunFolder(options.run)
     target = options.to or default_target(folder, options)
     if options.to and target.suffix == WEIGHTS:
-        print(f"weights {target}\ncard    {publish(folder, target, options.best)}")
+        check_published(options)
+        print(f"weights {target}\ncard    {publish(folder, target, options.best, options.license)}")
         return
     for name, value in export_run(folder, target, options).items():
         print(f"{name} {value}")
@@ -69,11 +78,24 @@ def export(arguments: list[str]) -> None:
 
 def default_target(folder: RunFolder, options: ExportOptions) -> Path:
     """Say where an export lies in its run folder."""
-    if options.format == "savedmodel" and options.precision == "float32" and not options.fold:
-        return folder.savedmodel
-    layout = "-timm" if options.layout == "timm" else ""
-    folded = "-folded" if options.fold else ""
-    return folder.exports / f"{options.format}-{options.precision}{folded}{layout}"
+    name = f"{options.format}-{options.precision}"
+    others = [
+        "-folded" if options.fold else "",
+        f"-{'x'.join(map(str, options.image_size))}" if options.image_size else "",
+        "" if options.batch_size is None else f"-batch{options.batch_size}",
+        "-timm" if options.layout == "timm" else "",
+    ]
+    is_plain = name == "savedmodel-float32" and not any(others)
+    return folder.savedmodel if is_plain else folder.exports / f"{name}{''.join(others)}"
+
+
+def check_published(options: ExportOptions) -> None:
+    """Refuse what would be lost where the weights of a run are published as they are."""
+    defaults = ExportOptions(options.run, format="safetensors" if options.format == "safetensors" else "savedmodel")
+    changed = [name for name in OF_FOLDERS if getattr(options, name) != getattr(defaults, name)]
+    if changed:
+        flag = f"--{changed[0].replace('_', '-')}"
+        raise ValueError(f"--to {options.to} publishes the weights as they are, without {flag}: name a folder for it.")
 
 
 def export_run(folder: RunFolder, target: Path, options: ExportOptions) -> dict[str, Any]:
@@ -98,8 +120,8 @@ def export_run(folder: RunFolder, target: Path, options: ExportOptions) -> dict[
 
     model, contract = folder.load_model(options.best), folder.read_preprocessing()
     model.preprocessing, model.labels = contract, tuple(folder.read_labels())
-    is_int8 = options.precision == "int8"
-    source = open_data(folder, options) if is_int8 else None
+    size = image_size(options)
+    source = open_data(folder, options) if options.precision == "int8" else None
     about = known_about(folder, model, options.best)
     keras_resnet.export(
         model,
@@ -107,12 +129,19 @@ def export_run(folder: RunFolder, target: Path, options: ExportOptions) -> dict[
         format=options.format,
         precision=options.precision,
         fold=options.fold,
-        calibration=calibration_images(source, folder, options.calibration) if source else None,
+        calibration=calibration_images(source, folder, options.calibration, size) if source else None,
         layout=options.layout,
         about={**about, **({"license": options.license} if options.license else {})},
+        image_size=size,
+        batch_size=options.batch_size,
     )
     written = {FORMATS[options.format].title: target}
     return {**written, **compared(model, source, target, options)} if source else written
+
+
+def image_size(options: ExportOptions) -> tuple[int, ...] | None:
+    """Give height and width of the images that are to be taken, a side for both where it is one; None for any."""
+    return options.image_size * 2 if len(options.image_size) == 1 else options.image_size or None
 
 
 def open_data(folder: RunFolder, options: ExportOptions) -> Source:
@@ -125,10 +154,22 @@ def open_data(folder: RunFolder, options: ExportOptions) -> Source:
     return open_source(folder.read_config().data)
 
 
-def calibration_images(source: Source, folder: RunFolder, count: int) -> list[np.ndarray]:
-    """Draw training images, as they are, in batches of one size."""
-    drawn = source.sample(source.train_split, count, folder.read_config().seed)
-    return [images for images, _ in as_they_are(source, drawn, folder.read_preprocessing().channels)]
+def calibration_images(
+    source: Source, folder: RunFolder, count: int, size: tuple[int, ...] | None
+) -> Iterator[np.ndarray]:
+    """Draw training images, in batches of one size."""
+    drawn, contract = source.sample(source.train_split, count, folder.read_config().seed), folder.read_preprocessing()
+    return (fitted(images, contract, size) for images, _ in as_they_are(source, drawn, contract.channels))
+
+
+def fitted(images: np.ndarray, contract: Preprocessing, size: tuple[int, ...] | None) -> np.ndarray:
+    """Bring images to the one size that an export takes: the central window of its aspect, in whole levels."""
+    import numpy as np
+
+    if size is None or images.shape[1:3] == size:
+        return images
+    of_size = dataclasses.replace(contract.for_images(size, contract.channels), crop=1.0)
+    return np.clip(np.round(of_size.resize(images)), 0, 255).astype("uint8")
 
 
 def as_they_are(source: Source, examples: Any, channels: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -152,11 +193,11 @@ def compared(model: keras.Model, source: Source, target: Path, options: ExportOp
 
     if source.task is not ONE:
         return {}
-    run, contract = open_engine(target, options.format, options.precision), model.preprocessing
+    run = open_engine(target, options.format, options.precision, options.batch_size)
+    contract, size, tested = model.preprocessing, image_size(options), source.examples(source.test_split)
     before, after, same = [], [], []
-    for images, labels in as_they_are(
-        source, source.examples(source.test_split).take(options.tested), contract.channels
-    ):
+    for images, labels in as_they_are(source, tested.take(options.tested), contract.channels):
+        images = fitted(images, contract, size)
         classes = run(images)["classes"]
         known = np.argmax(model.predict_on_batch(contract(images)), axis=-1)
         before += [*(known == labels)]
@@ -168,7 +209,8 @@ def compared(model: keras.Model, source: Source, target: Path, options: ExportOp
         "same class": float(np.mean(same)),
     }
     shown = {name: f"{100 * figure:.2f} %" for name, figure in figures.items()}
-    images = f"the first {len(same)} images of {source.test_split!r}, each once in a single view"
+    brought = f", brought to {size[0]} x {size[1]} pixels" if size else ""
+    images = f"the first {len(same)} images of {source.test_split!r}{brought}, each once in a single view"
     calibrated = f"{min(options.calibration, source.count(source.train_split))} of {source.train_split!r}"
     add_section(target, "Precision", {**shown, "images": images, "fitted to": calibrated})
     return shown

@@ -18,13 +18,14 @@ from training.tasks import task_of
 LICENSE = "Apache-2.0"  # of the package, and of weights that come with it
 
 
-def publish(folder: RunFolder, path: Path, best: bool = False) -> Path:
+def publish(folder: RunFolder, path: Path, best: bool = False, license: str | None = None) -> Path:
     """Write the network of a finished run as a safetensors file with a card, whose figures are those of the run.
 
     Args:
         folder: RunFolder.
         path: Path of the safetensors file; the card lies beside it.
         best: bool, whether to take the network of the best epoch.
+        license: str, of the weights; default that of this package.
 
     Returns:
         Path of the card.
@@ -41,7 +42,8 @@ def publish(folder: RunFolder, path: Path, best: bool = False) -> Path:
     model = folder.load_model(best)
     model.preprocessing, model.labels = folder.read_preprocessing(), tuple(folder.read_labels())
     chosen = rows[best_epoch(rows) - 1] if best else rows[-1]
-    return card.write(path, model, about(config, chosen, model.name, done))
+    known = about(config, chosen, model.name, done)
+    return card.write(path, model, {**known, "license": license or known["license"]})
 
 
 def known_about(folder: RunFolder, model: keras.Model, best: bool = False) -> dict[str, Any]:

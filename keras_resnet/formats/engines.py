@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from keras_resnet.formats.network import in_batches
 from keras_resnet.messages import unknown
 
 Answer = dict[str, np.ndarray]
 
 
-def open_engine(folder: str | os.PathLike, format: str, precision: str = "float32") -> Callable[[np.ndarray], Answer]:
+def open_engine(
+    folder: str | os.PathLike, format: str, precision: str = "float32", batch_size: int | None = None
+) -> Callable[[np.ndarray], Answer]:
     """Open what `export` wrote, to compute with it.
 
     Args:
         folder: folder to open.
         format: "savedmodel", "onnx", "openvino" or "litert".
         precision: str, in which it was written; OpenVINO chooses its own where it is not told.
+        batch_size: int, how many images it takes together; None for any number.
 
     Returns:
-        Function from images, uint8 (batch, height, width, channels), to named outputs.
+        Function from images, uint8 (number, height, width, channels), to named outputs, whatever their number.
 
     Raises:
         ValueError: the format is not one that an engine computes with.
     """
     if format not in ENGINES:
         raise ValueError(unknown("engine's format", format, ENGINES))
-    return ENGINES[format](Path(folder), precision)
+    run = ENGINES[format](Path(folder), precision)
+    return run if batch_size is None else functools.partial(_in_batches, run, batch_size)
+
+
+def _in_batches(run: Callable[[np.ndarray], Answer], batch_size: int, images: np.ndarray) -> Answer:
+    """Compute images as many at a time as an engine takes."""
+    answers = [run(batch) for batch in in_batches(images, batch_size)]
+    return {name: np.concatenate([answer[name] for answer in answers])[: len(images)] for name in answers[0]}
 
 
 def _savedmodel(folder: Path, precision: str) -> Callable[[np.ndarray], Answer]:

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,11 +19,12 @@ from keras_resnet.classification import labels_for
 from keras_resnet.files import make_parents, write_atomically
 from keras_resnet.formats.folding import fold as folded
 from keras_resnet.formats.model_card import CARD, card_of
-from keras_resnet.formats.network import Exported
+from keras_resnet.formats.network import Exported, shape_text
 from keras_resnet.labels import check_labels, write_labels
-from keras_resnet.messages import unknown
+from keras_resnet.layers.conventions import channel_axis, spatial_axes
+from keras_resnet.messages import shortened, unknown
 from keras_resnet.model import size_of_weights_file
-from keras_resnet.preprocessing import Preprocessing, contract_of
+from keras_resnet.preprocessing import MAX_SIDE, Preprocessing, contract_of, is_count
 
 
 class Format(NamedTuple):
@@ -74,6 +76,8 @@ def export(
     calibration: Iterable[np.ndarray] | None = None,
     layout: Literal["keras_resnet", "timm"] = "keras_resnet",
     about: Mapping[str, Any] | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    batch_size: int | None = None,
 ) -> None:
     """Write a folder that runs a network elsewhere, with a model card, `README.md`, that says what it is.
 
@@ -95,18 +99,24 @@ def export(
             fitted; a few hundred images do.
         layout: str, whose names and order of axes the tensors of safetensors have.
         about: what else the card says: data set, recipe, accuracy and its protocol, license.
+        image_size: int or tuple (height, width), the one size in pixels of the images that the graph is to take,
+            which need not be that of the network; default any. Files that SavedModel decodes may be of any size.
+        batch_size: int, how many images it is to take together; default any number.
 
     Raises:
         ValueError: a choice is unknown or not to be had in this format; the backend is not TensorFlow, which all but
-            Keras and safetensors need; the folder exists; or the model lacks labels or an input contract.
+            Keras and safetensors need; the folder exists; the model lacks labels or an input contract, or takes other
+            images than the contract prepares; or a calibration image is none that the graph takes.
         ImportError: what writes the format is not installed; the message names the extra that installs it.
         OSError: the folder cannot be written; no part of it is left behind.
     """
     _check(format, precision, layout, calibration)
+    sides = _check_images(FORMATS[format], image_size, batch_size)
     if os.path.exists(path):
         raise ValueError(f"{os.fspath(path)!r} exists; remove it or name another folder.")
     contract, labels = preprocessing or contract_of(model), tuple(labels_for(model, labels))
     check_labels(labels)
+    _check_contract(model, contract)
     model = folded(model) if fold else model
     model = in_bfloat16(model) if precision == "bfloat16" and format != "openvino" else model
     constants = fold or format != "savedmodel"
@@ -116,9 +126,11 @@ def export(
         labels,
         precision,
         constants=constants,
-        calibration=calibration or (),
+        calibration=() if calibration is None else calibration,
         layout=layout,
         about=about or {},
+        image_size=sides,
+        batch_size=batch_size and int(batch_size),
     )
     # Converted before anything is written: what fails there is no failure to save.
     write = importlib.import_module(f"keras_resnet.formats.{FORMATS[format].module}").prepare(exported)
@@ -155,6 +167,39 @@ def _check(format: str, precision: str, layout: str, calibration: Iterable[np.nd
     if (precision == "int8") != (calibration is not None):
         raise ValueError("calibration images are needed for int8, and for nothing else.")
     _check_installed(chosen, precision)
+
+
+def _check_images(
+    chosen: Format, image_size: int | tuple[int, int] | None, batch_size: int | None
+) -> tuple[int, int] | None:
+    """Give height and width of the images that a graph is to take; refuse what none can take."""
+    if not chosen.is_graph and (image_size is not None or batch_size is not None):
+        raise ValueError(
+            "image_size and batch_size are for formats that hold everything from the image to the class; "
+            f"{chosen.title} holds the network alone. Leave them out."
+        )
+    if batch_size is not None and not (isinstance(batch_size, Integral) and batch_size > 0):
+        raise ValueError(f"batch_size must be a whole number from 1 on, or None for any; received {batch_size!r}.")
+    if image_size is None:
+        return None
+    sides = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(sides) != 2 or not all(map(is_count, sides)):
+        raise ValueError(
+            f"image_size must be a side, or height and width, of 1 to {MAX_SIDE} pixels, or None for any; received "
+            f"{shortened(image_size)}."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _check_contract(model: keras.Model, contract: Preprocessing) -> None:
+    """Refuse a contract that prepares images otherwise than the network takes them."""
+    taken = [model.input_shape[axis] for axis in (*spatial_axes(), channel_axis())]
+    prepared = [*contract.size, contract.channels]
+    if any(side not in (None, own) for side, own in zip(taken, prepared)):
+        raise ValueError(
+            f"{model.name!r} takes images of the shape {shape_text(taken)}, and preprocessing prepares them in "
+            f"{shape_text(prepared)}; pass the one that its weights were trained with."
+        )
 
 
 def _check_installed(chosen: Format, precision: str) -> None:

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from keras_resnet.formats.network import PREPARATION, Exported, save_pixels
+from keras_resnet.formats.network import PREPARATION, Exported, calibration_batches, save_pixels
 
 NAME = "model.tflite"
 SIGNATURE = "serving_default"
@@ -44,7 +44,7 @@ def _quantized(converted: bytes, exported: Exported) -> bytes:
     tool = quantizer.Quantizer(bytearray(converted))
     for operation in (TFLOperationName.CONV_2D, TFLOperationName.ADD):
         tool.add_static_config(f"^(?!.*{PREPARATION}).*", operation, activation_num_bits=8, weight_num_bits=8)
-    batches = [{"images": batch} for batch in exported.calibration]
+    batches = [{"images": batch} for batch in calibration_batches(exported)]
     with contextlib.redirect_stderr(io.StringIO()):  # its bars of progress
         ranges = tool.calibrate({SIGNATURE: batches}, num_threads=1)
         quantized = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)

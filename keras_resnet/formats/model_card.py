@@ -102,16 +102,20 @@ def _multiply_adds(exported: Exported) -> dict[str, str]:
 
 def _interface(exported: Exported, format: str) -> str:
     """Say what goes in and what comes out."""
-    contract = exported.contract
+    contract, is_savedmodel = exported.contract, format == "savedmodel"
     lines = ["## Images in, classes out\n"]
     if format in ("keras", "safetensors"):
         lines.append("The network alone: images are prepared as follows before it.\n")
     else:
+        names = ("batch", "height", "width", "channels")
+        batch, *sides = (name if side is None else str(side) for name, side in zip(names, exported.images))
+        number = "any number" if exported.batch_size is None else f"exactly {batch}"
+        size = "any one size" if exported.image_size is None else f"{' x '.join(sides[:2])} pixels"
         lines += [
-            f"- `images`: uint8, (batch, height, width, {contract.channels}), any number of any one size, values 0 to "
-            f"255{', RGB' if contract.channels == 3 else ''}",
-            *(["- `bytes`, signature `serve_bytes`: encoded images of any sizes"] if format == "savedmodel" else []),
-            f"- `probabilities`: float32, (batch, {len(exported.labels)})",
+            f"- `images`: uint8, ({', '.join([batch, *sides])}), {number} of {size}, values 0 to 255"
+            f"{', RGB' if contract.channels == 3 else ''}",
+            *([f"- `bytes`, signature `serve_bytes`: encoded images, {number} of any sizes"] if is_savedmodel else []),
+            f"- `probabilities`: float32, ({batch}, {len(exported.labels)})",
             "- `classes`: int64, the most probable one"
             if exported.outputs[1] == "classes"
             else "- `present`: bool, whether the probability of each class is over 1/2",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +31,11 @@ class Exported:
         labels: tuple of the names of the classes.
         precision: "float32", "bfloat16" or "int8".
         constants: bool, whether the weights become constants of the graph.
-        calibration: sequence of uint8 arrays (batch, height, width, channels), to which int8 is fitted.
+        calibration: iterable of uint8 arrays (batch, height, width, channels), to which int8 is fitted.
         layout: str, how tensors are named where only these are written.
         about: mapping of what else is known of the network.
+        image_size: tuple (height, width), in pixels of the images that the graph takes; None for any one size.
+        batch_size: int, how many it takes together; None for any number.
     """
 
     model: keras.Model
@@ -43,6 +46,13 @@ class Exported:
     calibration: Iterable[np.ndarray] = ()
     layout: str = "keras_resnet"
     about: Mapping[str, Any] = field(default_factory=dict)
+    image_size: tuple[int, int] | None = None
+    batch_size: int | None = None
+
+    @property
+    def images(self) -> tuple[int | None, ...]:
+        """The shape of what the graph takes, None where any number will do."""
+        return (self.batch_size, *(self.image_size or (None, None)), self.contract.channels)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -90,7 +100,7 @@ def _frozen(exported: Exported) -> Callable:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    shape = (None, *exported.contract.size, exported.contract.channels)
+    shape = (exported.batch_size, *exported.contract.size, exported.contract.channels)
     traced = tf.function(lambda prepared: exported.model(prepared, training=False))
     frozen = convert_variables_to_constants_v2(traced.get_concrete_function(tf.TensorSpec(shape, tf.float32)))
 
@@ -107,7 +117,7 @@ def pixels_function(exported: Exported):
 
     answer, contract = network_of(exported), exported.contract
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, contract.channels), tf.uint8, "images")])
+    @tf.function(input_signature=[tf.TensorSpec(exported.images, tf.uint8, "images")])
     def serving_default(images):
         with tf.name_scope(PREPARATION):
             prepared = contract.standardize(resized(images, contract))
@@ -121,3 +131,39 @@ def save_pixels(exported: Exported, folder: str) -> None:
     import tensorflow as tf
 
     tf.saved_model.save(tf.Module(), folder, signatures={"serving_default": pixels_function(exported)})
+
+
+def calibration_batches(exported: Exported) -> Iterator[np.ndarray]:
+    """Give the calibration images, those of one size as many together as the graph takes."""
+    for _, group in itertools.groupby(_checked(exported), key=lambda images: images.shape[1:]):
+        if exported.batch_size is None:
+            yield from group
+        else:
+            yield from in_batches(np.concatenate([*group]), exported.batch_size)
+
+
+def in_batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Give so many images together; the last ones are repeated to fill up their batch."""
+    for first in range(0, len(images), size):
+        yield np.resize(images[first : first + size], (size, *images.shape[1:]))
+
+
+def _checked(exported: Exported) -> Iterator[np.ndarray]:
+    """Give the calibration images as they are; refuse what the graph does not take, and none at all."""
+    wanted, are_given = exported.images[1:], False
+    for images in map(np.asarray, exported.calibration):
+        fits = images.ndim == 4 and all(one in (None, own) for one, own in zip(wanted, images.shape[1:]))
+        if not fits or 0 in images.shape or images.dtype != np.uint8:
+            raise ValueError(
+                f"calibration must be uint8 arrays of the shape {shape_text((None, *wanted))}; received "
+                f"{images.dtype} of the shape {images.shape}."
+            )
+        are_given = True
+        yield images
+    if not are_given:
+        raise ValueError("calibration holds no image, and int8 is fitted to some; a few hundred do.")
+
+
+def shape_text(shape: Iterable[int | None]) -> str:
+    """Write a shape for a message."""
+    return f"({', '.join('any' if side is None else str(side) for side in shape)})"

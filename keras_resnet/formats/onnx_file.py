@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_resnet.formats.network import Exported, pixels_function
+from keras_resnet.formats.network import Exported, calibration_batches, pixels_function
 
 OPSET = 18
 NAME = "model.onnx"
@@ -29,7 +29,7 @@ def prepare(exported: Exported) -> Callable[[Path], None]:
     function = pixels_function(exported)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     proto, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET)
-    _name_axes(proto.graph)
+    _name_axes(proto.graph, exported)
     if exported.precision == "int8":
         proto = _quantized(proto, exported)
     for key, value in exported.metadata().items():
@@ -44,11 +44,15 @@ def prepare(exported: Exported) -> Callable[[Path], None]:
     return write
 
 
-def _name_axes(graph: Any) -> None:
-    """Name the axes of any size, which tf2onnx numbers."""
+def _name_axes(graph: Any, exported: Exported) -> None:
+    """Name the axes of any size, which tf2onnx numbers, and state the others."""
+    sizes = dict(zip(AXES["images"], exported.images))
     for value in (*graph.input, *graph.output):
         for axis, name in zip(value.type.tensor_type.shape.dim, AXES[value.name]):
-            axis.dim_param = name
+            if sizes[name] is None:
+                axis.dim_param = name
+            else:
+                axis.dim_value = sizes[name]
 
 
 def _quantized(proto: Any, exported: Exported) -> Any:
@@ -61,7 +65,7 @@ def _quantized(proto: Any, exported: Exported) -> Any:
 
     class Images(CalibrationDataReader):
         def __init__(self):
-            self.batches: Iterator[np.ndarray] = iter(exported.calibration)
+            self.batches: Iterator[np.ndarray] = calibration_batches(exported)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             batch = next(self.batches, None)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keras_resnet.formats.network import PREPARATION, Exported, save_pixels
+from keras_resnet.formats.network import PREPARATION, Exported, calibration_batches, save_pixels
 
 NAME = "model.xml"
 
@@ -49,7 +49,7 @@ def _quantized(model: Any, exported: Exported) -> Any:
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    batches = list(exported.calibration)
+    batches = list(calibration_batches(exported))
     scope = nncf.IgnoredScope(patterns=[f".*{PREPARATION}.*"], validate=False)
     with contextlib.redirect_stdout(io.StringIO()):  # its bars of progress
         return nncf.quantize(

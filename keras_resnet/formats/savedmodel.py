@@ -73,11 +73,11 @@ def _signatures(exported: Exported) -> dict:
 
     outputs, preprocessing = network_of(exported), exported.contract
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, preprocessing.channels), tf.uint8, "images")])
+    @tf.function(input_signature=[tf.TensorSpec(exported.images, tf.uint8, "images")])
     def serving_default(images):
         return outputs(preprocessing(images))
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "bytes")])
+    @tf.function(input_signature=[tf.TensorSpec((exported.batch_size,), tf.string, "bytes")])
     def serve_bytes(encoded):
         def prepare_one(one):
             return preprocessing.resize(decode_image(one, preprocessing.channels)[tf.newaxis])[0]

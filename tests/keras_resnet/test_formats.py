@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.formats.engines import open_engine
 from keras_resnet.formats.exporting import FORMATS
 from keras_resnet.formats.model_card import CARD
+from keras_resnet.formats.network import Exported, calibration_batches
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights import comparison
@@ -96,6 +98,50 @@ def test_every_engine_gives_the_models_probabilities(tmp_path, format, choices):
         assert np.ptp(wanted) > 0.01
 
 
+def input_shape(folder, format: str) -> list[int]:
+    """Give the shape that the file of an export states of its images."""
+    if format == "savedmodel":
+        import tensorflow as tf
+
+        signatures = tf.saved_model.load(folder).signatures
+        assert [*signatures["serve_bytes"].structured_input_signature[1]["bytes"].shape] == [2]
+        return [*signatures["serving_default"].structured_input_signature[1]["images"].shape]
+    if format == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        assert {output.name: output.shape for output in session.get_outputs()} == {
+            "probabilities": [2, 3],
+            "classes": [2],
+        }
+        return session.get_inputs()[0].shape
+    if format == "openvino":
+        import openvino
+
+        return [*openvino.Core().read_model(folder / "model.xml").input("images").shape]
+    from ai_edge_litert.interpreter import Interpreter
+
+    (details,) = Interpreter(str(folder / "model.tflite")).get_input_details()
+    return details["shape_signature"].tolist()
+
+
+@pytest.mark.parametrize(
+    "format", [pytest.param(name, marks=[pytest.mark.slow] * (name != "savedmodel")) for name in ENGINES]
+)
+def test_size_and_number_of_images_are_fixed_in_the_file_and_told_by_the_card(plain, tmp_path, format):
+    folder, images = tmp_path / "exported", pixels(3, 13, 21, 3)
+    export(plain, folder, format, image_size=(13, 21), batch_size=2)
+    assert input_shape(folder, format) == [2, 13, 21, 3]
+    engine, wanted = open_engine(folder, format, batch_size=2), expected(plain, images)
+    for count in (2, 3):
+        answer = engine(images[:count])
+        np.testing.assert_allclose(answer["probabilities"], wanted[:count], atol=1e-4)
+        np.testing.assert_array_equal(answer["classes"], wanted[:count].argmax(1))
+    card = (folder / CARD).read_text(encoding="utf-8")
+    assert "- `images`: uint8, (2, 13, 21, 3), exactly 2 of 13 x 21 pixels, values 0 to 255, RGB\n" in card
+    assert "- `probabilities`: float32, (2, 3)\n" in card
+
+
 def test_savedmodel_folded_holds_constants_alone_and_takes_files(tmp_path):
     import tensorflow as tf
 
@@ -110,6 +156,7 @@ def test_savedmodel_folded_holds_constants_alone_and_takes_files(tmp_path):
     operations = {node.op for nodes in (graph.node, *(f.node_def for f in graph.library.function)) for node in nodes}
     assert "Conv2D" in operations and not operations & {"ReadVariableOp", "Rsqrt", "FusedBatchNormV3"}
     card = (tmp_path / "exported" / CARD).read_text(encoding="utf-8")
+    assert "- `images`: uint8, (batch, height, width, 3), any number of any one size, values 0 to 255, RGB\n" in card
     assert "| dataset | cats |" in card and card.endswith("## License\n\nCC0\n") and "cat, dog, größer." in card
 
 
@@ -271,6 +318,21 @@ WRONG = {
     "layout='timm' is for the tensors of safetensors; the format is 'keras'": {"format": "keras", "layout": "timm"},
     "calibration images are needed for int8, and for nothing else": {"format": "onnx", "precision": "int8"},
     "2 labels cannot name the 3 outputs": {"labels": ["a", "b"]},
+    "batch_size must be a whole number from 1 on, or None for any; received 0.": {"batch_size": 0},
+    "image_size must be a side, or height and width, of 1 to 16384 pixels, or None for any; received (0, 3).": {
+        "image_size": (0, 3)
+    },
+    "image_size must be a side, or height and width, of 1 to 16384 pixels, or None for any; received (8, 8, 8).": {
+        "image_size": (8, 8, 8)
+    },
+    "image_size and batch_size are for formats that hold everything from the image to the class; Keras holds": {
+        "format": "keras",
+        "image_size": 8,
+    },
+    "takes images of the shape (8, 8, 3), and preprocessing prepares them in (16, 16, 3)": {
+        "format": "keras",
+        "preprocessing": Preprocessing((16, 16), 3, np.full(3, 100.0), np.full(3, 50.0)),
+    },
 }
 
 
@@ -279,6 +341,39 @@ def test_what_cannot_be_had_is_refused(plain, tmp_path, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         keras_resnet.export(plain, tmp_path / "exported", **WRONG[sentence])
     assert not list(tmp_path.iterdir())
+
+
+# Images that int8 is fitted to.
+
+
+def test_calibration_images_come_as_many_together_as_the_graph_takes():
+    calibration = [pixels(3, 8, 8, 3), pixels(2, 8, 8, 3, seed=1), pixels(1, 9, 8, 3)]
+    free = Exported(None, CONTRACT, LABELS, calibration=iter(calibration))
+    assert [batch.shape for batch in calibration_batches(free)] == [(3, 8, 8, 3), (2, 8, 8, 3), (1, 9, 8, 3)]
+    fixed = Exported(None, CONTRACT, LABELS, calibration=iter(calibration), batch_size=4)
+    first, second, other = calibration_batches(fixed)
+    assert (first.shape, second.shape, other.shape) == ((4, 8, 8, 3), (4, 8, 8, 3), (4, 9, 8, 3))
+    np.testing.assert_array_equal(np.concatenate([first, second])[:5], np.concatenate(calibration[:2]))
+    np.testing.assert_array_equal(second[1:], second[:3])  # one image, repeated
+
+
+@pytest.mark.parametrize(
+    ("calibration", "sentence"),
+    [
+        ([], "calibration holds no image"),
+        (
+            [np.zeros((2, 8, 8, 3), "float32")],
+            "of the shape (any, 9, 9, 3); received float32 of the shape (2, 8, 8, 3).",
+        ),
+        ([pixels(2, 8, 8, 3)], "of the shape (any, 9, 9, 3); received uint8 of the shape (2, 8, 8, 3)."),
+        (pixels(2, 9, 9, 3), "of the shape (any, 9, 9, 3); received uint8 of the shape (9, 9, 3)."),
+        ([pixels(0, 9, 9, 3)], "received uint8 of the shape (0, 9, 9, 3)."),
+    ],
+)
+def test_calibration_images_that_the_graph_does_not_take_are_refused(calibration, sentence):
+    exported = Exported(None, CONTRACT, LABELS, calibration=calibration, image_size=(9, 9))
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        list(calibration_batches(exported))
 
 
 def test_other_backends_write_the_network_itself_alone(plain, tmp_path, monkeypatch):

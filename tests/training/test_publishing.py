@@ -32,6 +32,16 @@ def test_exported_weights_are_the_network_of_the_run_and_the_card_says_how_it_ca
         np.testing.assert_array_equal(left, right)
 
 
+def test_published_weights_have_the_license_that_is_given_and_no_choice_is_lost(said, refused, trained, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    sentence = refused("export", trained.folder.path, "--to", path, "--fold")
+    assert sentence == f"--to {path} publishes the weights as they are, without --fold: name a folder for it."
+    assert "without --format" in refused("export", trained.folder.path, "--to", path, "--format", "onnx")
+    assert not list(tmp_path.iterdir())
+    said("export", trained.folder.path, "--to", path, "--format", "safetensors", "--license", "MIT")
+    assert json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["license"] == "MIT"
+
+
 @pytest.fixture
 def copied(trained, tmp_path):
     """A copy of the run, to be changed."""
