@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from keras_resnet.build.head import has_logits, has_sigmoids
-from keras_resnet.images import decode_image, failure
+from keras_resnet.images import decode_image, failure, read_image_file
+from keras_resnet.messages import shortened
 from keras_resnet.preprocessing import Preprocessing, contract_of
 
 BATCH = 32  # images that a network is given together
@@ -65,6 +66,8 @@ def labels_for(model: keras.Model, labels: Sequence[str] | None = None) -> Seque
     labels = getattr(model, "labels", None) if labels is None else labels
     if labels is None:
         raise ValueError(f"{model.name!r} does not carry the names of its classes; pass labels.")
+    if isinstance(labels, str):
+        raise ValueError(f"labels must be a sequence of names, one a class; received the text {shortened(labels)}.")
     if model.output_shape[1:] != (len(labels),):
         raise ValueError(f"{len(labels)} labels cannot name the {model.output_shape[-1]} outputs of {model.name!r}.")
     return labels
@@ -104,8 +107,7 @@ def _decoded(path: str | os.PathLike, channels: int) -> np.ndarray:
     except ImportError as error:
         raise ImportError("image files are decoded by TensorFlow, which is not installed; pass arrays.") from error
     try:
-        with open(path, "rb") as file:
-            return decode_image(tf.constant(file.read()), channels).numpy()
+        return decode_image(tf.constant(read_image_file(path)), channels).numpy()
     except OSError as error:
         raise UnreadableImageError(f"{os.fspath(path)!r} cannot be read: {error.strerror}.") from error
     except tf.errors.OpError as error:
@@ -113,7 +115,11 @@ def _decoded(path: str | os.PathLike, channels: int) -> np.ndarray:
 
 
 def probabilities(model: keras.Model, outputs: np.ndarray) -> np.ndarray:
-    """Turn the outputs of a classifier to probabilities, where they are logits."""
-    if has_logits(model):
-        return keras.ops.convert_to_numpy(keras.ops.softmax(outputs))
-    return outputs
+    """Turn the outputs of a classifier to probabilities, where they are logits; refuse what is none."""
+    given = keras.ops.convert_to_numpy(keras.ops.softmax(outputs)) if has_logits(model) else outputs
+    if not np.isfinite(given).all():
+        raise ValueError(
+            f"{model.name!r} gives probabilities that are not finite, as damaged weights do and those of a training "
+            "that has diverged."
+        )
+    return given

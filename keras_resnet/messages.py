@@ -1,9 +1,13 @@
-"""Sentences that more than one module says when a value is not allowed."""
+"""Sentences that more than one module says when a value is not allowed; texts of others as they may be shown."""
 
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+# Categories of Unicode that break a line, move a terminal's cursor, or are bytes of a file's name that are no text.
+UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
 
 
 def unknown(kind: str, received: object, allowed: Iterable[str]) -> str:
@@ -33,3 +37,14 @@ def shortened(value: object, length: int = 80) -> str:
     """Write a value of whatever length for a message."""
     text = repr(value).replace("\n", " ")
     return text if len(text) <= length else f"{text[:length]} ..."
+
+
+def printable(text: str) -> str:
+    """Write a text of others, as the name of a file or class, in one line; escape what cannot be shown or breaks it."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(letter) if unicodedata.category(letter) in UNSHOWN else letter for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()

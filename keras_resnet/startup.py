@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import io
 import itertools
 import logging
 import os
@@ -51,12 +52,15 @@ def called(package: str) -> str:
 
 
 def begin_command() -> None:
-    """Make a process fit for a command line: quiet, fast on every CPU, and ended by Ctrl-C at once."""
+    """Make a process fit for a command line: quiet, fast on every CPU, ended by Ctrl-C at once, printing any name."""
     set_level(VERBOSE in sys.argv)
     # TensorFlow itself uses oneDNN only on CPUs with AVX-512 VNNI or later; with AVX2 a step of ResNet-20 takes half
     # the time by it too.
     os.environ[ONEDNN] = os.environ.get(ONEDNN) or "1"
     end_on_interrupt()
+    # The bytes of a name need not be text, and a terminal need not know every character.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def close_output() -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pydantic
 
 from keras_resnet.interrupts import STATUS
+from keras_resnet.messages import printable
 from keras_resnet.startup import DEBUG, VERBOSE, close_output, kept_quiet, set_level, start_keras
 from training.config import explain
 
@@ -63,7 +64,7 @@ def complain(sentence: str, error: Exception) -> int:
     """Print what went wrong, or raise it where a traceback was asked for."""
     if os.environ.get(DEBUG):
         raise error
-    print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(sentence.split()))}", file=sys.stderr)
     return 1
 
 

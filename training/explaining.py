@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ DEFAULT_METHODS = ("grad_cam", "hires_cam", "smooth_grad")
 SHEET = "sheet.png"
 ROWS = 24  # images on the sheet
 SIDE = 224  # pixels that the shorter side of a picture has at least
-LONGEST = 24  # letters of a name
+LONGEST = 24  # letters of a name on the sheet
+MOST_BYTES = 100  # of the image's name in that of a picture; file systems take 255 in all
 Explained = tuple[Path, dict[str, Explanation]]
 
 
@@ -50,10 +52,14 @@ def explain_files(
         image cannot be read. The sheet is there when all have been given.
 
     Raises:
-        ValueError: a name is unknown.
+        ValueError: a name is unknown, or that of a method given twice.
         OSError: a file cannot be written.
     """
     names = [parse_choice("method", method, METHODS)[0] for method in methods]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(
+            f"The method {twice[0]!r} is named twice, and each image gets one picture by it; name it once."
+        )
     model, shown = classifier.model, []
     model.preprocessing = classifier.preprocessing
     given = {"target": target, "layer": layer, "labels": classifier.labels}
@@ -69,12 +75,18 @@ def explain_files(
             yield path, str(error)
             continue
         for name, explanation in found.items():
-            _write_overlay(explanation, folder / f"{number:03}-{path.stem[:100]}-{name}.png")
+            _write_overlay(explanation, folder / picture_name(number, path, name))
         if len(shown) < ROWS:
             shown.append((path, found))
         yield path, found
     if shown:
         write_atomically(folder / SHEET, lambda part: draw_sheet(shown, part))
+
+
+def picture_name(number: int, path: Path, method: str) -> str:
+    """Name the picture of an image, in text that any file system takes, whatever the image is called."""
+    shown = "".join(filter(str.isprintable, path.stem)).encode()[:MOST_BYTES].decode(errors="ignore")
+    return f"{number:03}-{shown}-{method}.png"
 
 
 def _write_overlay(explanation: Explanation, path: Path) -> None:

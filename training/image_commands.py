@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TextIO
 import tyro
 from tyro.conf import Positional, arg
 
+from keras_resnet.messages import printable
 from keras_resnet.startup import called
 from training.arguments import Best, Network, RunOrWeights, Verbose
 from training.command_line import start_training
@@ -96,9 +97,8 @@ def explain(arguments: list[str]) -> None:
     from training.explaining import SHEET, explain_files
     from training.prediction.classifiers import open_classifier
     from training.prediction.finding import find_images
-    from training.prediction.writing import printable
 
-    found = find_images(options.images, sys.stdin and sys.stdin.buffer)
+    found = find_images(options.images, sys.stdin and sys.stdin.buffer, without=options.to)
     classifier = open_classifier(options.run, options.network, best=options.best, labels=options.labels)
     given = {"target": options.target, "layer": options.layer}
     failures: list[str] = []
@@ -109,8 +109,8 @@ def explain(arguments: list[str]) -> None:
         print(printable(str(path)))
         for name, one in explained.items():
             print(
-                f"  {one.probability:.4f}  {one.label}; without the warmest fifth of {name} {one.without_warmest:.4f}, "
-                f"without the coldest {one.without_coldest:.4f}",
+                f"  {one.probability:.4f}  {printable(one.label)}; without the warmest fifth of {name} "
+                f"{one.without_warmest:.4f}, without the coldest {one.without_coldest:.4f}",
                 flush=True,
             )
     if (options.to / SHEET).is_file():
@@ -120,8 +120,6 @@ def explain(arguments: list[str]) -> None:
 
 def report_failures(failures: list[str]) -> None:
     """Name the images that could not be read, if any, and raise an error that counts them."""
-    from training.prediction.writing import printable
-
     if failures:
         print("\n".join(map(printable, failures)), file=sys.stderr, flush=True)
         raise ValueError(f"{len(failures)} of the images could not be read; they are named above.")

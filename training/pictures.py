@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from keras_resnet.messages import printable
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -23,5 +25,6 @@ def drawable(image: np.ndarray) -> np.ndarray:
 
 
 def shorten(text: str, length: int) -> str:
-    """Cut a label that is too long for a picture."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    """Write a label in one line of a picture: cut where it is too long, a dollar no beginning of a formula."""
+    text = printable(text)
+    return (text if len(text) <= length else f"{text[: length - 1]}…").replace("$", r"\$")

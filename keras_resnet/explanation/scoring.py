@@ -73,12 +73,13 @@ def maps_and_gradients(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
 
 def layer_of(model: keras.Model, layer: str | None) -> str:
     """Find the layer to look at: by its name, or that of a level as "C4"; default the last level of the network."""
-    levels = {name: level.layer for name, level in (getattr(model, "levels", None) or {}).items()}
     maps = [one.name for one in model.layers if len(one.output.shape) == 4]
+    known = (getattr(model, "levels", None) or {}).items()
+    levels = {name: level.layer for name, level in known if level.layer in maps}  # a file may tell of others
+    if not maps:
+        raise ValueError(f"{model.name!r} has no layer with maps to look at.")
     if layer is None:
-        return [*levels.values(), *([] if levels else maps)][-1]
-    if layer in levels:
-        return levels[layer]
-    if layer not in maps:
+        return list(levels.values() or maps)[-1]
+    if layer not in levels and layer not in maps:
         raise ValueError(unknown("layer with maps", layer, [*levels, *maps]))
-    return layer
+    return levels.get(layer, layer)

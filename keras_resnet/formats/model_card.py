@@ -15,6 +15,7 @@ from keras_resnet.formats.network import Exported
 from keras_resnet.preprocessing import Preprocessing
 
 CARD = "README.md"
+LICENSE = "\n## License\n\n"  # the last heading
 MOST_LABELS = 20  # classes that are listed; all are in labels.txt
 # How a folder is opened by the engine alone. Images stand for a uint8 array (batch, height, width, channels).
 USES: dict[str, str] = {
@@ -77,16 +78,14 @@ def card_of(exported: Exported, format: str, size: int) -> str:
         f"{_interface(exported, format)}\n"
         f"## Use\n\n```python\n{use}\n"
         f"```\n\n## Training\n\n{training}\n"
-        f"## Classes\n\n{_classes(exported.labels)}\n\n"
-        f"## License\n\n{license or 'Not stated.'}\n"
+        f"## Classes\n\n{_classes(exported.labels)}\n{LICENSE}{license or 'Not stated.'}\n"
     )
 
 
 def add_section(folder: Path, heading: str, rows: Mapping[str, Any]) -> None:
     """Add facts that are known only when a folder is written to its card."""
-    text = (folder / CARD).read_text(encoding="utf-8")
-    before, license = text.split("## License", 1)
-    write_text(folder / CARD, f"{before}## {heading}\n\n{_table(rows)}\n## License{license}")
+    before, license_heading, license = (folder / CARD).read_text(encoding="utf-8").rpartition(LICENSE)
+    write_text(folder / CARD, f"{before}\n## {heading}\n\n{_table(rows)}{license_heading}{license}")
 
 
 def _architecture(exported: Exported) -> dict[str, str]:

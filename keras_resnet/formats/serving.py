@@ -26,7 +26,7 @@ MOST = 32  # images that Triton computes together
 COMPOSE = {
     "tensorflow_serving": """  tensorflow-serving:
     image: ${{TENSORFLOW_SERVING_IMAGE:-tensorflow/serving}}
-    environment: {{MODEL_NAME: {name}}}
+    environment: {{MODEL_NAME: "{name}"}}
     volumes: ["./tensorflow_serving/{name}:/models/{name}:ro"]
     ports: ["8501:8501", "8500:8500"]
 """,
@@ -114,6 +114,8 @@ def write_serving(
     for server in servers:
         if server not in WRITERS:
             raise ValueError(unknown("server", server, WRITERS))
+    if not servers or len(set(servers)) < len(servers):
+        raise ValueError(f"servers must name one or several, each once: {', '.join(WRITERS)}; received {servers!r}.")
     if os.path.exists(path):
         raise ValueError(f"{os.fspath(path)!r} exists; remove it or name another folder.")
     name, contract = name or model.name, preprocessing or contract_of(model)

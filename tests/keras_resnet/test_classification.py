@@ -1,10 +1,13 @@
 """Classes of images by the network that carries what it expects of them, and their names."""
 
+import os
+
 import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.classification import BATCH
+from keras_resnet.classification import BATCH, UnreadableImageError
+from keras_resnet.images import MOST_BYTES
 from tests.keras_resnet.helpers import build, outputs, tiny
 from tests.training.helpers import write_image
 
@@ -80,10 +83,12 @@ def test_threshold_decides_how_many_classes_are_named_and_one_half_where_there_m
         ({"top": 0}, "top must be at least 1; received 0"),
         ({"threshold": 1.0}, r"threshold must be at least 0 and below 1, as probabilities are; received 1\.0"),
         ({"labels": ["a"]}, "1 labels cannot name the 5 outputs of"),
+        ({"labels": "abcde"}, "labels must be a sequence of names, one a class; received the text 'abcde'"),
         ({"images": ["nowhere.png"]}, "'nowhere.png' cannot be read: No such file"),
         ({"images": [__file__]}, "is not an image, or damaged; JPEG, PNG"),
         ({"images": [np.zeros((8, 8))]}, r"an image must be of shape \(height, width, 3\); received \(8, 8\)"),
         ({"images": [np.zeros((8, 8, 1))]}, r"received \(8, 8, 1\)"),
+        ({"images": [np.full((8, 8, 3), np.nan)]}, "gives probabilities that are not finite"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -99,3 +104,26 @@ def test_network_without_names_or_contract_says_so(model):
     bare.preprocessing = model.preprocessing
     with pytest.raises(ValueError, match="does not carry the names of its classes; pass labels"):
         keras_resnet.classify(bare, [pixels(8, 8, 3)])
+
+
+def test_damaged_weights_give_no_class(model):
+    damaged = build(tiny(), (8, 8, 3), classifier_activation="softmax")
+    damaged.preprocessing, damaged.labels = model.preprocessing, LABELS
+    damaged.layers[-1].kernel.assign(np.full(damaged.layers[-1].kernel.shape, np.nan))
+    for use in (keras_resnet.classify, keras_resnet.explain):
+        with pytest.raises(ValueError, match=r"gives probabilities that are not finite, as damaged weights do"):
+            use(damaged, pixels(8, 8, 3))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_pipes_and_files_without_end_are_never_read(model, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(UnreadableImageError, match=r"pipe\.png' cannot be read: it is not a file\."):
+        keras_resnet.classify(model, tmp_path / "pipe.png")
+    with open(tmp_path / "giant.png", "wb") as file:
+        file.truncate(MOST_BYTES + 1)  # takes no room on the disk
+    sentence = (
+        r"giant\.png' cannot be read: it has 1,073,741,825 bytes, and files of more than 1,073,741,824 are not read\."
+    )
+    with pytest.raises(UnreadableImageError, match=sentence):
+        keras_resnet.classify(model, tmp_path / "giant.png")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.build.stages import Level
 from keras_resnet.explanation.explaining import class_index
 from keras_resnet.explanation.methods import METHODS, occlusion, smooth_grad
 from keras_resnet.explanation.scoring import Subject, input_gradients, layer_of, maps_and_gradients, scores
@@ -230,6 +231,19 @@ def test_layers_are_found_by_level_and_name(model):
     assert layer_of(model, "conv2_block1_out") == "conv2_block1_out"
     with pytest.raises(ValueError, match=r"Unknown layer with maps 'predictions'\."):
         layer_of(model, "predictions")
+
+
+def test_levels_that_a_file_makes_up_are_passed_over(model):
+    network = keras_resnet.ResidualNetwork(model.input, model.output, levels={**model.levels, "C9": Level("none", 1)})
+    assert layer_of(network, None) == model.levels["C3"].layer
+    with pytest.raises(ValueError, match=r"Unknown layer with maps 'C9'\."):
+        layer_of(network, "C9")
+
+
+def test_network_without_maps_is_refused():
+    inputs = keras.Input((4,))
+    with pytest.raises(ValueError, match="has no layer with maps to look at"):
+        layer_of(keras.Model(inputs, keras.layers.Dense(2)(inputs)), None)
 
 
 @pytest.mark.parametrize(

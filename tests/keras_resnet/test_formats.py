@@ -13,7 +13,7 @@ import pytest
 import keras_resnet
 from keras_resnet.formats.engines import open_engine
 from keras_resnet.formats.exporting import FORMATS
-from keras_resnet.formats.model_card import CARD
+from keras_resnet.formats.model_card import CARD, add_section, card_of
 from keras_resnet.formats.network import Exported, calibration_batches
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
@@ -318,6 +318,8 @@ WRONG = {
     "layout='timm' is for the tensors of safetensors; the format is 'keras'": {"format": "keras", "layout": "timm"},
     "calibration images are needed for int8, and for nothing else": {"format": "onnx", "precision": "int8"},
     "2 labels cannot name the 3 outputs": {"labels": ["a", "b"]},
+    "The class name 0 is no text; give the names of classes as str.": {"labels": range(3)},
+    "labels must be a sequence of names, one a class; received the text 'abc'.": {"labels": "abc"},
     "batch_size must be a whole number from 1 on, or None for any; received 0.": {"batch_size": 0},
     "image_size must be a side, or height and width, of 1 to 16384 pixels, or None for any; received (0, 3).": {
         "image_size": (0, 3)
@@ -385,6 +387,29 @@ def test_other_backends_write_the_network_itself_alone(plain, tmp_path, monkeypa
 def test_partly_folded_network_has_no_tensors_to_publish(tmp_path):
     with pytest.raises(ValueError, match=r"does not carry its Architecture.*folded in part"):
         keras_resnet.export(network(placement="full_preactivation"), tmp_path / "new", format="safetensors", fold=True)
+
+
+def test_facts_are_added_before_the_license_whatever_classes_are_called(plain, tmp_path):
+    labels, folder = ["## License", "b", "c"], tmp_path / "exported"
+    keras_resnet.export(plain, folder, format="keras", labels=labels, about={"license": "CC0"})
+    add_section(folder, "Precision", {"accuracy": "90 %"})
+    card = (folder / CARD).read_text(encoding="utf-8")
+    table = "## Precision\n\n| | |\n|---|---|\n| accuracy | 90 % |\n"
+    assert card.endswith(f"## Classes\n\n## License, b, c.\n\n{table}\n## License\n\nCC0\n")
+
+
+def test_of_two_exports_to_one_place_the_first_stays_whole(plain, tmp_path, monkeypatch):
+    other = tmp_path / "exported" / "other"
+
+    def written_meanwhile(*given):
+        other.parent.mkdir()
+        other.touch()
+        return card_of(*given)
+
+    monkeypatch.setattr("keras_resnet.formats.exporting.card_of", written_meanwhile)
+    with pytest.raises(OSError, match=r"^Cannot save .*exported: .*\. What was saved before is untouched\.$"):
+        keras_resnet.export(plain, tmp_path / "exported", format="keras")
+    assert list(tmp_path.iterdir()) == [other.parent] and list(other.parent.iterdir()) == [other]
 
 
 def test_failing_conversion_leaves_nothing(plain, tmp_path, monkeypatch):

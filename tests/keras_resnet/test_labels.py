@@ -38,3 +38,14 @@ def test_file_that_cannot_be_read_is_named(tmp_path, content, reason):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"Cannot read the names of the classes from {path}: {reason}.*; put back"):
         read_labels(path)
+
+
+@pytest.mark.parametrize("content", ["größer\r\ndog\r\n", "\ufeffgrößer\ndog\n", "größer\ndog"])
+def test_files_of_any_editor_are_read(tmp_path, content):
+    (tmp_path / "labels.txt").write_bytes(content.encode())
+    assert read_labels(tmp_path / "labels.txt") == ["größer", "dog"]
+
+
+def test_numbers_are_no_names(tmp_path):
+    with pytest.raises(ValueError, match=r"class name 0 is no text; give the names of classes as str"):
+        write_labels(tmp_path / "labels.txt", range(3))

@@ -1,8 +1,8 @@
-"""The sentence on an unknown name."""
+"""The sentence on an unknown name; names of others as they may be shown."""
 
 import pytest
 
-from keras_resnet.messages import unknown, unknown_of_many
+from keras_resnet.messages import printable, unknown, unknown_of_many
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,17 @@ def test_unknown_name_gets_the_nearest_and_the_allowed(received, sentence):
 def test_unknown_name_of_many_gets_the_nearest_few(received, sentence):
     names = ("epochs", "size", "wide", "hardware.seed", "hardware.dtype")
     assert unknown_of_many("field", received, names, "See there.") == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("größer 猫 🐕.png", "größer 猫 🐕.png"),
+        ("two\nlines\r.png", r"two\nlines\r.png"),
+        ("\x1b[2J\x07.png", r"\x1b[2J\x07.png"),
+        ("caf\udce9.png", r"caf\udce9.png"),
+        ("a\u2028b\x85c\u202fd", r"a\u2028b\x85c" + "\u202fd"),  # a narrow blank breaks nothing
+    ],
+)
+def test_name_of_a_file_is_shown_in_one_line_and_moves_no_cursor(text, shown):
+    assert printable(text) == shown

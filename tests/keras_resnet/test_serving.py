@@ -28,26 +28,27 @@ def model() -> keras.Model:
 @pytest.fixture(scope="module")
 def served(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "served"
-    write_serving(model, folder, name="pets", servers=["tensorflow_serving"])
+    write_serving(model, folder, name="404", servers=["tensorflow_serving"])
     return folder
 
 
 def test_savedmodel_lies_in_a_versioned_folder_that_the_compose_file_names(served):
-    version = served / "tensorflow_serving" / "pets" / "1"
+    # The name is text, also where YAML would take it for a number.
+    version = served / "tensorflow_serving" / "404" / "1"
     assert set(tf.saved_model.load(version).signatures) == {"serving_default", "serve_bytes"}
     (service,) = yaml.safe_load((served / "compose.yaml").read_text())["services"].values()
-    assert service["environment"] == {"MODEL_NAME": "pets"}
-    assert service["volumes"] == ["./tensorflow_serving/pets:/models/pets:ro"]
-    assert "/v1/models/pets:predict" in (served / "README.md").read_text(encoding="utf-8")
+    assert service["environment"] == {"MODEL_NAME": "404"}
+    assert service["volumes"] == ["./tensorflow_serving/404:/models/404:ro"]
+    assert "/v1/models/404:predict" in (served / "README.md").read_text(encoding="utf-8")
 
 
 def test_warm_up_requests_are_messages_of_tensorflow_serving(served):
     logs = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
-    records = tf.data.TFRecordDataset(str(served / "tensorflow_serving" / "pets" / "1" / WARMUP))
+    records = tf.data.TFRecordDataset(str(served / "tensorflow_serving" / "404" / "1" / WARMUP))
     found = [logs.PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
     assert [(one.model_spec.name, one.model_spec.signature_name) for one in found] == [
-        ("pets", "serving_default"),
-        ("pets", "serve_bytes"),
+        ("404", "serving_default"),
+        ("404", "serve_bytes"),
     ]
     pixels, encoded = (tf.make_ndarray(one.inputs[name]) for one, name in zip(found, ("images", "bytes")))
     assert pixels.shape == (1, 8, 8, 3) and pixels.dtype == np.uint8
@@ -83,6 +84,9 @@ def test_triton_gets_an_onnx_file_and_its_description(model, tmp_path):
 def test_servers_and_folders_are_checked_first(model, served, tmp_path):
     with pytest.raises(ValueError, match=r"Unknown server 'tritn'. Did you mean 'triton'\?"):
         write_serving(model, tmp_path / "new", servers=["tritn"])
+    for servers in ((), ("triton", "triton")):
+        with pytest.raises(ValueError, match="servers must name one or several, each once: tensorflow_serving, triton"):
+            write_serving(model, tmp_path / "new", servers=servers)
     with pytest.raises(ValueError, match="exists; remove it or name another folder"):
         write_serving(model, served)
     with pytest.raises(ValueError, match=r"name='a/b' is no name of a folder"):

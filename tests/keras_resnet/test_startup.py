@@ -64,6 +64,14 @@ def test_command_computes_by_onednn_unless_the_user_says_otherwise(setting, used
     assert ("oneDNN custom operations are on" in told.stderr) == used
 
 
+@pytest.mark.slow
+def test_command_prints_what_the_terminal_does_not_know():
+    command = ("-m", "keras_resnet", "describe", "ResNet8", "--by-stage")
+    told = run_python(*command, PYTHONIOENCODING="ascii").stdout
+    assert told.splitlines() == run_python(*command).stdout.replace("×", r"\xd7").splitlines()
+    assert r"32\xd732" in told
+
+
 DECODE = """
 import os, sys
 from keras_resnet.startup import decoders_kept_quiet

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import keras_resnet
-from training.explaining import SHEET, SIDE, enlarged, explain_files
+from training.explaining import SHEET, SIDE, enlarged, explain_files, picture_name
 from training.prediction.classifiers import open_classifier
 
 FEW = ("grad_cam", {"name": "smooth_grad", "draws": 2})
@@ -27,6 +27,26 @@ def test_every_image_gets_an_overlay_a_method_and_all_a_sheet(trained, digit, tm
     np.testing.assert_array_equal(drawn, enlarged(found["grad_cam"].overlay()))
     explained = keras_resnet.explain(classifier.model, digit, labels=classifier.labels)
     np.testing.assert_allclose(found["grad_cam"].values, explained.values, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["猫" * 80, "a\nb\udce9", "cost $\\frac$"], ids=["long", "no text", "a formula"])
+def test_images_of_any_name_and_of_a_pixel_are_explained(trained, digit, tmp_path, name):
+    image = digit.with_name(f"{name}.png")
+    Image.new("L", (1, 1), 200).save(image)
+    ((path, found),) = explain_files(open_classifier(trained.folder.path), [image], tmp_path / "to", ["grad_cam"])
+    assert path == image and np.isfinite(found["grad_cam"].values).all()
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {SHEET, picture_name(1, image, "grad_cam")}
+    assert picture_name(1, image, "grad_cam").encode().decode().isprintable()
+
+
+def test_pictures_of_an_earlier_call_are_not_explained(said, trained, digit, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    digit = digit.rename(folder / digit.name)
+    command = ("explain", trained.folder.path, folder, "--to", folder / "explanations", "--methods", "grad_cam")
+    assert said(*command) == said(*command)
+    names = {path.name for path in (folder / "explanations").iterdir()}
+    assert names == {"001-digit-grad_cam.png", SHEET}
 
 
 def test_small_pictures_are_shown_in_whole_pixels():
@@ -54,6 +74,7 @@ def test_command_says_what_hiding_does(said, trained, digit, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (("--methods", "occlusion", "{name: occlusion, steps: 2}"), "The method 'occlusion' is named twice"),
         (("--methods", "gradcam"), "Unknown method 'gradcam'. Did you mean 'grad_cam'?"),
         (("--methods", "{name: occlusion, steps: 1}"), "steps must be an integer from 2 to 256; received 1."),
         (("--target", "eleven"), "Unknown class 'eleven'."),

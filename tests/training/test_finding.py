@@ -50,6 +50,42 @@ def test_dead_link_in_a_folder_is_named_as_an_image_that_cannot_be_read(photos):
     assert find_images([photos / "summer"]).paths[-1] == photos / "summer" / "z.jpg"
 
 
+def found(*given, without=None) -> list[str]:
+    return [str(path) for path in find_images(given, without=without).paths]
+
+
+def test_links_lead_in_no_circles_and_no_image_is_found_twice(photos):
+    (photos / "summer" / "again").symlink_to(photos)
+    (photos / "summer" / "self.png").symlink_to("self.png")
+    assert found("**/*.png") == ["b.png", "summer/1.png", "summer/self.png"]
+    assert found("summer") == found("summer/**") == ["summer/1.png", "summer/2.webp", "summer/self.png"]
+
+
+def test_pattern_finds_each_image_once_and_passes_over_folders_without(photos):
+    for folder in ("winter", "summer/deep"):
+        (photos / folder).mkdir()
+    assert found("*") == ["a.jpg", "b.png", "summer/1.png", "summer/2.webp"]
+    write_image(photos / "summer" / "deep" / "0.png", (4, 4))
+    assert found("summer/**/*.png") == ["summer/1.png", "summer/deep/0.png"]
+    assert found("summer/**/*") == ["summer/1.png", "summer/2.webp", "summer/deep/0.png", "summer/notes.txt"]
+    with pytest.raises(ValueError, match=r"^No image in what 'w\*' matches \(jpg, .*\)\.$"):
+        find_images(["w*"])
+
+
+def test_pictures_of_an_earlier_call_are_no_images(photos):
+    own = "summer/pictures/001.png"
+    write_image(photos / own, (4, 4))
+    for given in ("summer", "summer/**/*.png", "summer/*"):
+        assert own in found(given)
+        assert [name for name in found(given) if name != own] == found(given, without="summer/pictures")
+    assert found(own, without="summer/pictures") == [own]
+    assert found("summer/*.png", without=photos) == ["summer/1.png"]  # which lies within that folder, and not in it
+    with pytest.raises(ValueError, match=r"^summer/pictures is given as images, and to write pictures into"):
+        find_images(["summer/pictures"], without=photos / "summer" / "pictures")
+    with pytest.raises(ValueError, match=r"^All that '\*\.png' matches lies in the folder of the pictures; "):
+        find_images(["*.png"], without=photos)
+
+
 def test_folder_that_cannot_be_read_is_not_passed_over(photos, monkeypatch):
     scan = os.scandir
 

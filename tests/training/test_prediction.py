@@ -1,5 +1,6 @@
 """Prediction of image files against NumPy on what the model itself gives, by every kind of network; what is written."""
 
+import csv
 import io
 import json
 import os
@@ -214,6 +215,22 @@ def test_json_has_a_line_an_image():
 def test_text_names_the_classes_below_the_image():
     assert written(write_text, PREDICTIONS[:1]) == ["x.png", '  0.7500  a "b", c', "  0.2500  d"]
     assert written(write_text, [{"image": "x.png", "threshold": 0.9, "classes": []}]) == ["x.png", "  none over 0.9"]
+
+
+def test_names_of_others_stay_in_their_line_of_text():
+    odd = {"image": "two\nlines\udce9.png", "classes": [{"label": "\x1b[2Jcat\n", "probability": 0.5}]}
+    assert written(write_text, [odd]) == [r"two\nlines\udce9.png", r"  0.5000  \x1b[2Jcat\n"]
+    assert json.loads(*written(write_json_lines, [odd]))["image"] == "two\nlines\\udce9.png"
+    file = io.StringIO()
+    write_csv(file, [odd])
+    assert [*csv.reader(io.StringIO(file.getvalue()))][1] == ["two\nlines\\udce9.png", "\x1b[2Jcat\n", "0.5"]
+
+
+def test_network_of_damaged_weights_predicts_nothing(trained, digit_files):
+    classifier = open_classifier(trained.folder.path)
+    classifier.model.layers[-1].bias.assign(np.full(10, np.nan))
+    with pytest.raises(ValueError, match="gives probabilities that are not finite"):
+        next(predict_files(classifier, digit_files))
 
 
 def test_ending_of_a_file_says_its_format(tmp_path):

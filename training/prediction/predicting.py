@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_resnet.classification import limits, most_probable, probabilities
-from keras_resnet.images import decode_image, failure
+from keras_resnet.images import decode_image, failure, read_image_file
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.startup import decoders_kept_quiet
 from training.prediction.classifiers import Classifier
@@ -69,9 +69,7 @@ def make_reader(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor
 def _try_to_read(path: Path, reader: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor | str:
     """Read an image, or say why it cannot be read."""
     try:
-        if path.exists() and not path.is_file():
-            return f"Cannot read {path}: it is not a file."
-        encoded = path.read_bytes()
+        encoded = read_image_file(path)
     except (OSError, ValueError) as error:
         return f"Cannot read {path}: {getattr(error, 'strerror', None) or error}."
     try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from keras_resnet.messages import printable
 from training.progress import ERASE, EVERY, duration, fitted, width_of
 
 SEPARATOR = ";"  # of the labels of an image in a table
@@ -30,7 +31,7 @@ def format_of(path: Path) -> str:
 def write_text(file: TextIO, predictions: Iterable[Prediction]) -> None:
     """Write the most probable classes of each image below its name, a line each."""
     for prediction in predictions:
-        lines = [f"  {guess['probability']:.4f}  {guess['label']}" for guess in prediction["classes"]]
+        lines = [f"  {guess['probability']:.4f}  {printable(guess['label'])}" for guess in prediction["classes"]]
         nothing = [] if lines else [f"  none over {prediction['threshold']:g}"]
         file.write("".join(f"{line}\n" for line in (printable(prediction["image"]), *lines, *nothing)))
 
@@ -38,7 +39,7 @@ def write_text(file: TextIO, predictions: Iterable[Prediction]) -> None:
 def write_json_lines(file: TextIO, predictions: Iterable[Prediction]) -> None:
     """Write an object a line: image, threshold where one decides, classes."""
     for prediction in predictions:
-        file.write(json.dumps({**prediction, "image": printable(prediction["image"])}) + "\n")
+        file.write(json.dumps({**prediction, "image": encodable(prediction["image"])}) + "\n")
 
 
 def write_csv(file: TextIO, predictions: Iterable[Prediction]) -> None:
@@ -57,7 +58,7 @@ def write_csv(file: TextIO, predictions: Iterable[Prediction]) -> None:
             cells = [value for guess in guesses for value in guess]
         if number == 0:
             writer.writerow(["image", *heading])
-        writer.writerow([printable(prediction["image"]), *cells])
+        writer.writerow([encodable(str(cell)) for cell in (prediction["image"], *cells)])
 
 
 WRITERS: dict[str, Callable[[TextIO, Iterable[Prediction]], None]] = {
@@ -106,6 +107,6 @@ def _state(done: int, count: int | None, seconds: float, width: int) -> str:
     return fitted("images", done, count, [f"{duration(left)} left", speed], width)
 
 
-def printable(text: str) -> str:
+def encodable(text: str) -> str:
     """Escape the bytes of a file's name that are not text."""
     return text.encode("utf-8", "backslashreplace").decode()
