@@ -95,13 +95,14 @@ def most_probable(
 
 def prepared(image: str | os.PathLike | np.ndarray, contract: Preprocessing) -> np.ndarray:
     """Bring an image to the size of a network, as a batch of one."""
-    pixels = _decoded(image, contract.channels) if isinstance(image, (str, os.PathLike)) else np.asarray(image)
+    pixels = decoded(image, contract.channels) if isinstance(image, (str, os.PathLike)) else np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[-1] != contract.channels or 0 in pixels.shape:
         raise ValueError(f"an image must be of shape (height, width, {contract.channels}); received {pixels.shape}.")
     return keras.ops.convert_to_numpy(contract.resize(pixels[np.newaxis]))
 
 
-def _decoded(path: str | os.PathLike, channels: int) -> np.ndarray:
+def decoded(path: str | os.PathLike, channels: int) -> np.ndarray:
+    """Read an image file as uint8 (height, width, channels); an UnreadableImageError says why it is none."""
     try:
         import tensorflow as tf
     except ImportError as error:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_resnet.choices.registry import parse_choice
-from keras_resnet.classification import UnreadableImageError
+from keras_resnet.classification import UnreadableImageError, decoded
 from keras_resnet.explanation import METHODS, Explanation, explain
 from keras_resnet.files import make_folder, write_atomically
 from keras_resnet.startup import decoders_kept_quiet
@@ -65,15 +65,13 @@ def explain_files(
     given = {"target": target, "layer": layer, "labels": classifier.labels}
     make_folder(folder)
     for number, path in enumerate(paths, 1):
-        if not path.is_file():
-            yield path, f"Cannot read {path}: it is not a file."
-            continue
         try:
             with decoders_kept_quiet():
-                found = {name: explain(model, path, method, **given) for name, method in zip(names, methods)}
+                pixels = decoded(path, classifier.preprocessing.channels)
         except UnreadableImageError as error:
             yield path, str(error)
             continue
+        found = {name: explain(model, pixels, method, **given) for name, method in zip(names, methods)}
         for name, explanation in found.items():
             _write_overlay(explanation, folder / picture_name(number, path, name))
         if len(shown) < ROWS:
