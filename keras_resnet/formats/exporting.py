@@ -19,9 +19,8 @@ from keras_resnet.classification import labels_for
 from keras_resnet.files import make_parents, write_atomically
 from keras_resnet.formats.folding import fold as folded
 from keras_resnet.formats.model_card import CARD, card_of
-from keras_resnet.formats.network import Exported, shape_text
+from keras_resnet.formats.network import Exported, check_fit
 from keras_resnet.labels import check_labels, write_labels
-from keras_resnet.layers.conventions import channel_axis, spatial_axes
 from keras_resnet.messages import shortened, unknown
 from keras_resnet.model import size_of_weights_file
 from keras_resnet.preprocessing import MAX_SIDE, Preprocessing, contract_of, is_count
@@ -116,7 +115,7 @@ def export(
         raise ValueError(f"{os.fspath(path)!r} exists; remove it or name another folder.")
     contract, labels = preprocessing or contract_of(model), tuple(labels_for(model, labels))
     check_labels(labels)
-    _check_contract(model, contract)
+    check_fit(model, contract)
     model = folded(model) if fold else model
     model = in_bfloat16(model) if precision == "bfloat16" and format != "openvino" else model
     constants = fold or format != "savedmodel"
@@ -189,17 +188,6 @@ def _check_images(
             f"{shortened(image_size)}."
         )
     return int(sides[0]), int(sides[1])
-
-
-def _check_contract(model: keras.Model, contract: Preprocessing) -> None:
-    """Refuse a contract that prepares images otherwise than the network takes them."""
-    taken = [model.input_shape[axis] for axis in (*spatial_axes(), channel_axis())]
-    prepared = [*contract.size, contract.channels]
-    if any(side not in (None, own) for side, own in zip(taken, prepared)):
-        raise ValueError(
-            f"{model.name!r} takes images of the shape {shape_text(taken)}, and preprocessing prepares them in "
-            f"{shape_text(prepared)}; pass the one that its weights were trained with."
-        )
 
 
 def _check_installed(chosen: Format, precision: str) -> None:

@@ -15,6 +15,7 @@ from keras import ops
 import keras_resnet
 from keras_resnet.build.head import has_logits, has_sigmoids
 from keras_resnet.formats.resizing import resized
+from keras_resnet.layers.conventions import channel_axis, spatial_axes
 from keras_resnet.model import ResidualNetwork, carried
 from keras_resnet.preprocessing import Preprocessing
 
@@ -76,6 +77,17 @@ class Exported:
             "precision": self.precision,
             "producer": f"keras-resnet-suite {keras_resnet.__version__}",
         }
+
+
+def check_fit(model: keras.Model, contract: Preprocessing) -> None:
+    """Refuse a contract that prepares images otherwise than the network takes them."""
+    taken = [model.input_shape[axis] for axis in (*spatial_axes(), channel_axis())]
+    prepared = [*contract.size, contract.channels]
+    if any(side not in (None, own) for side, own in zip(taken, prepared)):
+        raise ValueError(
+            f"{model.name!r} takes images of the shape {shape_text(taken)}, and preprocessing prepares them in "
+            f"{shape_text(prepared)}; pass the one that its weights were trained with."
+        )
 
 
 def network_of(exported: Exported) -> Callable:

@@ -11,7 +11,7 @@ import keras
 
 from keras_resnet.classification import labels_for
 from keras_resnet.files import write_atomically
-from keras_resnet.formats.network import Exported, network_of
+from keras_resnet.formats.network import Exported, check_fit, network_of
 from keras_resnet.images import decode_image
 from keras_resnet.labels import check_labels, write_labels
 from keras_resnet.preprocessing import Preprocessing, contract_of
@@ -37,11 +37,13 @@ def export_savedmodel(
         preprocessing: Preprocessing, what the model expects of images; default what it carries.
 
     Raises:
-        ValueError: the backend is not TensorFlow, the folder exists, the model has another number of classes, or it
-            does not carry what it expects of images or the names of its classes, or a label is no line of text.
+        ValueError: the backend is not TensorFlow, the folder exists, the model has another number of classes, takes
+            other images than the contract prepares, or does not carry what it expects of images or the names of its
+            classes, or a label is no line of text.
         OSError: the folder cannot be written; no part of it is left behind.
     """
     exported = Exported(model, preprocessing or contract_of(model), tuple(labels_for(model, labels)))
+    check_fit(model, exported.contract)
     if keras.backend.backend() != "tensorflow":
         raise ValueError("A SavedModel needs the TensorFlow backend: set KERAS_BACKEND=tensorflow.")
     if os.path.exists(path):

@@ -180,6 +180,14 @@ def test_model_that_does_not_say_what_it_expects_is_not_exported(tmp_path):
         export_savedmodel(network(), tmp_path / "new", LABELS)
 
 
+def test_contract_for_other_images_than_the_network_takes_is_refused(tmp_path):
+    other = dataclasses.replace(PREPROCESSING, size=(9, 8))
+    with pytest.raises(
+        ValueError, match=r"takes images of the shape \(8, 8, 3\), and preprocessing prepares them in \(9"
+    ):
+        export_savedmodel(network(), tmp_path / "new", LABELS, other)
+
+
 def test_labels_must_be_as_many_as_outputs(tmp_path):
     with pytest.raises(ValueError, match="2 labels cannot name the 3 outputs of 'resnet'"):
         export_savedmodel(network(), tmp_path / "new", LABELS[:2], PREPROCESSING)
