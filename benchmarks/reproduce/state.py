@@ -6,6 +6,7 @@ the last one is there; only then are those of the epoch before removed. So a kil
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from collections import defaultdict
@@ -18,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from keras_resnet.files import write_atomically
+from keras_resnet.files import PART, remove_part, write_atomically
 
 LARGEST = 15 * 2**20  # bytes of arrays in a file; the rest is for the header
 
@@ -41,7 +42,9 @@ class Saved:
 
 
 def save(folder: Path, name: str, saved: Saved) -> None:
-    """Write a state, then remove the older ones of that name.
+    """Write a state, then remove the older ones of that name, and what a process that was killed began to write of it.
+
+    No other process may save that name meanwhile.
 
     Args:
         folder: Path, made if needed.
@@ -61,6 +64,8 @@ def save(folder: Path, name: str, saved: Saved) -> None:
         if epoch != saved.epoch:
             for path in paths.values():
                 path.unlink()
+    for left in folder.glob(f"{PART}*-{glob.escape(name)}.epoch*"):
+        remove_part(left)
 
 
 def packed(arrays: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:

@@ -35,6 +35,15 @@ def test_newest_state_comes_back_and_is_the_only_one_kept(tmp_path, parts):
     assert len(list(tmp_path.glob("run.epoch*"))) == parts and len(list(tmp_path.iterdir())) == 2 * parts
 
 
+def test_what_a_killed_process_began_to_write_goes_with_the_next_state(tmp_path):
+    left, others = (tmp_path / f".part-0a1b2c3d-{name}.epoch0003.1of1.safetensors" for name in ("run", "run.other"))
+    for path in (left, others):
+        path.write_bytes(b"half of it")
+    state.save(tmp_path, "run", saved(4))
+    assert not left.exists() and others.exists()
+    assert_is(state.load(tmp_path, "run"), saved(4))
+
+
 def test_files_stay_below_their_limit():
     arrays = {str(number): np.zeros(1000 + number, "float32") for number in range(9)}
     parts = state.packed(arrays)
