@@ -37,8 +37,8 @@ def gradients(values: dict) -> float | None:
     plain, choices = values["network"] == "Plain20", values["network.choices"]
     if "normalization" not in choices:
         return 20.0 if plain else 10.0
-    gain = next((gain for gain in ("0.1", "2.0") if f"init_gain: {gain}" in choices), "1")
-    return {"0.1": 90.0 if plain else 30.0, "1": 40.0, "2.0": None}[gain]
+    gain = next((gain for gain in ("0.5", "2.0") if f"init_gain: {gain}" in choices), "1")
+    return {"0.5": 90.0 if plain else 30.0, "1": 40.0, "2.0": None}[gain]
 
 
 def remedies(values: dict) -> float | None:

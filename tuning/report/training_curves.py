@@ -42,7 +42,9 @@ def draw_training(results: StudyResults) -> Figure | None:
         for trial, label, first, other in zip(trials, labels, firsts, others):
             line = LINES[lines.index(first) % len(LINES)]
             style = {"linestyle": line, "color": shades[colors.index(other)], "linewidth": 1.4}
-            axes.plot(*_mean_error(trial, column), label=label, **style)
+            epochs, errors = _mean_error(trial, column)
+            mark = {"marker": "o", "markersize": 4} if len(epochs) == 1 else {}  # of one place there is no line
+            axes.plot(epochs, errors, label=label, **style, **mark)
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(**GRID)

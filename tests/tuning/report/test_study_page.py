@@ -120,7 +120,15 @@ def test_curve_of_an_only_point_is_drawn(tmp_path):
     study = write_study(tmp_path, {"shortcut": ["A"]}, trials=None, **{**SETTINGS, "claims": [], "published": []})
     write_trial(tmp_path, study, "0000", {"shortcut": "A"}, [0.9, 0.8])
     (line,) = draw_training(read_results(tmp_path)).axes[0].lines
-    assert line.get_label() == "the only point"
+    assert line.get_label() == "the only point" and line.get_marker() == "None"
+
+
+def test_curve_of_an_only_epoch_is_a_mark(tmp_path):
+    study = write_study(tmp_path, SPACE, trials=None, **{**SETTINGS, "claims": [], "published": []})
+    write_trial(tmp_path, study, "0000", DEEP[0], [0.5, 0.6], epochs=1)
+    write_trial(tmp_path, study, "0001", DEEP[1], [0.9, 0.8], epochs=2)
+    lines = draw_training(read_results(tmp_path)).axes[0].lines
+    assert [line.get_marker() for line in lines] == ["o", "None"]
 
 
 def test_page_of_an_unfinished_study_says_so(tmp_path):
