@@ -23,8 +23,9 @@ from training.command_line import option, run
 from training.config import load_recipe, make_config, recipe_names
 from training.config.fields import flatten, lay_over, shown_name
 from training.config.files import read_mapping
+from training.hosts.addresses import parse_address
 from training.options import read_options
-from tuning.engine.access import Access, check_name, read_access, split_address, wait_for_access
+from tuning.engine.access import Access, check_name, read_access, wait_for_access
 from tuning.packaged import SIZES, STUDIES, packaged_study
 from tuning.space.reading import DECIDED, default_space
 from tuning.study import Settings, Study, fields_of, make_study, without_searched
@@ -259,7 +260,7 @@ def work(arguments: list[str]) -> None:
 def access_to(options: WorkOptions) -> Access:
     """Find how to reach the chief of a study, and wait for it; a ValueError says what is wrong, or not there."""
     if options.chief:
-        split_address(options.chief)
+        parse_address(options.chief, "--chief")
     check_name(options.name)
     access = wait_for_access(options.study, options.wait)
     return access._replace(address=options.chief or access.address)

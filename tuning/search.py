@@ -11,8 +11,8 @@ from typing import Any
 from keras_resnet.files import make_folder
 from training.config.fields import flatten
 from training.config.files import is_former, read_mapping
+from training.hosts.addresses import parse_address
 from training.locks import alone
-from tuning.engine.access import split_address
 from tuning.engine.chief import Chief
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
 from tuning.engine.oracles import Proposals
@@ -105,7 +105,7 @@ def check_workers(workers: int, outside: Outside | None) -> None:
     if workers > 1 and 0 < gpus < workers:
         raise ValueError(f"{workers} workers cannot share {gpus} GPUs; give at most {gpus}.")
     if outside:
-        split_address(outside.address)
+        parse_address(outside.address, "--chief")
         if outside.chain:
             read_credentials(outside.chain, outside.key)
 

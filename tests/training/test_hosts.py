@@ -35,7 +35,7 @@ REFUSED = [
     (["--host-index", "0"], "--host-index is the place of this host among --hosts, which are not given."),
     ([*TWO, "--host-index", "2"], "--host-index must be 0 to 1, the place of this host in --hosts; received 2."),
     ([*TWO, "--host-index", "-1"], "--host-index must be a number from 0 on; received '-1'."),
-    (["--hosts", "a:1,b", "--host-index", "0"], "--hosts takes addresses such as node1:29400; received 'b'."),
+    (["--hosts", "a:1,b", "--host-index", "0"], "--hosts takes HOST:PORT, as in node1:29400; received 'b'."),
     (["--hosts", "a:1,b:70000", "--host-index", "0"], "received 'b:70000'"),
     (["--hosts", "a:1,a:1", "--host-index", "0"], "each host has an address of its own"),
     (["--hosts", "auto"], "--hosts auto needs SLURM_STEP_NODELIST and SLURM_PROCID"),

@@ -338,7 +338,7 @@ def test_folder_of_something_else_is_refused(tmp_path, study):
     [
         ((0, None), "workers=0 runs no trial here; give at least 1, or --chief"),
         ((-1, Outside("host:1")), "workers=-1 runs no trial here"),
-        ((1, Outside("host")), "--chief must be HOST:PORT, as in 10.0.0.1:7000; received 'host'"),
+        ((1, Outside("host")), "--chief takes HOST:PORT, as in node1:29400; received 'host'"),
         ((3, None), "3 workers cannot share 2 GPUs; give at most 2"),
     ],
 )

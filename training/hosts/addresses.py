@@ -43,12 +43,12 @@ class Hosts:
         return f"host {index} ({self.addresses[index]})"
 
 
-def parse_address(address: str) -> tuple[str, int]:
-    """Take an address apart into name and port."""
+def parse_address(address: str, option: str = HOSTS) -> tuple[str, int]:
+    """Take an address, HOST:PORT, apart into name and port; a ValueError names the option that it was given to."""
     name, _, port = address.rpartition(":")
     name = name.removeprefix("[").removesuffix("]")  # as IPv6 addresses are written
     if not name or not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
-        raise ValueError(f"{HOSTS} takes addresses such as node1:{PORT}; received {address!r}.")
+        raise ValueError(f"{option} takes HOST:PORT, as in node1:{PORT}; received {address!r}.")
     return name, int(port)
 
 

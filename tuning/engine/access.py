@@ -103,14 +103,6 @@ def check_name(name: str) -> None:
         raise ValueError(f"{name} is a name of the chief's own workers; give another --name.")
 
 
-def split_address(address: str, option: str = "--chief") -> tuple[str, int]:
-    """Take HOST:PORT apart; a ValueError says what is missing."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{option} must be HOST:PORT, as in 10.0.0.1:7000; received {address!r}.")
-    return host, int(port)
-
-
 def identity(access: Access, caller: Caller) -> tuple[tuple[str, str], ...]:
     """Say who calls, as metadata of a call."""
     own = ((WORKER, caller.worker), (SESSION, caller.session), (ATTEMPT, str(caller.attempt)))

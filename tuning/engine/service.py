@@ -13,6 +13,7 @@ import grpc
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.src import protos
 
+from training.hosts.addresses import parse_address
 from tuning.engine.access import (
     ATTEMPT,
     Access,
@@ -133,5 +134,5 @@ def open_to(folder: Path, outside: Outside | None) -> Access:
 
 def reachable(address: str) -> str:
     """Give the address by which other machines know this one, where a chief listens at all that it has."""
-    host, _, port = address.rpartition(":")
-    return f"{socket.getfqdn()}:{port}" if host in ("0.0.0.0", "[::]") else address
+    host, port = parse_address(address, "--chief")
+    return f"{socket.getfqdn()}:{port}" if host in ("0.0.0.0", "::") else address
