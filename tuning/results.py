@@ -112,7 +112,7 @@ class StudyResults(NamedTuple):
 
     folder: Path
     study: Study
-    trials: tuple[TrialResult, ...]  # by id: the runs on the training set without its validation split
+    trials: tuple[TrialResult, ...]  # by number: the runs on the training set without its validation split
     finals: tuple[TrialResult, ...]  # the best points again, on the whole training set, scored on the test set
     unread: tuple[str, ...] = ()  # why trials are left out whose files are damaged
     ensembles: tuple[TrialResult, ...] = ()  # of networks of the trials, each a point of its own by its name
@@ -121,7 +121,18 @@ class StudyResults(NamedTuple):
         """Sort the trials that have a score, the best first; with Hyperband, those given more epochs come first."""
         sign, halving = self.study.sign, self.study.tuner == "hyperband"
         scored = [trial for trial in self.trials if trial.score is not None]
-        return sorted(scored, key=lambda t: (-t.epochs if halving else 0, t.status == STOPPED, -sign * t.score, t.id))
+
+        def place(trial: TrialResult) -> tuple:
+            longest = -trial.epochs if halving else 0
+            return longest, trial.status == STOPPED, -sign * trial.score, by_number(trial.id)
+
+        return sorted(scored, key=place)
+
+
+def by_number(trial_id: str) -> tuple[int, str]:
+    """Give what the ids of trials are sorted by: the number that each is, whatever zeros stand before it."""
+    digits = trial_id.lstrip("0")
+    return len(digits), digits
 
 
 def read_results(folder: Path) -> StudyResults:
@@ -129,7 +140,7 @@ def read_results(folder: Path) -> StudyResults:
     study = read_study(folder)
     found, unread = {TRIALS: [], FINALS: [], ENSEMBLES: []}, []
     for part, trials in found.items():
-        for file in sorted((folder / part).glob(f"*/{TRIAL_FILE}")):
+        for file in sorted((folder / part).glob(f"*/{TRIAL_FILE}"), key=lambda file: by_number(file.parent.name)):
             try:
                 trials.append(read_trial(file.parent))
             except (ValueError, OSError) as error:

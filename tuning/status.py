@@ -18,6 +18,7 @@ from tuning.results import (
     Run,
     StudyResults,
     TrialResult,
+    by_number,
     read_results,
 )
 from tuning.space.dimensions import possible_points
@@ -60,7 +61,7 @@ def read_status(folder: Path, total: int | None = None) -> Status:
     left = seconds_left(results, len(ended), total, state.get("seconds"))
     return Status(
         results,
-        running=tuple(sorted(running, key=lambda one: one.id)),
+        running=tuple(sorted(running, key=lambda one: by_number(one.id))),
         ended=len(ended),
         failed=failed,
         total=total,

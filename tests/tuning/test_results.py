@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from tests.tuning.helpers import fill, write_study
+from tests.tuning.helpers import fill, write_study, write_trial
 from tuning.report.writing import write_report
-from tuning.results import FAULT, read_results, read_trial
+from tuning.results import FAULT, by_number, read_results, read_trial
 
 SPACE = {"activation": ["relu", "gelu", "elu", "selu"]}
 
@@ -48,3 +48,13 @@ def test_trial_whose_folder_was_removed_is_no_more(folder):
     shutil.rmtree(folder / "trials/0002")
     write_report(folder)
     assert [trial.id for trial in read_results(folder).trials] == ["0000", "0001", "0003"]
+
+
+def test_trials_come_by_number_whatever_zeros_stand_before_it(tmp_path):
+    study = write_study(tmp_path, SPACE, repeats=1)
+    for name, activation in zip(("9", "0011", "10", "0"), SPACE["activation"]):
+        write_trial(tmp_path, study, name, {"activation": activation}, [0.5])
+    results = read_results(tmp_path)
+    assert [trial.id for trial in results.trials] == ["0", "9", "10", "0011"]
+    assert [trial.id for trial in results.ranked()] == ["0", "9", "10", "0011"]  # of equal scores the first
+    assert sorted(["10000", "9999", "0000", "000007"], key=by_number) == ["0000", "000007", "9999", "10000"]

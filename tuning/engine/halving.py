@@ -12,6 +12,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tuning.engine.continuing import length_matters
 from tuning.engine.oracles import Proposals, epochs_of
+from tuning.results import by_number
 
 LOOKED_AT = 100  # points of which a note tells what becomes of their epochs
 FACTOR = 3  # one of so many trials of a rung goes on, for so many times the epochs
@@ -30,7 +31,7 @@ class HalvingOracle(Proposals):
     @property
     def most_trials(self) -> int | None:
         """The trials after which the search ends; a point may have several."""
-        return self.max_trials
+        return self.study.trials
 
     def propose(self) -> dict[str, Any] | None:
         """Give a trial that did well more epochs, or begin a point; near the end of the budget nothing but the first.
@@ -45,7 +46,7 @@ class HalvingOracle(Proposals):
         """Tell whether the budget no longer brings a new point to its full length."""
         bracket = self._next_bracket(self._brackets())
         way = sum(rung_epochs(self.planned, bracket, number) for number in range(bracket + 1))
-        trials_left = self.max_trials - len(self.trials) if self.max_trials else math.inf
+        trials_left = (self.study.trials or math.inf) - len(self.trials)
         return self.epochs_left < way or trials_left <= bracket
 
     def _brackets(self) -> list[int]:
@@ -108,7 +109,8 @@ class HalvingOracle(Proposals):
         """
         rungs: dict[tuple[int, int], list[Trial]] = defaultdict(list)
         ended, gone = set(self.end_order), set()
-        for trial_id, trial in sorted(self.trials.items()):
+        for trial_id in sorted(self.trials, key=by_number):
+            trial = self.trials[trial_id]
             values = trial.hyperparameters.values
             gone.add(values.get("tuner/trial_id"))
             if trial_id in ended and values["tuner/round"] < values["tuner/bracket"]:

@@ -17,7 +17,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src.engine import conditions
 
 from keras_resnet.files import write_atomically
-from tuning.results import write_text
+from tuning.results import by_number, write_text
 from tuning.space.dimensions import Range, Space, signature
 from tuning.study import Study
 
@@ -61,7 +61,9 @@ class Proposals(keras_tuner.Oracle):
             seed=study.seed + 1,  # keras-tuner takes 0 for none
             max_consecutive_failed_trials=10**9,
         )
-        self.max_trials = study.trials
+        # keras-tuner writes the numbers of trials as wide as this is, so that a study which goes on with another budget
+        # would have two kinds; None has four letters. What ends the search is `_is_spent`.
+        self.max_trials = None
         self.verbose = 0
 
     def propose(self) -> dict[str, Any] | None:
@@ -106,18 +108,19 @@ class Proposals(keras_tuner.Oracle):
 
         A trial that failed counts as much as the worst of the others, so that a model keeps away from it.
         """
-        ended = [self.trials[trial_id] for trial_id in sorted(self.end_order)]
+        ended = [self.trials[trial_id] for trial_id in sorted(self.end_order, key=by_number)]
         known = {t.trial_id: self.study.sign * t.score for t in ended if t.status == TrialStatus.COMPLETED}
         return [(trial, known.get(trial.trial_id, min(known.values()))) for trial in ended] if known else []
 
     def running(self) -> list[Trial]:
         """Give the trials whose scores are not known yet."""
-        return [self.trials[trial_id] for trial_id in sorted(self.trials.keys() - set(self.end_order))]
+        left = self.trials.keys() - set(self.end_order)
+        return [self.trials[trial_id] for trial_id in sorted(left, key=by_number)]
 
     @property
     def most_trials(self) -> int | None:
         """The trials after which the search ends at the latest; None where only epochs or hours are limited."""
-        return min((total for total in (self.max_trials, self.listed and len(self.listed)) if total), default=None)
+        return min((total for total in (self.study.trials, self.listed and len(self.listed)) if total), default=None)
 
     @property
     def note(self) -> str:
@@ -125,8 +128,8 @@ class Proposals(keras_tuner.Oracle):
         return ""
 
     def _is_spent(self) -> bool:
-        hours = self.study.hours
-        return self.epochs_left <= 0 or bool(hours and self.seconds >= hours * 3600)
+        trials, hours = self.study.trials or math.inf, self.study.hours or math.inf
+        return len(self.trials) >= trials or self.epochs_left <= 0 or self.seconds >= 3600 * hours
 
     @property
     def epochs_left(self) -> float:
@@ -207,7 +210,7 @@ class Proposals(keras_tuner.Oracle):
         for trial in self.trials.values():  # one may have been noted before the state was written
             self._record_values(trial)
         again = [trial.trial_id for trial in self.trials.values() if trial.trial_id not in self.end_order]
-        self._retry_queue = sorted(again, reverse=True)  # it is taken from the end
+        self._retry_queue = sorted(again, key=by_number, reverse=True)  # it is taken from the end
 
 
 def random_trials(study: Study) -> int:

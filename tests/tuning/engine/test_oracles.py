@@ -1,6 +1,7 @@
 """Oracles: no point twice or in vain, budgets, and no trial lost with its worker."""
 
 import json
+import re
 import time
 
 import keras_tuner
@@ -173,6 +174,33 @@ def test_complete_study_begins_no_trial_again(made):
     again = made()
     assert again.create_trial("one").status == TrialStatus.STOPPED
     assert again.finished and again.end_order == ["0000", "0001", "0002", "0003"]
+
+
+def test_trials_of_a_study_that_goes_on_with_more_have_numbers_of_one_width(made):
+    run(made(MIXED, tuner="random", trials=3))
+    longer = made(MIXED, tuner="random", trials=12)
+    run(longer)
+    assert list(longer.trials) == sorted(longer.trials) == [f"{number:04d}" for number in range(12)]
+
+
+def test_trials_of_several_widths_are_told_by_their_numbers(made, tmp_path):
+    # As the first version numbered those of three trials that later became twelve.
+    run(made(MIXED, tuner="random", trials=12), lambda fields: fields["learning_rate"])
+    for file in (tmp_path / "study/oracle").glob("trial_*/trial.json"):
+        file.write_text(narrow(file.read_text(encoding="utf-8")), encoding="utf-8")
+        file.parent.rename(file.parent.with_name(narrow(file.parent.name)))
+    state = tmp_path / "study/oracle/oracle.json"
+    state.write_text(narrow(state.read_text(encoding="utf-8")), encoding="utf-8")
+    oracle = made(MIXED, tuner="random", trials=14)
+    ended = [trial.trial_id for trial, _ in oracle.scores()]
+    assert ended == ["0", "1", "2", *(f"{number:02d}" for number in range(3, 12))]
+    assert [oracle.create_trial(name).trial_id for name in ("one", "two")] == ["0012", "0013"]
+    assert [trial.trial_id for trial in oracle.running()] == ["0012", "0013"]
+
+
+def narrow(text: str) -> str:
+    """Write the ids of the first three trials with one digit, and of the others with two."""
+    return re.sub(r"(?<=[\"_])00(\d\d)(?![\d.])", lambda found: found[1] if int(found[1]) > 2 else found[1][1:], text)
 
 
 def oracle_score(oracle, trial) -> float:
