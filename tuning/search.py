@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import itertools
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from training.config.fields import flatten
 from training.config.files import is_former, read_mapping
 from training.hosts.addresses import parse_address
 from training.locks import alone
+from training.selection import is_stalled
 from tuning.engine.chief import Chief
+from tuning.engine.continuing import length_matters
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
 from tuning.engine.oracles import Proposals
 from tuning.engine.pool import serve
@@ -25,7 +28,18 @@ from tuning.report.hparams import write_hparams
 from tuning.report.tables import found_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
-from tuning.results import FAULT, FINALS, STOPPED, TRIALS, Outcome, StudyResults, read_results, read_trial, write_text
+from tuning.results import (
+    FAULT,
+    FINALS,
+    STOPPED,
+    TRIALS,
+    Outcome,
+    StudyResults,
+    TrialResult,
+    read_results,
+    read_trial,
+    write_text,
+)
 from tuning.space.reading import PLACE
 from tuning.study import STUDY_FILE, Study, make_study
 from tuning.watching import Watch
@@ -59,7 +73,7 @@ def run_study(study: Study, folder: Path, workers: int = 1, outside: Outside | N
         _run_trials(oracle, folder, workers, outside)
         if study.ensembles:
             run_ensembles(study, folder)
-        results = _run_finals(study, folder, max(workers, 1))
+        results = _run_finals(oracle, folder, max(workers, 1))
         write_hparams(results)
         write_report(folder)
     print(found_text(results))
@@ -124,15 +138,17 @@ def _run_trials(oracle: Proposals, folder: Path, workers: int, outside: Outside 
         serve(chief, workers, outside, watch)
 
 
-def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:
+def _run_finals(oracle: Proposals, folder: Path, workers: int) -> StudyResults:
     """Train the best points on the whole training set and test them, once."""
-    ranked = read_results(folder).ranked()
+    study, ranked = oracle.study, read_results(folder).ranked()
     if ranked and study.validation:
-        write_text(folder / "best.yaml", study.final_config(ranked[0].fields).to_yaml())
+        best = study.final_config(ranked[0].fields, epochs=stalled_after(study, ranked[0], oracle.planned))
+        write_text(folder / "best.yaml", best.to_yaml())
     jobs: list[Job] = []
     for trial in ranked[: study.finalists]:
-        configs = [study.final_config(trial.fields, repeat) for repeat in range(study.repeats)]
-        facts = {"values": trial.values, "fields": trial.fields, "epochs": trial.epochs}
+        epochs = stalled_after(study, trial, oracle.planned)
+        configs = [study.final_config(trial.fields, repeat, epochs) for repeat in range(study.repeats)]
+        facts = {"values": trial.values, "fields": trial.fields, "epochs": configs[0].epochs or oracle.planned}
         jobs += prepare(folder / FINALS / trial.id, facts, configs, objective=study.objective)
     pending = iter(jobs)  # which the workers share
 
@@ -146,6 +162,24 @@ def _run_finals(study: Study, folder: Path, workers: int) -> StudyResults:
         if outcome.status == FAULT:
             raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")
     return read_results(folder)
+
+
+def stalled_after(study: Study, trial: TrialResult, planned: int) -> int | None:
+    """Count the epochs after which the runs of a trial no longer improved, in the middle of them, and so ended.
+
+    A run without a validation split cannot tell, and makes as many. None, for its own length, where most were made to
+    their end, in `planned` epochs unless the point says otherwise; and where the rate follows a course, which belongs
+    to that length and which no shorter run takes.
+
+    Source: Goodfellow et al., "Deep Learning", 2016, algorithm 7.2.
+    """
+    config = study.config(trial.fields)
+    if length_matters(config) or "milestones" in config.schedule:
+        return None
+    length, patience = config.epochs or planned, config.evaluation.patience
+    made = [run.outcome.epochs if is_stalled(run.history, patience) else length for run in trial.runs]
+    epochs = statistics.median_high(made)
+    return epochs if epochs < length else None
 
 
 def plan_text(oracle: Proposals) -> str:

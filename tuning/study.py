@@ -22,6 +22,8 @@ from tuning.space.reading import parse_space, read_space, searched_paths
 
 OBJECTIVES = {"accuracy": 1, "loss": -1}  # with the sign with which more of it is better
 STUDY_FILE = "study.yaml"
+# Of a run without a validation split: what would choose one of its epochs by that.
+UNCHOSEN = {"evaluation.each_epoch": False, "evaluation.keep_best": False, "evaluation.patience": None}
 
 
 class Settings(BaseModel):
@@ -121,13 +123,16 @@ class Study(Settings):
         """
         split = {"validation": self.validation, "data.validation_seed": self.seed, "test_split": None}
         own = {"evaluation.each_epoch": True, **(split if self.validation else {})}
-        length = {"epochs": epochs} if epochs else {}
-        return self.final_config({**fields, **own, **length}, repeat)
+        return self._config({**fields, **own}, repeat, epochs)
 
-    def final_config(self, fields: Mapping[str, Any], repeat: int = 0) -> RunConfig:
+    def final_config(self, fields: Mapping[str, Any], repeat: int = 0, epochs: int | None = None) -> RunConfig:
         """Describe a run of a point, as `config` does, on the whole training set, to be tested once on the test set."""
+        return self._config({**fields, **UNCHOSEN}, repeat, epochs)
+
+    def _config(self, fields: Mapping[str, Any], repeat: int, epochs: int | None) -> RunConfig:
+        length = {"iterations": None, "epochs": epochs} if epochs else {}
         own = {"seed": self.seed * 1000 + repeat}
-        return make_config({"evaluation.each_epoch": False, **fields, **own}, "the space", self.fields)
+        return make_config({**fields, **length, **own}, "the space", self.fields)
 
     def problem(self, fields: Mapping[str, Any]) -> str | None:
         """Say why a point of the space describes no network; None where it describes one."""

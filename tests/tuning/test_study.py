@@ -98,3 +98,17 @@ def test_trials_are_tested_after_each_epoch_and_finalists_once(study):
     described = study(fields={"evaluation.each_epoch": True})
     assert described.config({}).evaluation.each_epoch
     assert not described.final_config({}).evaluation.each_epoch
+
+
+def test_finalists_choose_no_epoch_by_a_split_that_they_have_not(study):
+    fixed = study(fields={"evaluation.keep_best": True, "evaluation.patience": 3})
+    searched = study({"evaluation.patience": [3, 5]})
+    for made, point in ((fixed, {}), (searched, {"evaluation.patience": 3})):
+        final = made.final_config(point)
+        assert made.config(point).evaluation.patience == 3
+        assert (final.evaluation.keep_best, final.evaluation.patience) == (False, None)
+
+
+def test_epochs_of_a_rung_take_the_place_of_iterations_that_are_searched(study):
+    config = study({"iterations": [100, 200]}).config({"iterations": 100}, epochs=3)
+    assert (config.epochs, config.iterations) == (3, None)

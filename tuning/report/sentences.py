@@ -13,6 +13,7 @@ from tuning.results import DIVERGED, FAILED, FAULT, KILLED, LOST, RUNNING, STOPP
 from tuning.space.reading import searched_paths
 
 ALPHA = 0.05
+PATIENCE = "evaluation.patience"  # the field that ends a run which no longer improves
 # Why a trial ended that says nothing of it.
 UNTOLD = {
     DIVERGED: "no reason given",
@@ -25,7 +26,7 @@ UNTOLD = {
 
 def common_field(findings: Findings, name: str) -> str:
     """Write a field of a run that all trials have in common; "searched" where it is not."""
-    study, path = findings.study, SHORT[name]
+    study, path = findings.study, SHORT.get(name, name)
     if path in searched_paths(study.space):
         return "searched"
     value = flatten(study.fields).get(path, FIELDS[path].default)
@@ -71,6 +72,35 @@ def headline(findings: Findings) -> str:
     named = "; ".join(point_text(space, trial) for trial in rivals[:3])
     more = ": among them " if len(rivals) > 3 else ": "
     return f"{text}. {count_text(len(rivals), 'other trial is', 'other trials are')} within noise of it{more}{named}."
+
+
+def length_of_finals(findings: Findings) -> str:
+    """Say how long finalists were trained whose trials were ended early; empty where none was."""
+    tested = [(trial, final) for _, trial, final in findings.finals_by_rank() if trial]
+    if not tested or common_field(findings, PATIENCE) == "the default":
+        return ""
+    searched, made = (sorted({outcome.epochs for one in side for outcome in one.outcomes}) for side in zip(*tested))
+    if searched == made:
+        return ""
+    return (
+        " Early stopping needs a validation split, so these runs went without it: where the rate follows a course they "
+        "took all of it, and elsewhere they made as many epochs as their runs in the search, in the middle of them. "
+        f"They made {_between(made)}, those in the search {_between(searched)}."
+    )
+
+
+def _between(epochs: list[int]) -> str:
+    """Write the ends of numbers of epochs, the least first."""
+    return count_text(epochs[-1], "epoch") if epochs[0] == epochs[-1] else f"{epochs[0]} to {epochs[-1]} epochs"
+
+
+def early_stopping(findings: Findings) -> str:
+    """Say what ends runs before their length; "none" where nothing does."""
+    study, patience = findings.study, common_field(findings, PATIENCE)
+    parts = [] if study.stop == "none" else [f"{study.stop}, not before epoch {study.grace}"]
+    if patience != "the default":
+        parts.append(f"patience of {patience} epochs" if patience != "searched" else "patience, searched")
+    return listing(parts) or "none"
 
 
 def unfinished(findings: Findings) -> str:

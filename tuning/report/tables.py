@@ -12,12 +12,12 @@ from tuning.claims import ENSEMBLE, ERRORS, TESTED, has
 from tuning.ensembles import members_of
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
-from tuning.report.sentences import common_field, reason_of
+from tuning.report.sentences import common_field, early_stopping, reason_of
 from tuning.report.statistics import noise, within_noise
 from tuning.report.verdicts import NOT_RUN, Verdict
 from tuning.report.wording import NONE, VERDICTS, Measure, count_text, listing, point_text, value_text
 from tuning.results import COMPLETED, DIVERGED, LOST, STOPPED, StudyResults, TrialResult, deviation
-from tuning.study import OBJECTIVES, Study
+from tuning.study import OBJECTIVES
 
 IN_TERMINAL = 5
 COSTS = ("parameters", "multiply-adds", "seconds")  # as TrialResult gives them
@@ -142,11 +142,12 @@ def lost_rows(findings: Findings) -> Rows:
     return rows if len(rows) > 1 else []
 
 
-def _choosing_rows(study: Study) -> Rows:
+def _choosing_rows(findings: Findings) -> Rows:
+    study = findings.study
     return [
         ["validation split", f"{100 * study.validation:g} % of the training set, drawn by class"],
         ["finalists", str(study.finalists)],
-        ["early stopping", "none" if study.stop == "none" else f"{study.stop}, not before epoch {study.grace}"],
+        ["early stopping", early_stopping(findings)],
     ]
 
 
@@ -224,7 +225,7 @@ def method_rows(findings: Findings) -> Rows:
         ["objective", f"{study.objective} {findings.measure.place}, the {better} the better"],
         ["budget", budget or "all points of the grid"],
         ["repeats", f"{count_text(study.repeats, 'run')} of each trial, each with a seed of its own"],
-        *(_choosing_rows(study) if study.validation else []),
+        *(_choosing_rows(findings) if study.validation else []),
         ["seed", str(study.seed)],
         ["data set", common_field(findings, "dataset")],
         ["network", common_field(findings, "network")],

@@ -1,0 +1,93 @@
+"""Finalists: which runs of them are made, of studies whose trials end early too. Nothing is trained."""
+
+import csv
+import json
+import types
+
+import pytest
+
+from tests.tuning.helpers import COLUMNS, write_study, write_trial
+from training.config import make_config, read_fields
+from tuning import search
+from tuning.report.writing import write_report
+from tuning.results import COMPLETED, Outcome, read_results, write_outcome
+
+SPACE = {"activation": ["relu", "gelu"]}
+LENGTH = 20
+
+
+def ended_early(folder, study, name: str, activation: str, *epochs: int) -> None:
+    """Write a trial whose runs end after so many epochs, of which the last two brought nothing."""
+    write_trial(folder, study, name, {"activation": activation}, [0.5] * len(epochs), epochs=LENGTH)
+    for seed, count in enumerate(epochs):
+        run = folder / "trials" / name / f"seed-{seed}"
+        write_outcome(run, Outcome(COMPLETED, 0.5, {}, epochs=count))
+        with open(run / "metrics.csv", "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, restval=0.5)
+            writer.writeheader()
+            best = LENGTH if count == LENGTH else count - 2
+            rows = range(1, count + 1)
+            writer.writerows({"epoch": epoch, "val_accuracy": min(epoch, best) / LENGTH} for epoch in rows)
+
+
+@pytest.fixture
+def finals(tmp_path, monkeypatch):
+    """Make the function that lets the finalists of a study run, in vain, and gives the jobs that they come to."""
+
+    def run(schedule="constant", epochs=(6, 9, LENGTH), **fields):
+        usual = {"network": "ResNet8", "dataset": "digits", "epochs": LENGTH, "schedule": schedule}
+        patient = {"evaluation.patience": 2, "evaluation.keep_best": True}
+        study = write_study(tmp_path, SPACE, fields={**usual, **patient, **fields}, repeats=len(epochs), finalists=1)
+        ended_early(tmp_path, study, "0000", "gelu", *epochs)
+        jobs = []
+
+        def execute(job):
+            jobs.append(job)
+            write_outcome(job.folder, Outcome(COMPLETED, 0.4, {"accuracy": 0.4, "loss": 0.6}, job.config["epochs"]))
+            return Outcome(COMPLETED)
+
+        monkeypatch.setattr(search, "execute", execute)
+        search._run_finals(types.SimpleNamespace(study=study, planned=LENGTH), tmp_path, 1)
+        return jobs
+
+    return run
+
+
+def test_finalist_makes_as_many_epochs_as_the_runs_of_its_trial_in_the_middle_of_them(finals, tmp_path):
+    jobs = finals()
+    configs = [make_config(job.config) for job in jobs]
+    assert [(config.seed, config.epochs, config.data.validation) for config in configs] == [
+        (seed, 9, 0.0) for seed in range(3)
+    ]
+    assert {(config.evaluation.patience, config.evaluation.keep_best) for config in configs} == {(None, False)}
+    assert json.loads((tmp_path / "finals/0000/trial.json").read_text(encoding="utf-8"))["epochs"] == 9
+    assert make_config(read_fields(tmp_path / "best.yaml")) == configs[0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epochs"),
+    [
+        ("one_cycle", (6, 9, 8)),  # a shorter run would take another course
+        ({"name": "steps", "milestones": [1000]}, (6, 9, 8)),  # a shorter run might not come to it
+        ("constant", (6, LENGTH, LENGTH)),
+    ],
+)
+def test_finalist_has_its_own_length_where_the_rate_has_a_course_or_most_runs_were_whole(finals, schedule, epochs):
+    assert [job.config["epochs"] for job in finals(schedule, epochs)] == [LENGTH] * 3
+
+
+def test_report_says_how_long_finalists_were_trained(finals, tmp_path):
+    finals()
+    write_report(tmp_path)
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "They made 9 epochs, those in the search 6 to 20 epochs." in page
+    assert "| early stopping | patience of 2 epochs |" in page
+
+
+def test_length_of_a_halved_finalist_is_that_of_its_runs(tmp_path, monkeypatch):
+    fields = {"network": "ResNet8", "dataset": "digits", "epochs": 9}
+    study = write_study(tmp_path, SPACE, tuner="hyperband", fields=fields, repeats=1, finalists=1)
+    write_trial(tmp_path, study, "0000", {"activation": "gelu"}, [0.5], epochs=3)
+    monkeypatch.setattr(search, "execute", lambda job: Outcome(COMPLETED))
+    search._run_finals(types.SimpleNamespace(study=study, planned=9), tmp_path, 1)
+    assert read_results(tmp_path).finals[0].epochs == 9  # not those of the rung
