@@ -70,7 +70,7 @@ setup(
             "scipy>=1.11",
         ],
         "jax": ["jax>=0.6"],  # as the backend that computes, on several hosts too; jax[cuda12] for NVIDIA's GPUs
-        "tpe": ["optuna>=5"],  # the tuner of that name
+        "tpe": ["optuna>=5"],  # the tuner of that name, and studies for Optuna's dashboard
         # Rows of the papers' tables on an accelerator, without TensorFlow; jax[cuda12] for NVIDIA's.
         "reproduce": ["jax>=0.6", "pydantic>=2.7", "tyro>=0.9"],
         # The API reference and guide as HTML, and the tutorial notebook.

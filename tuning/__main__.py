@@ -41,7 +41,7 @@ DESCRIPTION = f"""Search which choices learn best, and leave a study folder that
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below, and holds for all trials unless it is
 searched. The test set chooses nothing: a validation split of the training set does, and only the best few are tested.
 Other commands: {PROGRAM} study NAME, of {", ".join(STUDIES)}; {PROGRAM} status STUDY; {PROGRAM} report STUDY;
-{PROGRAM} export STUDY --to FILE.csv; {PROGRAM} work STUDY, on another host. Each has its --help."""
+{PROGRAM} export STUDY --to FILE.csv or FILE.db; {PROGRAM} work STUDY, on another host. Each has its --help."""
 
 
 @dataclass
@@ -75,7 +75,9 @@ class ExportOptions:
     study: Positional[Path]
     """Study folder."""
     to: Path
-    """CSV file to write, with a row for each run."""
+    """File to write: NAME.csv, a row for each run; NAME.db or NAME.sqlite3, a storage of Optuna, for its dashboard."""
+    overwrite: bool = False
+    """Replace a file that is there."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -225,14 +227,12 @@ def status(arguments: list[str]) -> None:
 
 
 def export(arguments: list[str]) -> None:
-    """Write all runs of a study as CSV, for other programs."""
+    """Write a study for other programs: all runs as CSV, or the study as a storage of Optuna, for its dashboard."""
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
     start_keras()
-    from tuning.report.runs import runs_csv
-    from tuning.results import read_results, write_text
+    from tuning.exporting import export_study
 
-    write_text(options.to, runs_csv(read_results(options.study)))
-    print(f"runs {options.to}")
+    print(f"{export_study(options.study, options.to, options.overwrite)} {options.to}")
 
 
 def work(arguments: list[str]) -> None:

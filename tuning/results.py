@@ -91,6 +91,14 @@ class TrialResult:
         """The epochs that its longest run made."""
         return max((outcome.epochs for outcome in self.outcomes), default=0)
 
+    def curve(self, name: str) -> np.ndarray:
+        """Average a metric of each epoch over the runs, as far as all that have begun have come.
+
+        Array (epochs, 2): the epoch and the metric.
+        """
+        runs = [[(row["epoch"], row[name]) for row in run.history] for run in self.runs if run.history]
+        return np.mean(list(zip(*runs)), axis=1) if runs else np.empty((0, 2))
+
     @property
     def cost(self) -> dict[str, float]:
         """Parameters and multiply-adds of the network, mean seconds of a run; 0 where unknown."""

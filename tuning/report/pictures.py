@@ -120,14 +120,8 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
 
 
 def mean_curve(trial: TrialResult, objective: str) -> np.ndarray:
-    """Average the objective of each epoch over the seeds, as far as all begun runs have come.
-
-    Array (epochs, 2): epoch, and error in percent or loss.
-    """
-    runs = [[(row["epoch"], row[f"val_{objective}"]) for row in run.history] for run in trial.runs if run.history]
-    if not runs:
-        return np.empty((0, 2))
-    curve = np.mean(list(zip(*runs)), axis=1)
+    """Give the epochs of a trial with their error in percent, or their loss, as an array (epochs, 2)."""
+    curve = trial.curve(f"val_{objective}")
     if objective == "accuracy":
         curve[:, 1] = 100 * (1 - curve[:, 1])
     return curve
