@@ -60,6 +60,7 @@ COMMANDS = {
         "serve": serving.ServeOptions,
     },
     tuning.main: {
+        "compare": tuning.CompareOptions,
         "export": tuning.ExportOptions,
         "report": tuning.ReportOptions,
         "status": tuning.ReportOptions,

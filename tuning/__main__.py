@@ -41,7 +41,8 @@ DESCRIPTION = f"""Search which choices learn best, and leave a study folder that
 Recipes: {", ".join(recipe_names())}. Every field of a recipe is an option below, and holds for all trials unless it is
 searched. The test set chooses nothing: a validation split of the training set does, and only the best few are tested.
 Other commands: {PROGRAM} study NAME, of {", ".join(STUDIES)}; {PROGRAM} status STUDY; {PROGRAM} report STUDY;
-{PROGRAM} export STUDY --to FILE.csv or FILE.db; {PROGRAM} work STUDY, on another host. Each has its --help."""
+{PROGRAM} compare STUDY STUDY; {PROGRAM} export STUDY --to FILE.csv or FILE.db; {PROGRAM} work STUDY, on another host.
+Each has its --help."""
 
 
 @dataclass
@@ -78,6 +79,18 @@ class ExportOptions:
     """File to write: NAME.csv, a row for each run; NAME.db or NAME.sqlite3, a storage of Optuna, for its dashboard."""
     overwrite: bool = False
     """Replace a file that is there."""
+    verbose: bool = False
+    """Show what TensorFlow and others log and warn of."""
+
+
+@dataclass
+class CompareOptions:
+    """What a comparison takes from the command line."""
+
+    studies: Positional[list[Path]]
+    """Study folders, two or more; all others are compared with the first."""
+    to: Path | None = None
+    """Folder for the page with its picture, comparison.md and .html, and for the scores of all points as CSV."""
     verbose: bool = False
     """Show what TensorFlow and others log and warn of."""
 
@@ -226,6 +239,17 @@ def status(arguments: list[str]) -> None:
     print(status_text(read_status(options.study)))
 
 
+def compare(arguments: list[str]) -> None:
+    """Compare studies: what they found at what cost, what differs between them, and the points that they share."""
+    options = tyro.cli(CompareOptions, prog=f"{PROGRAM} compare", description=compare.__doc__, args=arguments)
+    start_keras()
+    from tuning.comparison.comparing import compare_studies
+
+    print(compare_studies(options.studies, options.to))
+    if options.to:
+        print(f"\ncomparison {options.to / 'comparison.html'}")
+
+
 def export(arguments: list[str]) -> None:
     """Write a study for other programs: all runs as CSV, or the study as a storage of Optuna, for its dashboard."""
     options = tyro.cli(ExportOptions, prog=f"{PROGRAM} export", description=export.__doc__, args=arguments)
@@ -267,6 +291,7 @@ def access_to(options: WorkOptions) -> Access:
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "compare": compare,
     "export": export,
     "report": report,
     "status": status,

@@ -45,14 +45,14 @@ def export_study(folder: Path, to: Path, overwrite: bool = False) -> str:
         ImportError: Optuna is not installed.
         OSError: the file cannot be written; what was there before is unchanged.
     """
-    if to.suffix not in FORMATS:
+    made = FORMATS.get(to.suffix.lower())
+    if made is None:
         raise ValueError(
             f"The name of {to} does not tell what to write: end it in .csv for a row a run, in .db or .sqlite3 for a "
             "storage of Optuna."
         )
     if to.exists() and not overwrite:
         raise ValueError(f"{to} exists; pass --overwrite to replace it, or give another --to.")
-    made = FORMATS[to.suffix]
     results = read_results(folder)
     make_parents(to)
     made.write(results, to)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -141,6 +142,44 @@ def by_number(trial_id: str) -> tuple[int, str]:
     """Give what the ids of trials are sorted by: the number that each is, whatever zeros stand before it."""
     digits = trial_id.lstrip("0")
     return len(digits), digits
+
+
+class Spent(NamedTuple):
+    """What the runs of a trial took together."""
+
+    epochs: int
+    seconds: float  # of those that have ended
+
+
+def spent(results: StudyResults) -> list[Spent]:
+    """Tell what each trial of a study took, without what it took over from the checkpoint of a shorter one."""
+    before = {trial.id: {run.seed: run for run in trial.runs} for trial in results.trials}
+    found = []
+    for trial in results.trials:
+        past = before.get(taken_over(results, trial), {})
+        costs = [(cost_of(run), cost_of(past.get(run.seed))) for run in trial.runs]
+        epochs, seconds = (sum(max(own[i] - part[i], 0) for own, part in costs) for i in range(2))
+        found.append(Spent(epochs, seconds))
+    return found
+
+
+def cost_of(run: Run | None) -> Spent:
+    """Tell what a run has made so far, what it took over included."""
+    if run is None:
+        return Spent(0, 0.0)
+    outcome = run.outcome or Outcome(RUNNING)
+    return Spent(max(outcome.epochs, len(run.history)), outcome.seconds)  # one that failed counted none
+
+
+def taken_over(results: StudyResults, trial: TrialResult) -> str | None:
+    """Name the shorter trial from whose checkpoint a trial of a Hyperband search went on; None where it began anew."""
+    file = results.folder / ORACLE_FOLDER / f"trial_{trial.id}" / TRIAL_FILE
+    if results.study.tuner != "hyperband":
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # it may be damaged
+        values = json.loads(file.read_text(encoding="utf-8"))["hyperparameters"]["values"]
+        return values["tuner/trial_id"] if values["tuner/initial_epoch"] else None
+    return None
 
 
 def read_results(folder: Path) -> StudyResults:

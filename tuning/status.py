@@ -20,6 +20,7 @@ from tuning.results import (
     TrialResult,
     by_number,
     read_results,
+    spent,
 )
 from tuning.space.dimensions import possible_points
 from tuning.study import Study
@@ -87,9 +88,9 @@ def total_of(study: Study) -> int | None:
 def seconds_left(results: StudyResults, ended: int, total: int | None, seconds: float | None) -> float | None:
     """Estimate how long the search still takes, as long for each share of the budget as for those spent."""
     study = results.study
-    epochs = sum(outcome.epochs for trial in results.trials for outcome in trial.outcomes)
-    spent = [(ended, total), (epochs, study.total_epochs), ((seconds or 0) / 3600, study.hours)]
-    share = max(done / limit if limit else 0.0 for done, limit in spent)
+    epochs = sum(cost.epochs for cost in spent(results))
+    parts = [(ended, total), (epochs, study.total_epochs), ((seconds or 0) / 3600, study.hours)]
+    share = max(done / limit if limit else 0.0 for done, limit in parts)
     return seconds * max(1 / share - 1, 0.0) if share and seconds else None
 
 

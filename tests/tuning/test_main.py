@@ -120,7 +120,7 @@ def test_study_file_of_a_study_repeats_it(parsed, tmp_path):
     assert make_study(yaml.safe_load(study.to_yaml()), "file") == study
 
 
-@pytest.mark.parametrize("command", [[], ["report"], ["work"]])
+@pytest.mark.parametrize("command", [[], ["report"], ["work"], ["compare"], ["export"]])
 def test_commands_have_a_help(capsys, command):
     with pytest.raises(SystemExit) as end:
         main([*command, "--help"])

@@ -1,12 +1,14 @@
 """What is read from a study folder in which files are damaged, or missing."""
 
+import json
 import shutil
 
 import pytest
 
 from tests.tuning.helpers import fill, write_study, write_trial
 from tuning.report.writing import write_report
-from tuning.results import FAULT, by_number, read_results, read_trial
+from tuning.results import FAILED, FAULT, Outcome, by_number, read_results, read_trial, spent, write_outcome
+from tuning.status import seconds_left
 
 SPACE = {"activation": ["relu", "gelu", "elu", "selu"]}
 
@@ -58,3 +60,26 @@ def test_trials_come_by_number_whatever_zeros_stand_before_it(tmp_path):
     assert [trial.id for trial in results.trials] == ["0", "9", "10", "0011"]
     assert [trial.id for trial in results.ranked()] == ["0", "9", "10", "0011"]  # of equal scores the first
     assert sorted(["10000", "9999", "0000", "000007"], key=by_number) == ["0000", "000007", "9999", "10000"]
+
+
+def test_epochs_that_a_trial_took_over_are_counted_once(tmp_path):
+    study = write_study(tmp_path, SPACE, tuner="hyperband", repeats=2, trials=None, total_epochs=72)
+    write_trial(tmp_path, study, "0000", {"activation": "gelu"}, [0.5, 0.6], epochs=3, seconds=10.0)
+    write_trial(tmp_path, study, "0001", {"activation": "gelu"}, [0.7, None], epochs=9, seconds=30.0)
+    assert spent(read_results(tmp_path)) == [(6, 20.0), (18, 30.0)]
+    file = tmp_path / "oracle/trial_0001/trial.json"
+    file.parent.mkdir(parents=True)
+    values = {"activation": "gelu", "tuner/trial_id": "0000", "tuner/initial_epoch": 3}
+    file.write_text(json.dumps({"hyperparameters": {"values": values}}), encoding="utf-8")
+    assert spent(read_results(tmp_path)) == [(6, 20.0), (12, 20.0)]  # the second run has made its epochs, and no end
+    assert seconds_left(read_results(tmp_path), 1, None, 100.0) == pytest.approx(300.0)  # 18 of 72 epochs
+    file.write_text("{", encoding="utf-8")
+    assert spent(read_results(tmp_path)) == [(6, 20.0), (18, 30.0)]
+
+
+def test_epochs_that_a_failed_run_made_are_counted(tmp_path):
+    study = write_study(tmp_path, SPACE, repeats=1)
+    write_trial(tmp_path, study, "0000", {"activation": "gelu"}, [None], epochs=5, status=FAILED, seconds=9.0)
+    run = tmp_path / "trials/0000/seed-0"
+    write_outcome(run, Outcome(FAILED, seconds=9.0, reason="its loss is nan"))  # as a run writes it
+    assert spent(read_results(tmp_path)) == [(5, 9.0)]

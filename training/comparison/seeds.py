@@ -169,7 +169,7 @@ def sort_by_configuration(runs: Sequence[Run]) -> list[Configuration]:
     columns = {path: in_brief([own[path] for own in differing]) for path in paths}
     briefly = [{path: column[place] for path, column in columns.items()} for place in range(len(groups))]
     ordered = (tuple(sorted(group, key=lambda run: run.seed)) for group in groups)
-    return [Configuration(*parts) for parts in zip(_letters(), ordered, differing, briefly)]
+    return [Configuration(*parts) for parts in zip(letters(), ordered, differing, briefly)]
 
 
 def _differing(configurations: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -180,7 +180,7 @@ def _differing(configurations: Iterable[dict[str, Any]]) -> Iterator[str]:
             yield path
 
 
-def _letters() -> Iterator[str]:
+def letters() -> Iterator[str]:
     """Count A, B, ..., Z, A2, B2, ..."""
     yield from string.ascii_uppercase
     number = 2

@@ -111,7 +111,7 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
         axes.plot(*curves[name].T, **marks, **style)
     axes.set(xlabel="epoch", ylabel=Measure.of(results.study).falling)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    _set_log(axes, np.concatenate([curve[:, 1] for curve in curves.values()]))
+    set_log(axes, np.concatenate([curve[:, 1] for curve in curves.values()]))
     axes.grid(**GRID)
     # Each label once, the best first.
     handles = {line.get_label(): line for line in reversed(axes.lines)}
@@ -122,12 +122,11 @@ def draw_curves(results: StudyResults, ranked: list[TrialResult]) -> Figure | No
 def mean_curve(trial: TrialResult, objective: str) -> np.ndarray:
     """Give the epochs of a trial with their error in percent, or their loss, as an array (epochs, 2)."""
     curve = trial.curve(f"val_{objective}")
-    if objective == "accuracy":
-        curve[:, 1] = 100 * (1 - curve[:, 1])
+    curve[:, 1] = Measure(objective).fall(curve[:, 1])
     return curve
 
 
-def _set_log(axes: Axes, numbers: np.ndarray) -> None:
+def set_log(axes: Axes, numbers: np.ndarray) -> None:
     """Make the score's axis logarithmic where it spans much; what is 0 then lies on its lower edge."""
     above = numbers[np.isfinite(numbers) & (numbers > 0)]
     if not len(above) or above.max() < 5 * above.min():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tuning.results import TrialResult
 from tuning.space.dimensions import Dimension, Range, Space
 from tuning.study import Study
@@ -29,6 +31,10 @@ class Measure:
     def of(cls, study: Study) -> Measure:
         """Give the objective of a study, on the split that its trials are tested on."""
         return cls(study.objective, "validation" if study.validation else "test")
+
+    def fall(self, scores: np.ndarray) -> np.ndarray:
+        """Give scores as what is the better the lower it is: of accuracies the errors in percent."""
+        return self.factor * (1 - scores) if self.name == "accuracy" else scores
 
     def number(self, value: float | None) -> str:
         """Write a score without its unit."""

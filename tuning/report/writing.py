@@ -26,7 +26,7 @@ from tuning.results import read_results, write_text
 
 FEW_CELLS = 8  # of two choices, which a table tells as well as a picture
 # What stands in a column of numbers.
-NUMBER = re.compile(r"[-−≤≥<\d.,e± %–()]+|unknown|diverged \(.+\)")  # noqa: RUF001
+NUMBER = re.compile(r"[-+−≤≥<\d.,e± %–()]+|unknown|diverged \(.+\)")  # noqa: RUF001
 
 
 def write_report(folder: Path) -> None:

@@ -186,7 +186,7 @@ def test_trials_of_a_study_that_goes_on_with_more_have_numbers_of_one_width(made
 def test_trials_of_several_widths_are_told_by_their_numbers(made, tmp_path):
     # As the first version numbered those of three trials that later became twelve.
     run(made(MIXED, tuner="random", trials=12), lambda fields: fields["learning_rate"])
-    for file in (tmp_path / "study/oracle").glob("trial_*/trial.json"):
+    for file in sorted((tmp_path / "study/oracle").glob("trial_*/trial.json")):
         file.write_text(narrow(file.read_text(encoding="utf-8")), encoding="utf-8")
         file.parent.rename(file.parent.with_name(narrow(file.parent.name)))
     state = tmp_path / "study/oracle/oracle.json"
