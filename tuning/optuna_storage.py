@@ -15,9 +15,7 @@ from keras_resnet.files import write_atomically
 from tuning.engine.tpe import distribution
 from tuning.results import (
     COMPLETED,
-    FAILED,
-    FAULT,
-    KILLED,
+    LOST,
     OUTCOME_FILE,
     RUNNING,
     STOPPED,
@@ -33,14 +31,7 @@ if TYPE_CHECKING:
     import optuna
 
 # What Optuna calls the ends of trials.
-STATES = {
-    COMPLETED: "COMPLETE",
-    STOPPED: "PRUNED",
-    FAILED: "FAIL",
-    FAULT: "FAIL",
-    KILLED: "FAIL",
-    RUNNING: "RUNNING",
-}
+STATES = {COMPLETED: "COMPLETE", STOPPED: "PRUNED", RUNNING: "RUNNING", **dict.fromkeys(LOST, "FAIL")}
 BESIDE = ("-journal", "-wal")  # what SQLite keeps beside a file while something is written to it
 
 

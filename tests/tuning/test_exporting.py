@@ -116,22 +116,24 @@ def test_file_that_is_there_is_replaced_only_where_that_is_asked_for(folder, tmp
     assert file.read_bytes()[:4] in (b"part", b"SQLi")
 
 
-def test_storage_that_cannot_be_written_leaves_what_was_there(folder, tmp_path, optuna, monkeypatch):
-    connect = sqlite3.connect
+@pytest.mark.parametrize("share", [0.2, 0.99])  # of the pages that it takes: its tables fail, or one of its trials
+def test_storage_that_cannot_be_written_leaves_what_was_there(folder, tmp_path, optuna, monkeypatch, share):
+    file, connect = tmp_path / "study.db", sqlite3.connect
+    export_study(folder, file)
+    (pages,) = connect(file).execute("PRAGMA page_count").fetchone()
 
     def small(path):
         """Connect to a file on a disk that is soon full."""
         connection = connect(path)
-        connection.execute("PRAGMA max_page_count = 45")
+        connection.execute(f"PRAGMA max_page_count = {int(share * pages)}")
         return connection
 
     monkeypatch.setattr("tuning.optuna_storage.sqlite3.connect", small)
     monkeypatch.setattr("optuna.storages._rdb.storage.time.sleep", lambda _: None)
-    file = tmp_path / "study.db"
-    file.write_text("mine", encoding="utf-8")
+    before = file.read_bytes()
     with pytest.raises(OSError, match=r"^Cannot save .*study\.db: database or disk is full\. What was saved before"):
         export_study(folder, file, overwrite=True)
-    assert file.read_text(encoding="utf-8") == "mine"
+    assert file.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, "study.db"]
 
 
