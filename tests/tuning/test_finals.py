@@ -80,6 +80,7 @@ def test_report_says_how_long_finalists_were_trained(finals, tmp_path):
     finals()
     write_report(tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "over the seeds. Early stopping needs a validation split" in page
     assert "They made 9 epochs, those in the search 6 to 20 epochs." in page
     assert "| early stopping | patience of 2 epochs |" in page
 

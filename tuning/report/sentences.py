@@ -83,7 +83,7 @@ def length_of_finals(findings: Findings) -> str:
     if searched == made:
         return ""
     return (
-        " Early stopping needs a validation split, so these runs went without it: where the rate follows a course they "
+        "Early stopping needs a validation split, so these runs went without it: where the rate follows a course they "
         "took all of it, and elsewhere they made as many epochs as their runs in the search, in the middle of them. "
         f"They made {_between(made)}, those in the search {_between(searched)}."
     )
@@ -98,8 +98,10 @@ def early_stopping(findings: Findings) -> str:
     """Say what ends runs before their length; "none" where nothing does."""
     study, patience = findings.study, common_field(findings, PATIENCE)
     parts = [] if study.stop == "none" else [f"{study.stop}, not before epoch {study.grace}"]
-    if patience != "the default":
-        parts.append(f"patience of {patience} epochs" if patience != "searched" else "patience, searched")
+    if patience == "searched":
+        parts.append("patience, searched")
+    elif patience != "the default":
+        parts.append(f"patience of {count_text(int(patience), 'epoch')}")
     return listing(parts) or "none"
 
 
@@ -150,7 +152,7 @@ def untold(findings: Findings) -> str:
     """Name the searched dimensions that the trials tell nothing of; empty where there are none."""
     told = {effect.name for effect in findings.effects}
     names = [part.name for part in findings.space.all_dimensions if part.is_open and part.name not in told]
-    return f" Too few trials or levels to tell: {listing(names)}." if names else ""
+    return f"Too few trials or levels to tell: {listing(names)}." if names else ""
 
 
 def reason_of(trial: TrialResult) -> str:

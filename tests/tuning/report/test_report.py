@@ -322,3 +322,12 @@ def test_a_study_of_version_0_1_0_is_reported_and_does_not_go_on(tmp_path):
     assert "| data set | digits |" in page and "| network | ResNet8 |" in page
     with pytest.raises(ValueError, match=r"holds a study of version 0.1.0, which cannot go on, because augmentation"):
         check_folder(tmp_path, study)
+
+
+def test_dimensions_that_nothing_is_known_of_are_named_in_a_sentence_of_their_own(tmp_path):
+    study = write_study(tmp_path, {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]})
+    points = [{"activation": name, "shortcut": "A"} for name in ("relu", "gelu")]
+    fill(tmp_path, study, points, lambda values: 0.5 + 0.1 * (values["activation"] == "gelu"), 0.01)
+    write_report(tmp_path)
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "ended as planned. Too few trials or levels to tell: shortcut.\n\n![" in page
