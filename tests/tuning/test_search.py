@@ -18,7 +18,7 @@ import yaml
 from tests.shared import ROOT
 from training.config import make_config, read_fields
 from training.config.fields import flatten, nest
-from training.data.batches import test_batches
+from training.data import batches
 from training.evaluation.candidates import evaluate_run, open_run
 from training.locks import alone
 from training.run_folder import RunFolder
@@ -181,7 +181,9 @@ def test_networks_of_a_study_answer_together_with_the_mean_of_their_probabilitie
     for trial in results.trials:
         candidate = open_run(RunFolder(trial.runs[0].folder), {})
         source, split = candidate.source, candidate.source.test_split
-        images, labels = next(iter(test_batches(source, split, candidate.preprocessing, source.count(split), 1)))
+        images, labels = next(
+            iter(batches.test_batches(source, split, candidate.preprocessing, source.count(split), 1))
+        )
         answers.append(candidate.model.predict(images.numpy(), verbose=0))
     expected = np.mean(np.argmax(np.mean(answers, axis=0), axis=-1) == labels.numpy())
     (together,) = results.ensembles
