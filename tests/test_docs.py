@@ -323,7 +323,7 @@ def build(tmp_path):
 
     def sphinx(source):
         command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", ROOT / "docs", source, tmp_path]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}  # so does the Makefile
         return subprocess.run(command, env=environment, capture_output=True, text=True), tmp_path
 
     return sphinx
