@@ -11,7 +11,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
-.PHONY: benchmark-pipeline benchmark-scaling benchmark-search benchmark-trials docs tutorial reproduction studies clean
+.PHONY: benchmark-pipeline benchmark-startup benchmark-scaling benchmark-search benchmark-trials
+.PHONY: docs tutorial reproduction studies clean
 
 install: $(VENV)/installed
 
@@ -69,6 +70,9 @@ reproduction: install  ## docs/reproduction.md and its picture, made anew from b
 
 benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
 	$(BIN)/python benchmarks/depth.py $(ARGS)
+
+benchmark-startup: install  ## Seconds to the first line of helps and of a prediction, beside `import tensorflow`.
+	$(BIN)/python benchmarks/startup.py $(ARGS)
 
 benchmark-pipeline: install  ## Images a second of recipes and augmentations without a network, beside Keras's layers.
 	$(BIN)/python benchmarks/pipeline.py $(ARGS)
