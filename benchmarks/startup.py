@@ -31,7 +31,7 @@ CASES = {
     "keras_resnet --help": ["-m", "keras_resnet", "--help"],
     "training --help": ["-m", "training", "--help"],
     "tuning --help": ["-m", "tuning", "--help"],
-    "training predict cifar10 photo.png": ["-m", "training", "predict", "cifar10", PHOTO],
+    "training predict cifar10 photo.png": ["-m", "training", "predict", "cifar10", PHOTO, "--network", "ResNet20"],
 }
 
 
