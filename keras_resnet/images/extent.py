@@ -6,12 +6,13 @@ all of its pixels, so that nothing has to be read of it.
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
 
 from keras_resnet.images.formats import FORMATS
-from keras_resnet.images.numbers import numbers_at, numbers_of
+from keras_resnet.images.numbers import marked, numbers_at, numbers_of
 
 # A quarter of a GiB in three channels; the number of which Pillow warns as of a decompression bomb.
 MOST_PIXELS = 2**28 // 3
@@ -62,11 +63,7 @@ def _kind(head):
     import tensorflow as tf
 
     kinds = [kind for kind, several in enumerate(SIGNATURES) for _ in several]
-    wanted = np.full((len(kinds) + 1, HEAD), -1)
-    for row, signature in zip(wanted, (one for several in SIGNATURES for one in several)):
-        for place, mark in signature.items():
-            row[place : place + len(mark)] = list(mark)
-    matches = tf.reduce_all(tf.equal(head, wanted) | (wanted < 0), axis=1)
+    matches = marked(head, HEAD, [*itertools.chain(*SIGNATURES), {}])
     return tf.gather([*kinds, len(SIGNATURES)], tf.argmax(matches))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,18 @@ def numbers_of(data):
     import tensorflow as tf
 
     return tf.cast(data, tf.int64)
+
+
+def marked(numbers, length: int, signatures: Sequence[Mapping[int, bytes]]):
+    """Tell of each signature, its bytes by their places, whether the first bytes of a file, of a length, have it."""
+    import tensorflow as tf
+
+    wanted = np.full((len(signatures), length), -1)
+    for row, signature in zip(wanted, signatures):
+        for place, mark in signature.items():
+            row[place : place + len(mark)] = list(mark)
+    # Not ==, of whose result TensorFlow does not know the shape.
+    return tf.reduce_all(tf.equal(numbers, wanted) | (wanted < 0), axis=1)
 
 
 def numbers_at(numbers, length: int, places: Sequence[tuple[int, int]], little) -> list:

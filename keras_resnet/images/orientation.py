@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_resnet.images.numbers import numbers_at, numbers_of
+from keras_resnet.images.numbers import marked, numbers_at, numbers_of
 
 EXIF = b"Exif\0\0"
 ORIENTATION, SHORT = 0x0112, 3  # a tag of TIFF, and the type of its value
@@ -125,11 +125,7 @@ def _exif_content(data):
     """Walk, in a file with zeros behind, to the segment of EXIF; give its content without its mark, or nothing."""
     import tensorflow as tf
 
-    signatures = np.zeros((len(CONTAINERS), PADDING), "uint8")
-    for row, one in zip(signatures, CONTAINERS):
-        row[one.place : one.place + len(one.signature)] = list(one.signature)
-    # Not ==, of whose result TensorFlow does not know the shape.
-    matches = tf.reduce_all(tf.equal(data[:PADDING], signatures) | (signatures == 0), axis=1)
+    matches = marked(numbers_of(data[:PADDING]), PADDING, [{one.place: one.signature} for one in CONTAINERS])
     place = tf.argmax(matches)
     own = {name: tf.gather(column, place) for name, column in _columns().items()}
 
