@@ -23,6 +23,7 @@ from training.run_folder import RunFolder
 from training.session import prepare_session, restored
 from training.sheet import levels_of
 from training.tasks import ONE
+from training.whitening import whiten_stem
 
 IMAGES = 64  # of the test split that are looked at
 GRADIENT_IMAGES = 32  # of these, what gradients are computed of, in one batch
@@ -125,6 +126,7 @@ def _looked_at(candidate: Candidate, count: int) -> Looked:
                 start=config.start,
                 loaded=loaded,
             )
+            whiten_stem(start, config, source)
             plain = _plain_counterpart(start)
     images, labels = next(iter(test_batches(source, source.test_split, contract, count, 1)))
     images = images.numpy()

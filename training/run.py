@@ -50,6 +50,7 @@ from training.selection import StopEarly, best_epoch, following, is_stalled
 from training.session import prepare_session, restored
 from training.skipped import check_skipped, write_skipped
 from training.tasks import ANY
+from training.whitening import whiten_stem
 
 if TYPE_CHECKING:
     from training.hosts.worker import Worker
@@ -157,17 +158,11 @@ def new_network(
     contract = loaded.preprocessing if loaded else None
     preprocessing = make_preprocessing(source, config.data, crop, size, contract)
     streams.check_images(config.augmentation, preprocessing.size, preprocessing.channels)
-    model = make_model(
-        architecture,
-        preprocessing,
-        len(source.classes),
-        task=source.task,
-        name=config.network.name,
-        start=config.start,
-        loaded=loaded,
-    )
+    classes, given = len(source.classes), {"name": config.network.name, "start": config.start, "loaded": loaded}
+    model = make_model(architecture, preprocessing, classes, task=source.task, **given)
     model.labels = tuple(source.classes)
     check_sizes(model, config)
+    whiten_stem(model, config, source)
     return learning(model, config.hardware.accumulation, config.hardware.remat)
 
 

@@ -37,6 +37,7 @@ TEST_BATCH = 500
 # Fields that mean something only to `python -m training`: the values at which a run here is the same.
 ONLY: dict[str, tuple[Any, ...]] = {
     "start.weights": (None,),
+    "start.whiten": (None,),
     "start.freeze": ((),),
     "start.head_epochs": (0,),
     "data.train_split": ("train",),

@@ -91,6 +91,13 @@ class Start(Group):
         "'hf://owner/name', or 'imagenet'",
     )
     new_head: bool = Field(False, description="put a new classifier on the network of weights")
+    whiten: int | None = Field(
+        None,
+        ge=2,
+        le=7,
+        description="side of the patches of training images, in pixels, that the stem of a new network whitens; freeze "
+        "conv1 to keep it so",
+    )
     freeze: Annotated[tuple[str, ...], BeforeValidator(lambda stages: _as_names(stages))] = Field(
         (), description="stages that stay as they are: conv1 (the stem), conv2 or 2 and so on, or backbone for all"
     )
