@@ -44,6 +44,11 @@ def _in_batches(run: Callable[[np.ndarray], Answer], batch_size: int, images: np
     return {name: np.concatenate([answer[name] for answer in answers])[: len(images)] for name in answers[0]}
 
 
+def usable_processors() -> int:
+    """Count the processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _savedmodel(folder: Path, precision: str) -> Callable[[np.ndarray], Answer]:
     import tensorflow as tf
 
@@ -76,7 +81,8 @@ def _openvino(folder: Path, precision: str) -> Callable[[np.ndarray], Answer]:
 def _litert(folder: Path, precision: str) -> Callable[[np.ndarray], Answer]:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(folder / "model.tflite"))
+    # It computes in one thread unless it is told otherwise; the others take all processors.
+    interpreter = Interpreter(str(folder / "model.tflite"), num_threads=usable_processors())
     run = interpreter.get_signature_runner("serving_default")
     return lambda images: run(images=images)
 

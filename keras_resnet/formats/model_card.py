@@ -32,9 +32,12 @@ answer = dict(zip([output.name for output in session.get_outputs()], session.run
 
 network = openvino.Core().compile_model("model.xml", "CPU", {{"INFERENCE_PRECISION_HINT": "{hint}"}})
 answer = network({{"images": images}})""",
-    "litert": """from ai_edge_litert.interpreter import Interpreter
+    "litert": """import os
 
-answer = Interpreter("model.tflite").get_signature_runner("serving_default")(images=images)""",
+from ai_edge_litert.interpreter import Interpreter
+
+interpreter = Interpreter("model.tflite", num_threads=os.cpu_count())  # one unless it is told
+answer = interpreter.get_signature_runner("serving_default")(images=images)""",
     "keras": """import keras
 import keras_resnet
 
