@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install train test test-slow lint format benchmark benchmark-depth benchmark-workers figures stubs
-.PHONY: benchmark-pipeline benchmark-startup benchmark-scaling benchmark-search benchmark-trials
+.PHONY: benchmark-inference benchmark-pipeline benchmark-startup benchmark-scaling benchmark-search benchmark-trials
 .PHONY: docs tutorial reproduction studies clean
 
 install: $(VENV)/installed
@@ -67,6 +67,9 @@ tutorial: $(VENV)/docs-installed  ## The outputs in docs/tutorial.ipynb, made an
 
 reproduction: install  ## docs/reproduction.md and its picture, made anew from benchmarks/reproduce/results.csv.
 	$(BIN)/python benchmarks/reproduce/table.py
+
+benchmark-inference: install  ## How fast ResNet-50 answers: every export beside keras.applications and PyTorch.
+	$(BIN)/python benchmarks/inference.py $(ARGS)
 
 benchmark-depth: install  ## Time and memory of networks of 20 to 1202 layers.
 	$(BIN)/python benchmarks/depth.py $(ARGS)

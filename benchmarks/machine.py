@@ -37,14 +37,17 @@ def describe_machine() -> dict[str, str]:
     before = load()
     import keras
 
+    from keras_resnet.formats.engines import usable_processors
+
     backend = keras.backend.backend()
     version = importlib.import_module(backend).__version__
     info = processor()
     instructions = sorted({"avx512_bf16", "amx_bf16"} & set(info.get("flags", "").split()))
     cores = f"{info['cores']} cores, " if "cores" in info else ""
+    threads = f"{cores}{os.cpu_count()} logical, {usable_processors()} usable by this process"
     return {
         "processor": f"{info.get('model name') or platform.processor() or platform.machine()}",
-        "threads": f"{cores}{os.cpu_count()} logical, {usable()} usable by this process; {thread_settings(backend)}",
+        "threads": f"{threads}; {thread_settings(backend)}",
         "bfloat16": ", ".join(instructions) or "no avx512_bf16 nor amx_bf16 in /proc/cpuinfo",
         "devices": ", ".join(keras.distribution.list_devices()) if backend != "torch" else "as torch chooses",
         "versions": f"Keras {keras.__version__}, {backend} {version}, Python {platform.python_version()}",
@@ -62,11 +65,6 @@ def processor() -> dict[str, str]:
     ]
     cores = {(block.get("physical id"), block.get("core id", block.get("processor"))) for block in blocks}
     return {**blocks[0], "cores": str(len(cores))}
-
-
-def usable() -> int:
-    """Count the processors that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_settings(backend: str) -> str:
