@@ -59,6 +59,7 @@ class Worker:
             error, answer = self._connection.recv()
         except (EOFError, OSError) as broken:
             self._process.join()
+            self._written.seek(0)
             lines = self._written.read().decode(errors="replace").splitlines()[-LINES:]
             last = f": {' '.join(lines)}" if lines else ""
             raise RuntimeError(f"its process ended with status {self._process.exitcode}{last}") from broken
