@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 LINES = 3  # of what a process has written last, which a message shows where it has ended
+GRACE = 10  # seconds in which a process may end by itself
 
 
 class UnavailableError(Exception):
@@ -42,7 +43,8 @@ class Worker:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._connection.close()
+        self._connection.close()  # at which the process ends, and cleans up behind its libraries
+        self._process.join(GRACE)
         self._process.kill()
         self._process.join()
         self._written.close()
