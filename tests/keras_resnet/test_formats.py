@@ -3,8 +3,11 @@
 import functools
 import importlib.util
 import json
+import os
 import re
+import sys
 import zipfile
+from unittest import mock
 
 import keras
 import numpy as np
@@ -143,6 +146,15 @@ def test_size_and_number_of_images_are_fixed_in_the_file_and_told_by_the_card(pl
     card = (folder / CARD).read_text(encoding="utf-8")
     assert "- `images`: uint8, (2, 13, 21, 3), exactly 2 of 13 x 21 pixels, values 0 to 255, RGB\n" in card
     assert "- `probabilities`: float32, (2, 3)\n" in card
+
+
+def test_litert_computes_on_all_processors(monkeypatch, tmp_path):
+    interpreter = mock.Mock()
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", mock.Mock())
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", mock.Mock(Interpreter=interpreter))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5}, raising=False)
+    open_engine(tmp_path, "litert")
+    interpreter.assert_called_once_with(str(tmp_path / "model.tflite"), num_threads=3)
 
 
 def test_savedmodel_folded_holds_constants_alone_and_takes_files(tmp_path):
