@@ -195,7 +195,7 @@ def test_process_that_has_ended_leaves_its_last_words(imported):
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux tells of all processes in /proc")
-def test_process_ends_with_the_one_that_has_started_it():
+def test_process_ends_with_the_one_that_has_started_it(tmp_path):
     code = """
 import importlib, os, signal, sys
 sys.path.insert(0, sys.argv[1])
@@ -203,7 +203,7 @@ from processes import Worker
 print(Worker(importlib.import_module, "os").ask("getpid"), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    process = run_python("-c", code, ROOT / "benchmarks", check=False)
+    process = run_python("-c", code, ROOT / "benchmarks", check=False, TMPDIR=str(tmp_path))
     command, deadline = Path("/proc", process.stdout.strip(), "cmdline"), time.monotonic() + 20
     assert process.stdout.strip().isdecimal()
     while command.exists() and command.read_bytes():  # empty once a process is dead that nobody has waited for
