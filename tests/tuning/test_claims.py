@@ -12,7 +12,7 @@ from tuning.report.verdicts import HOLDS, OPPOSITE, Verdict, judge
 from tuning.results import COMPLETED, DIVERGED, Outcome, Run, TrialResult
 from tuning.study import make_study
 
-SPREAD = 0.01  # percent, from either of two seeds to their mean
+SPREAD = 0.005  # percent, from either of two seeds to their mean
 
 
 def run(seed: int, error: float | None) -> Run:

@@ -51,7 +51,8 @@ def how_judged(findings: Findings) -> str:
     return (
         f"Here means {common_field(findings, 'dataset')}, with {seeds} of each point; the first number is that of the "
         "side that is claimed to have more. A claim holds where the 95 % interval of the difference of the means "
-        "(Welch) lies above zero, and its opposite where it lies below; else the runs leave it undecided."
+        "(Welch; where no seed differs from another, by the spread between seeds at all points) lies above zero, and "
+        "its opposite where it lies below; else the runs leave it undecided."
         f"{lost}"
     )
 

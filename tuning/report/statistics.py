@@ -96,7 +96,12 @@ def noise(trials: Iterable[TrialResult]) -> Noise | None:
 
     Source: the within-group mean square of a one-way analysis of variance.
     """
-    groups = [np.asarray(trial.scores) for trial in trials if len(trial.scores) > 1]
+    return pooled(trial.scores for trial in trials)
+
+
+def pooled(samples: Iterable[Sequence[float]]) -> Noise | None:
+    """Pool the deviation of numbers from the mean of their own sample; None where none holds two."""
+    groups = [np.asarray(sample) for sample in samples if len(sample) > 1]
     freedom = sum(len(group) - 1 for group in groups)
     squares = sum(float(np.sum((group - group.mean()) ** 2)) for group in groups)
     return Noise(math.sqrt(squares / freedom), freedom) if freedom else None

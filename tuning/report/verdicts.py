@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from tuning.claims import ERRORS, MEASURES, Claim, Where, has
-from tuning.report.statistics import interval
+from tuning.report.statistics import interval, pooled
 from tuning.results import COMPLETED, DIVERGED, Run, TrialResult
 
 HOLDS, OPPOSITE, OPEN = "holds", "the opposite holds", "undecided"
 ONE_SEED, NOT_RUN = "one seed decides nothing", "not run"
+SAME = 1e-4  # percent, by which errors of equally many images may differ through rounding
 
 
 class Verdict(NamedTuple):
@@ -38,7 +39,9 @@ class Verdict(NamedTuple):
 def judge(claim: Claim, trials: Sequence[TrialResult]) -> Verdict:
     """Compare both sides of a claim by the runs of a study.
 
-    It holds, or its opposite does, where the 95 % interval of the difference of the means does not hold zero.
+    It holds, or its opposite does, where the 95 % interval of the difference of the means does not hold zero. Errors
+    are whole numbers of images, so that the few seeds of both sides may agree by chance: then the spread between seeds
+    at all points takes the place of theirs, and where that is none either nothing is decided.
 
     Source: Welch 1947, the t-test of two means whose variances are not equal.
     """
@@ -51,7 +54,10 @@ def judge(claim: Claim, trials: Sequence[TrialResult]) -> Verdict:
         return Verdict(claim, ONE_SEED, sides, difference)
     if not math.isfinite(difference):
         return Verdict(claim, OPEN, sides, difference)
-    reach = welch_reach(higher, lower)
+    if max(np.ptp(higher), np.ptp(lower)) > (SAME if claim.measure in ERRORS else 0):
+        reach = welch_reach(higher, lower)
+    elif not (reach := pooled_reach(claim, trials, len(higher), len(lower))):
+        return Verdict(claim, OPEN, sides, difference)
     word = OPEN if abs(difference) <= reach else HOLDS if difference > 0 else OPPOSITE
     return Verdict(claim, word, sides, difference, reach)
 
@@ -60,8 +66,7 @@ def side_by_seed(claim: Claim, wheres: tuple[Where, ...], trials: Sequence[Trial
     """Measure a side, a number for each seed that all of its trials have; of several trials the mean."""
     parts = []
     for where in wheres:
-        ended = [trial for trial in trials if trial.status in (COMPLETED, DIVERGED) and has(trial.values, where)]
-        found = [by_seed(claim, trial) for trial in ended]
+        found = [by_seed(claim, trial) for trial in judged(where, trials)]
         if not found:
             return np.empty(0)
         common = set.intersection(*(set(numbers) for numbers in found))
@@ -69,6 +74,11 @@ def side_by_seed(claim: Claim, wheres: tuple[Where, ...], trials: Sequence[Trial
     seeds = sorted(set.intersection(*(set(part) for part in parts)))
     first, *taken_off = parts
     return np.array([first[seed] - sum(part[seed] for part in taken_off) for seed in seeds])
+
+
+def judged(where: Where, trials: Sequence[TrialResult]) -> list[TrialResult]:
+    """Pick the trials of a side that have ended, or diverged."""
+    return [trial for trial in trials if trial.status in (COMPLETED, DIVERGED) and has(trial.values, where)]
 
 
 def by_seed(claim: Claim, trial: TrialResult) -> dict[int, float]:
@@ -90,9 +100,19 @@ def measured(claim: Claim, run: Run) -> float:
 
 
 def welch_reach(a: np.ndarray, b: np.ndarray) -> float:
-    """Give half the width of the 95 % interval of the difference of two means; 0 where no seed differs from another."""
+    """Give half the width of the 95 % interval of the difference of two means, of sides of which one has a spread."""
     parts = np.array([np.var(side, ddof=1) / len(side) for side in (a, b)])
-    if not parts.sum():
-        return 0.0
     freedom = parts.sum() ** 2 / np.sum(parts**2 / [len(a) - 1, len(b) - 1])
     return interval(freedom) * math.sqrt(parts.sum())
+
+
+def pooled_reach(claim: Claim, trials: Sequence[TrialResult], *seeds: int) -> float | None:
+    """Give the same by the spread between seeds at all points that ended; None where no seed differs from another.
+
+    `seeds` are the numbers of seeds of both sides, whose parts may be means over several trials.
+    """
+    noise = pooled([*by_seed(claim, trial).values()] for trial in trials if trial.status == COMPLETED)
+    if noise is None or noise.deviation < SAME:
+        return None
+    parts = [(count, where) for count, side in zip(seeds, claim.sides) for where in side]
+    return noise.reach(*(count * len(judged(where, trials)) for count, where in parts))
