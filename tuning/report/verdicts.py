@@ -95,7 +95,8 @@ def measured(claim: Claim, run: Run) -> float:
     """Measure a run at the epoch of a claim; one that diverged answers nothing right, at any epoch."""
     if is_lost(run):
         return 100.0 if claim.measure in ERRORS else math.inf
-    value = run.history[math.ceil(claim.at * len(run.history)) - 1][MEASURES[claim.measure]]
+    epoch = max(round(claim.at * len(run.history)), 1)
+    value = run.history[epoch - 1][MEASURES[claim.measure]]
     return 100 * (1 - value) if claim.measure in ERRORS else value
 
 

@@ -56,8 +56,15 @@ def test_measures_and_the_epoch_are_those_of_the_claim():
         (measure, at): judge(claim(measure=measure, at=at), trials).sides[0]
         for measure, at in (("training error", 1.0), ("training error", 0.5), ("test error", 0.25), ("test loss", 0.6))
     }
-    assert [round(value, 6) for value in found.values()] == [55, 75, 95, 0.35]
+    assert [round(value, 6) for value in found.values()] == [55, 75, 95, 0.25]
     assert judge(claim(measure="training loss"), trials).sides[0] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(("at", "epochs", "epoch"), [(0.17, 12, 2), (0.1667, 164, 27), (0.07, 100, 7), (0.01, 12, 1)])
+def test_epoch_of_a_claim_is_the_nearest(at, epochs, epoch):
+    row = np.arange(1, epochs + 1) / 1000
+    trials = [trial(PLAIN, row, row), trial(RESIDUAL, row, row)]
+    assert judge(claim(measure="test loss", at=at), trials).sides[0] == pytest.approx(epoch / 1000)
 
 
 def test_seeds_that_agree_by_chance_are_judged_by_the_spread_of_all_points():
