@@ -14,7 +14,14 @@ from training.run_folder import RunFolder
 
 
 class DivergedError(ValueError):
-    """The numbers of a run are no longer finite."""
+    """The numbers of a run are no longer finite.
+
+    `what` is the message without the advice, which is for who can begin another run, and names folders of the machine.
+    """
+
+    def __init__(self, what: str, advice: str = ""):
+        super().__init__(f"{what}. {advice}" if advice else what)
+        self.what = what
 
 
 class StopAtDivergence(keras.callbacks.Callback):
@@ -92,6 +99,5 @@ def diverged(what: str, model: keras.Model, folder: RunFolder, done: int) -> Div
     start = "from the start"
     if done:
         start = f"from epoch {done}, which is kept, by --weights {shlex.quote(str(folder.path))}; or {start}"
-    return DivergedError(
-        f"{what}. Resumed, the run would come to the same; begin another one {start}, with one of: {changes}."
-    )
+    advice = f"Resumed, the run would come to the same; begin another one {start}, with one of: {changes}."
+    return DivergedError(what, advice)

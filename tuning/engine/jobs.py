@@ -221,7 +221,7 @@ def attempt(job: Job) -> Outcome:
         return Outcome(FAULT, reason=_sentence(error))
     except DivergedError as error:
         made, seconds = len(run.read_metrics()), time.perf_counter() - began
-        return Outcome(DIVERGED, epochs=made, seconds=seconds, reason=_sentence(error), **observer.sizes)
+        return Outcome(DIVERGED, epochs=made, seconds=seconds, reason=error.what, **observer.sizes)
     except Exception as error:  # a network may fail in as many ways as Keras and TensorFlow know
         return Outcome(FAILED, reason=_sentence(error), seconds=time.perf_counter() - began)
     return Outcome(

@@ -7,9 +7,11 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from training.divergence import diverged
 from training.run_folder import RunFolder
 from tuning.engine.jobs import FEWEST_RUNS, Job, Share, attempt, execute, is_below_median
 from tuning.results import COMPLETED, DIVERGED, FAILED, FAULT, KILLED, Outcome, write_outcome
@@ -59,6 +61,15 @@ def test_run_that_fails_says_why(job, fields, status, sentence):
     assert outcome.status == status and sentence in outcome.reason
     assert outcome.score is None
     assert (outcome.parameters > 0) == (status == DIVERGED)  # the network was built
+
+
+def test_reason_of_a_run_that_diverged_is_no_advice_and_names_no_folder(job, monkeypatch):
+    def fail(config, run, **_):
+        raise diverged("The loss became inf in epoch 3, step 2 of 4", SimpleNamespace(optimizer=None), run, 2)
+
+    monkeypatch.setattr("training.run.train", fail)
+    outcome = attempt(job())
+    assert (outcome.status, outcome.reason) == (DIVERGED, "The loss became inf in epoch 3, step 2 of 4")
 
 
 @pytest.mark.slow
