@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pydantic
 
 from keras_resnet import files
 from tuning.study import OBJECTIVES, Study, read_study
@@ -27,6 +29,8 @@ LOST = (FAULT, FAILED, KILLED, DIVERGED)  # without a score, the worst first
 class Outcome:
     """How one run of a trial, or of a finalist, ended."""
 
+    __pydantic_config__ = pydantic.ConfigDict(extra="forbid")
+
     status: str
     score: float | None = None  # the objective: on the validation split, of a finalist on the test set
     results: Mapping[str, Any] | None = None  # as of `training.evaluation.testing.evaluate`
@@ -35,6 +39,20 @@ class Outcome:
     parameters: int = 0  # of the network; 0 where it was not built, as below
     multiply_adds: int = 0  # for one image
     reason: str = ""  # why it failed or was stopped
+
+
+WRITTEN = pydantic.TypeAdapter(Outcome)
+
+
+class Facts(pydantic.BaseModel):
+    """What the file of a trial says of it; see `TrialResult`."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    values: dict[str, str | int | float]
+    fields: dict[str, Any]
+    epochs: int
+    seeds: list[int]
 
 
 class Run(NamedTuple):
@@ -214,15 +232,20 @@ def read_trial(folder: Path) -> TrialResult:
 
     file = folder / TRIAL_FILE
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        names = {field.name for field in fields(TrialResult)} - {"id", "runs"} | {"seeds"}
-        if not isinstance(facts, dict) or set(facts) != names:
-            raise ValueError(f"it does not hold {', '.join(sorted(names))}")
+        facts = Facts.model_validate(json.loads(file.read_text(encoding="utf-8")))
     except ValueError as error:
-        raise ValueError(f"{file} is damaged ({error}).") from error
-    places = {seed: place_of(folder / f"seed-{seed}") for seed in facts.pop("seeds")}
+        raise ValueError(f"{file} is damaged ({reason_of(error)}).") from error
+    places = {seed: place_of(folder / f"seed-{seed}") for seed in facts.seeds}
     runs = [Run(path, seed, read_outcome(path), RunFolder(path).read_metrics()) for seed, path in places.items()]
-    return TrialResult(folder.name, **facts, runs=tuple(runs))
+    return TrialResult(folder.name, facts.values, facts.fields, facts.epochs, runs=tuple(runs))
+
+
+def reason_of(error: ValueError) -> str:
+    """Say why a file is damaged: it is no JSON, or something in it is not what is written there."""
+    if not isinstance(error, pydantic.ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
 
 
 def attempts_at(ended: Path) -> list[Path]:
@@ -245,11 +268,16 @@ def read_outcome(folder: Path) -> Outcome | None:
     """Read how the run in a folder ended; None where it has not, FAULT where nobody can tell."""
     file = folder / OUTCOME_FILE
     try:
-        return Outcome(**json.loads(file.read_text(encoding="utf-8")))
+        outcome = WRITTEN.validate_python(json.loads(file.read_text(encoding="utf-8")))
+        if outcome.status not in (COMPLETED, STOPPED, *LOST):
+            raise ValueError(f"no run ends as {outcome.status!r}")
+        if outcome.status not in LOST and (outcome.score is None or not math.isfinite(outcome.score)):
+            raise ValueError(f"it is {outcome.status} with the score {outcome.score}")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
-        return Outcome(FAULT, reason=f"{file} is damaged ({error})")
+    except ValueError as error:
+        return Outcome(FAULT, reason=f"{file} is damaged ({reason_of(error)})")
+    return outcome
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

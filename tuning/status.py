@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import pydantic
+
 from training.progress import duration
 from tuning.report.wording import Measure, count_text, point_text
 from tuning.results import (
@@ -35,6 +37,29 @@ class Running(NamedTuple):
     attempt: int
 
 
+class State(pydantic.BaseModel):
+    """What of the oracle's state tells how a study stands."""
+
+    end_order: list[str] = []
+    seconds: float | None = pydantic.Field(None, ge=0, allow_inf_nan=False)
+
+
+class Held(pydantic.BaseModel):
+    """What of a lease does."""
+
+    trial: str
+    attempt: int
+
+
+class Holders(pydantic.BaseModel):
+    """What of all leases does: those of the workers, by name."""
+
+    held: dict[str, Held] = {}
+
+
+NOTES: dict[str, type[pydantic.BaseModel]] = {"oracle.json": State, "leases.json": Holders}  # of the chief
+
+
 class Status(NamedTuple):
     """How a study stands."""
 
@@ -52,14 +77,14 @@ def read_status(folder: Path, total: int | None = None) -> Status:
     `total` are the trials to make, where they are known.
     """
     results = read_results(folder)
-    state, leases = (_read(folder / ORACLE_FOLDER / name) for name in ("oracle.json", "leases.json"))
+    state, leases = (_read(folder / ORACLE_FOLDER / name, kind) for name, kind in NOTES.items())
     trials = {trial.id: trial for trial in results.trials}
-    held = leases.get("held", {}).items()
-    running = [Running(trials.get(one["trial"]), one["trial"], worker, one["attempt"]) for worker, one in held]
-    ended = set(state.get("end_order", ()))
+    held = leases.held.items()
+    running = [Running(trials.get(one.trial), one.trial, worker, one.attempt) for worker, one in held]
+    ended = set(state.end_order)
     failed = sum(trial.status in LOST for trial in results.trials if trial.id in ended)
     total = total if total is not None else total_of(results.study)
-    left = seconds_left(results, len(ended), total, state.get("seconds"))
+    left = seconds_left(results, len(ended), total, state.seconds)
     return Status(
         results,
         running=tuple(sorted(running, key=lambda one: by_number(one.id))),
@@ -70,11 +95,11 @@ def read_status(folder: Path, total: int | None = None) -> Status:
     )
 
 
-def _read(file: Path) -> dict:
+def _read(file: Path, kind: type[pydantic.BaseModel]) -> pydantic.BaseModel:
     """Read what the chief has written; nothing where it has not begun, or the file is damaged."""
     with contextlib.suppress(OSError, ValueError):
-        return json.loads(file.read_text(encoding="utf-8"))
-    return {}
+        return kind.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    return kind()
 
 
 def total_of(study: Study) -> int | None:

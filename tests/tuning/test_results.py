@@ -22,7 +22,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("text", ["", '{"status": "comp', "[]", '{"status": "completed", "sore": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", '{"status": "comp', "[]", '{"status": "completed", "sore": 1}', '{"status": "pruned", "score": 0.5}']
+    + [f'{{"status": "completed", "score": {score}}}' for score in ("null", "NaN", '"high"', "[0.5]")]
+    + ['{"status": "failed", "seconds": null}', '{"status": "failed", "reason": 3}'],
+)
 def test_one_damaged_outcome_is_named_in_the_report_of_all_others(folder, text):
     file = folder / "trials/0002/seed-1/outcome.json"
     file.write_text(text, encoding="utf-8")
@@ -34,7 +39,14 @@ def test_one_damaged_outcome_is_named_in_the_report_of_all_others(folder, text):
     assert "left out: 1 met a fault" in page
 
 
-@pytest.mark.parametrize("text", ["", '{"values": {', "[]", '{"values": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", '{"values": {', "[]", '{"values": {}}']
+    + [
+        f'{{"values": {values}, "fields": {{}}, "epochs": {epochs}, "seeds": {seeds}}}'
+        for values, epochs, seeds in (("{}", 8, 0), ("[]", 8, "[0]"), ("{}", '"many"', "[0]"), ("{}", 8, '["../0001"]'))
+    ],
+)
 def test_one_damaged_trial_is_left_out_and_named(folder, text):
     file = folder / "trials/0002/trial.json"
     file.write_text(text, encoding="utf-8")

@@ -70,6 +70,21 @@ def test_status_of_a_study_that_is_about_to_begin(folder):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("oracle.json", "[]", "0 of 8 trials ended, 2 running"),
+        ("oracle.json", '{"end_order": 3}', "0 of 8 trials ended, 2 running"),
+        ("oracle.json", '{"end_order": ["0000"], "seconds": NaN}', "0 of 8 trials ended, 2 running"),
+        ("leases.json", '{"held": []}', "4 of 8 trials ended, 1 failed, best accuracy"),
+        ("leases.json", '{"held": {"node7": {"trial": 4, "attempt": 1}}}', "4 of 8 trials ended, 1 failed, best"),
+    ],
+)
+def test_note_of_the_chief_that_is_damaged_tells_nothing(folder, name, text, expected):
+    (folder / "oracle" / name).write_text(text, encoding="utf-8")
+    assert counts_text(read_status(folder)).startswith(expected)
+
+
+@pytest.mark.parametrize(
     ("settings", "ended", "expected"),
     [
         ({"trials": 8}, 2, 300.0),
