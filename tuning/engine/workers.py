@@ -27,9 +27,9 @@ from tuning.study import Study, read_study
 PATIENCE = 600.0  # seconds for which a worker waits for a chief that is away
 TOLD_TO_END = 128 + signal.SIGTERM  # the exit status that says so to a shell or a scheduler
 FAULT_FILE = "fault.txt"  # where a worker says what fault of the search itself it met
-# What tells keras-tuner how a run ended: with an error of its own, which ends the trial; killed, and the trial goes to
-# the next worker that asks; with an error from outside, which ends the search.
-ERRORS = {DIVERGED: FailedTrialError, FAILED: FailedTrialError, KILLED: RuntimeError, FAULT: FatalValueError}
+# What tells keras-tuner how a run ended: with an error of its own, which ends the trial; or killed, and the trial goes
+# to the next worker that asks. One from outside ends the search.
+ERRORS = {DIVERGED: FailedTrialError, FAILED: FailedTrialError, KILLED: RuntimeError}
 
 
 class StudyTuner(BaseTuner):
@@ -52,7 +52,25 @@ class StudyTuner(BaseTuner):
             raise SystemExit(TOLD_TO_END)
 
     def run_trial(self, trial: Trial, *_: Any, **__: Any) -> dict[str, float]:
-        """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean and spread."""
+        """Run a trial with each of its seeds, with a heartbeat meanwhile; return the objective's mean and spread.
+
+        A folder that cannot be written is no fault of the trial, and would take one trial after the other.
+        """
+        try:
+            return self._run_seeds(trial)
+        except FileNotFoundError:  # the trial's folder was removed, and it is run again
+            raise
+        except OSError as error:
+            raise self._fault(str(error)) from error
+
+    def _fault(self, reason: str) -> FatalValueError:
+        """Tell the chief, where that can be, that something else than the trial is at fault; make the error for it."""
+        with contextlib.suppress(OSError):
+            write_text(self.folder / FAULT_FILE, reason)
+        return FatalValueError(reason)
+
+    def _run_seeds(self, trial: Trial) -> dict[str, float]:
+        """Run a trial with each of its seeds; an OSError says that its folder cannot be written."""
         study, values, client = self.study, trial.hyperparameters.values, self.oracle
         space, epochs = study.parsed_space, values.get("tuner/epochs")
         fields = space.fields(values)
@@ -67,7 +85,7 @@ class StudyTuner(BaseTuner):
         for job in jobs:
             outcome = execute(job, beat=lambda: client.get_trial(trial.trial_id), leaving=client.leaving)
             if outcome.status == FAULT:
-                write_text(self.folder / FAULT_FILE, outcome.reason)
+                raise self._fault(outcome.reason)
             if outcome.status == DIVERGED and not study.validation:
                 diverged = outcome  # which is an answer where nothing is chosen; the other seeds have theirs
             elif outcome.status in ERRORS:

@@ -4,12 +4,12 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from keras_tuner.errors import FailedTrialError
+from keras_tuner.errors import FailedTrialError, FatalValueError
 
 from tests.training.helpers import write_image
 from tuning.engine.jobs import Share
 from tuning.engine.workers import StudyTuner, planned_epochs
-from tuning.results import COMPLETED, DIVERGED, KILLED, Outcome
+from tuning.results import COMPLETED, DIVERGED, FAULT, KILLED, Outcome
 from tuning.study import make_study
 
 CHOOSES_NOTHING = {"validation": 0, "finalists": 0}
@@ -32,12 +32,14 @@ def test_study_of_several_labels_needs_another_objective(tmp_path):
 def seeds_run(study, tmp_path, monkeypatch):
     """Make the function that gives the seeds that a worker runs of a trial, and what it raises in the end."""
 
-    def go(outcomes: list[Outcome], **settings) -> tuple[list[int], type | None]:
+    def go(outcomes: list[Outcome | Exception], **settings) -> tuple[list[int], type | None]:
         ran = []
 
         def execute(job, **_):
             ran.append(job.config["seed"])
-            return outcomes[len(ran) - 1]
+            if isinstance(outcome := outcomes[len(ran) - 1], Exception):
+                raise outcome
+            return outcome
 
         monkeypatch.setattr("tuning.engine.workers.execute", execute)
         tuner = object.__new__(StudyTuner)  # without keras-tuner's own, which asks for a chief
@@ -63,3 +65,23 @@ def test_every_seed_runs_where_nothing_is_chosen_though_one_diverges(seeds_run):
 def test_seed_that_is_killed_is_made_again_though_another_diverged(seeds_run):
     outcomes = [Outcome(DIVERGED, reason="The loss became nan"), Outcome(KILLED, reason="killed")]
     assert seeds_run(outcomes, **CHOOSES_NOTHING) == ([0, 1], RuntimeError)
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError("Cannot save it: no space."), Outcome(FAULT, reason="Cannot save it: no space.")]
+)
+def test_folder_that_cannot_be_written_ends_the_worker_and_is_no_fault_of_the_trial(seeds_run, tmp_path, fault):
+    assert seeds_run([fault]) == ([0], FatalValueError)
+    assert (tmp_path / "fault.txt").read_text(encoding="utf-8") == "Cannot save it: no space."
+    (tmp_path / "fault.txt").unlink()
+    (tmp_path / "fault.txt").mkdir()  # where not even that can be told
+    assert seeds_run([fault]) == ([0], FatalValueError)
+
+
+def test_trial_that_cannot_be_written_down_ends_the_worker_too(seeds_run, tmp_path):
+    (tmp_path / "trials").write_text("no folder", encoding="utf-8")
+    assert seeds_run([]) == ([], FatalValueError)
+
+
+def test_trial_whose_folder_was_removed_is_run_again(seeds_run):
+    assert seeds_run([FileNotFoundError("seed-0")]) == ([0], FileNotFoundError)
