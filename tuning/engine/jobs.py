@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import multiprocessing
@@ -271,12 +272,19 @@ def is_below_median(job: Job, epoch: int, logs: Mapping[str, float]) -> bool:
 
     Source: Golovin et al., "Google Vizier", 2017, section 3.2.1, with the objective of the epoch itself.
     """
-    from training.run_folder import RunFolder
-
     name = f"val_{job.objective}"
     folders = [file.parent for file in job.folder.parents[1].glob(f"*/seed-*/{OUTCOME_FILE}")]
-    complete = [folder for folder in folders if read_outcome(folder).status == COMPLETED]
-    rows = [row for folder in complete for row in RunFolder(folder).read_metrics() if row["epoch"] == epoch]
+    rows = [row for folder in folders for row in complete_history(folder) if row["epoch"] == epoch]
     if len(rows) < FEWEST_RUNS:
         return False
     return OBJECTIVES[job.objective] * (logs[name] - statistics.median(row[name] for row in rows)) < 0
+
+
+def complete_history(folder: Path) -> list[dict[str, float]]:
+    """Give the metrics of a complete run by epoch; none of another, of one whose file is damaged or that is removed."""
+    from training.run_folder import RunFolder
+
+    outcome = read_outcome(folder)
+    with contextlib.suppress(ValueError, OSError):
+        return RunFolder(folder).read_metrics() if outcome and outcome.status == COMPLETED else []
+    return []

@@ -183,6 +183,10 @@ def test_run_below_the_median_at_its_epoch_is_below_median(tmp_path, objective, 
     job = Job({}, tmp_path / "0009" / "seed-0", objective, "median", 2)
     hopeless = {value: is_below_median(job, 2, {f"val_{objective}": value}) for value in (0.45, 0.5, 0.55)}
     assert hopeless == {0.45: better is max, 0.5: False, 0.55: better is min}
+    for name in ("0007", "0008"):  # one whose file is damaged, and one that is about to be removed
+        write_outcome(tmp_path / name / "seed-0", Outcome(COMPLETED, 0.5))
+    (tmp_path / "0007" / "seed-0" / "metrics.csv").write_text("epoch,val_accuracy\n1,high\n", encoding="utf-8")
+    assert {value: is_below_median(job, 2, {f"val_{objective}": value}) for value in hopeless} == hopeless
     write_outcome(tmp_path / "0000" / "seed-0", Outcome(FAILED))
     assert FEWEST_RUNS == 5 and not is_below_median(job, 2, {f"val_{objective}": 0.0 if better is max else 1.0})
 
