@@ -41,7 +41,7 @@ from tuning.results import (
     write_text,
 )
 from tuning.space.reading import PLACE
-from tuning.study import STUDY_FILE, Study, make_study
+from tuning.study import STUDY_FILE, Study, given_fields, make_study
 from tuning.watching import Watch
 
 BUDGET = ("trials", "total_epochs", "hours", "finalists")  # may be another when a study goes on, as PLACE may
@@ -90,7 +90,7 @@ def check_folder(folder: Path, study: Study) -> None:
     if not path.is_file():
         raise ValueError(f"{folder} is no study (it has no {STUDY_FILE}), so nothing is written there.")
     settings = read_mapping(path)
-    if is_former(settings.get("fields") or {}):
+    if is_former(given_fields(settings)):
         raise ValueError(
             f"{folder} holds a study of version 0.1.0, which cannot go on, because augmentation draws other random "
             "numbers today; its report can still be written. Give another --study-dir."

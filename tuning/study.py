@@ -200,12 +200,20 @@ def read_study(folder: Path) -> Study:
     if not path.is_file():
         raise ValueError(f"{folder} is no study: it has no {STUDY_FILE}. `python -m tuning` makes one.")
     settings = read_mapping(path)
-    if is_former(settings.get("fields") or {}):
+    if is_former(given_fields(settings)):
         return Study(**{**settings, "fields": nest(fields_of(settings))})
     return make_study(settings, str(path))
 
 
 def fields_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Give the fields of a study, those of version 0.1.0, which wrote them without groups, as they are today."""
-    fields = settings.get("fields") or {}
+    fields = given_fields(settings)
     return former.translate(fields) if is_former(fields) else fields
+
+
+def given_fields(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the fields of a study as they are written, of whatever version."""
+    fields = settings.get("fields") or {}
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"fields must be those of a run by name, as in {{epochs: 30}}; received {fields!r}.")
+    return fields

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from training.config import RunConfig, load_recipe, make_config
+from tuning.search import check_folder
 from tuning.study import make_study, read_study
 
 
@@ -81,6 +82,7 @@ BOTH = {"activation": ["relu"], "learning_rate": [0.1, 0.2]}
             "activation, learning_rate cannot be both in fields and in space",
         ),
         ({"space": {}}, "The search space is empty"),
+        ({"fields": [{"epochs": 3}]}, "fields must be those of a run by name, as in {epochs: 30}; received "),
     ],
 )
 def test_what_is_no_study_is_refused_in_words(settings, sentence):
@@ -92,6 +94,13 @@ def test_what_is_no_study_is_refused_in_words(settings, sentence):
 def test_folder_without_a_study_is_named(tmp_path):
     with pytest.raises(ValueError, match="is no study: it has no study"):
         read_study(tmp_path)
+
+
+@pytest.mark.parametrize("read", [read_study, lambda folder: check_folder(folder, None)])
+def test_study_file_whose_fields_are_a_list_is_refused_in_words(tmp_path, read):
+    (tmp_path / "study.yaml").write_text("{fields: [{epochs: 3}], space: {activation: [relu]}}", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"fields must be those of a run by name, .* received \[{'epochs': 3}\]"):
+        read(tmp_path)
 
 
 def test_trials_are_tested_after_each_epoch_and_finalists_once(study):
