@@ -3,7 +3,7 @@
     python docs/make_studies.py [NAME ...]
 
 The runs lie in build/studies; a study that was stopped goes on, and one that has ended is only written anew. Remove its
-folder there to run it once more.
+folder there to run it once more. A study that fails keeps no other from being made.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keras_resnet.interrupts import STATUS
 from tuning.packaged import STUDIES, packaged_study
 
 ROOT = Path(__file__).parents[1]
@@ -25,10 +26,24 @@ def main(names: list[str]) -> None:
     """Run studies, all unless some are named, and write their pages."""
     for name in names:
         packaged_study(name)  # an unknown one is refused before the first begins
-    for name in names or STUDIES:
-        command = ["-m", "tuning", "study", name, "--study-dir", str(RUNS / name), "--workers", "2"]
-        subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+    failed = [sentence for name in names or STUDIES if (sentence := make(name))]
+    if failed:
+        sys.exit("\n".join(failed))
+
+
+def make(name: str) -> str | None:
+    """Run a study and write its page; say in a sentence what hinders that, if anything does."""
+    command = ["-m", "tuning", "study", name, "--study-dir", str(RUNS / name), "--workers", "2"]
+    status = subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
+    if status == STATUS:
+        sys.exit(status)  # the user has stopped it
+    if status:
+        return f"{name}: the study ended with status {status}; what it said stands above."
+    try:
         publish(name, RUNS / name, PAGES)
+    except (ValueError, OSError) as error:
+        return f"{name}: {error}"
+    return None
 
 
 def publish(name: str, folder: Path, pages: Path) -> None:
@@ -49,10 +64,12 @@ def publish(name: str, folder: Path, pages: Path) -> None:
     if (size := sum(map(len, pictures.values()))) > MOST:
         raise ValueError(f"The pictures of {name} have {size:,} bytes together; at most {MOST:,} go into the docs.")
     index = linked((pages / "README.md").read_text(encoding="utf-8"), name)
-    for picture, data in pictures.items():
-        place = pages / placed(picture, name)
+    places = {pages / placed(picture, name): data for picture, data in pictures.items()}
+    for place, data in places.items():
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
+    for left in {*(pages / "pictures").glob(f"{name}-*.png")} - places.keys():
+        left.unlink()  # of a report that had more of them
     (pages / f"{name}.md").write_text(as_page(text, name, folder), encoding="utf-8")
     (pages / "README.md").write_text(index, encoding="utf-8")
 

@@ -1,6 +1,7 @@
 """How reports of the packaged studies come into the docs: `make studies`."""
 
 import runpy
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,6 +31,49 @@ def study_pages(tmp_path):
     (folder / "pictures" / "training.png").write_bytes(b"a picture")
     (pages / "README.md").write_text("Report of `degradation`: not run yet.\n", encoding="utf-8")
     return runpy.run_path(str(ROOT / "docs" / "make_studies.py"))["publish"], folder, pages
+
+
+@pytest.fixture
+def asked(study_pages, monkeypatch):
+    """The studies that were to be run, in place of being run: `gradients` fails, and `depth` is stopped by the user."""
+    publish, folder, pages = study_pages
+    names = publish.__globals__
+    monkeypatch.setitem(names, "RUNS", folder.parent)
+    monkeypatch.setitem(names, "PAGES", pages)
+    ran = []
+
+    def run(command, **_):
+        ran.append(command[command.index("study") + 1])
+        return SimpleNamespace(returncode={"gradients": 1, "depth": 130}.get(ran[-1], 0))
+
+    monkeypatch.setattr("subprocess.run", run)
+    return ran, names["main"], pages
+
+
+def test_study_that_fails_keeps_no_other_from_being_made(asked):
+    ran, main, pages = asked
+    with pytest.raises(SystemExit, match=r"gradients: the study ended with status 1; .*\noptions: .*report\.md"):
+        main(["gradients", "options", "degradation"])
+    assert ran == ["gradients", "options", "degradation"] and (pages / "degradation.md").is_file()
+
+
+def test_studies_end_where_the_user_stops_one(asked):
+    ran, main, pages = asked
+    with pytest.raises(SystemExit) as end:
+        main(["depth", "degradation"])
+    assert end.value.code == 130 and ran == ["depth"] and not (pages / "degradation.md").exists()
+
+
+def test_pictures_of_an_earlier_report_go(study_pages):
+    publish, folder, pages = study_pages
+    (pages / "pictures").mkdir()
+    for name in ("degradation-heat_map.png", "depth-heat_map.png"):
+        (pages / "pictures" / name).write_bytes(b"a picture")
+    publish("degradation", folder, pages)
+    assert sorted(path.name for path in (pages / "pictures").iterdir()) == [
+        "degradation-training.png",
+        "depth-heat_map.png",
+    ]
 
 
 def test_report_of_a_study_goes_into_the_docs_with_its_pictures_and_a_link(study_pages):
