@@ -1,6 +1,7 @@
 """The command line of tuning: which value wins, and that whatever goes wrong ends in one sentence."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -88,6 +89,12 @@ def test_recipe_and_fields_make_a_study(parsed, tmp_path):
     assert rest[0].parent.name == "studies" and rest[0].name.startswith("cifar10-fast-") and rest[1:] == [1, None]
 
 
+def test_search_in_which_no_trial_has_a_score_fails(refused, monkeypatch, tmp_path):
+    monkeypatch.setattr(search, "run_study", lambda *_: SimpleNamespace(ranked=lambda: []))
+    said = refused("--search", "activation", "--trials", 1, "--study-dir", tmp_path / "study")
+    assert said == f"No trial of {tmp_path / 'study'} has a score; its report.md says why."
+
+
 def test_default_search_is_activation_shortcut_placement_and_a_rate_for_each_optimizer(parsed):
     study, _ = parsed("--trials", 5)
     assert list(study.space) == ["activation", "shortcut", "placement", "optimizer"]
@@ -139,6 +146,7 @@ def test_commands_have_a_help(capsys, command):
         (["report", "nowhere"], "nowhere is no study: it has no study.yaml"),
         (["--trials", 1, "--workers", 0], "workers=0 runs no trial here"),
         (["--trials", 1, "--chief", "127.0.0.1"], "--chief takes HOST:PORT, as in node1:29400; received '127.0"),
+        (["--trials", 1, "--tls", "chain.pem", "key.pem"], "--tls encrypts the calls of other machines; give --chief"),
         (["--trials", 1, "--dataset", "cifar"], "Unknown data set 'cifar'"),
         (["--trials", 1, "--network", "ResNet9"], "6n+2"),
         (["study", "degradation", "--network", "ResNet8"], "--network would be lost: this study searches it."),

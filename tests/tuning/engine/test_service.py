@@ -13,7 +13,16 @@ from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.errors import FatalValueError
 from keras_tuner.src import protos
 
-from tuning.engine.access import ACCESS_FILE, Access, Caller, LostLeaseError, identity, open_access, read_access
+from tuning.engine.access import (
+    ACCESS_FILE,
+    Access,
+    Caller,
+    LostLeaseError,
+    identity,
+    open_access,
+    read_access,
+    why_refused,
+)
 from tuning.engine.chief import Chief
 from tuning.engine.client import ChiefClient
 from tuning.engine.pool import check_fault
@@ -72,6 +81,15 @@ def test_stranger_is_refused(served, wrong, sentence):
     with pytest.raises(FatalValueError, match=sentence):
         client(served.access._replace(**wrong)).create_trial("one")
     assert served.chief.oracle.trials == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", [Caller("", "any", 0), Caller("../worker", "any", 0), Caller("one", "", 0), Caller("one", "any", -1)]
+)
+def test_call_that_does_not_say_who_makes_it_is_refused(wrong):
+    access = Access("study", "secret")
+    assert why_refused(access, dict(identity(access, Caller("one", "any", 0)))) is None
+    assert why_refused(access, dict(identity(access, wrong))) == "the call does not say which worker makes it"
 
 
 def test_bare_client_of_keras_tuner_is_refused(served):
