@@ -161,7 +161,8 @@ def read_search(
     described: dict[str, Any], arguments: list[str], config: str | None = None
 ) -> tuple[SearchOptions, Study]:
     """Read the options of a search, which lie over what is described in a file."""
-    recipe = option(arguments, "--recipe") or described.pop("recipe", None) or (None if config else DEFAULT_RECIPE)
+    written = described.pop("recipe", None)  # also where another takes its place
+    recipe = option(arguments, "--recipe") or written or (None if config else DEFAULT_RECIPE)
     # The fields that the options lie over: those of the recipe and of the study file.
     own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
     base = lay_over(lay_over(load_recipe(recipe) if recipe else {}, fields_of(described)), own)
