@@ -141,7 +141,9 @@ def test_cifar10_recipe_is_that_of_the_paper():
 
 
 def test_unknown_recipe_suggests_the_nearest():
-    with pytest.raises(ValueError, match=r"Unknown recipe 'digit'\. Did you mean 'digits'\? Allowed: cifar10, "):
+    with pytest.raises(
+        ValueError, match=r"Unknown recipe 'digit'\. Did you mean 'digits'\? Allowed: caltech101, cifar10"
+    ):
         load_recipe("digit")
 
 

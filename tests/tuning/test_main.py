@@ -66,6 +66,14 @@ def test_packaged_study_goes_on_in_its_folder_and_takes_options(parsed, capsys):
     assert "ResNet1202" in study.space["network"] and rest[0] == Path("studies", "depth-deepest")
 
 
+def test_study_of_activations_comes_on_the_data_that_it_began_with(parsed):
+    options = ("--recipe", "caltech101", "--network", "ResNet18", "--epochs", 30)
+    study, _ = parsed("study", "activations", *options)
+    config = study.config({"activation": "gelu"})
+    assert (config.data.dataset, config.network.name, config.epochs) == ("caltech101", "ResNet18", 30)
+    assert config.data.image_size == 224 and study.claims[2].higher == {"activation": "relu"}
+
+
 def test_studies_are_listed(capsys):
     assert main(["study"]) == 0
     listed = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:]]
