@@ -113,10 +113,11 @@ class TrialResult:
     def curve(self, name: str) -> np.ndarray:
         """Average a metric of each epoch over the runs, as far as all that have begun have come.
 
-        Array (epochs, 2): the epoch and the metric.
+        Array (epochs, 2): the epoch and the metric; none of a metric that the data do not have.
         """
-        runs = [[(row["epoch"], row[name]) for row in run.history] for run in self.runs if run.history]
-        return np.mean(list(zip(*runs)), axis=1) if runs else np.empty((0, 2))
+        runs = [[(row["epoch"], row[name]) for row in run.history if name in row] for run in self.runs if run.history]
+        epochs = list(zip(*runs))
+        return np.mean(epochs, axis=1) if epochs else np.empty((0, 2))
 
     @property
     def cost(self) -> dict[str, float]:

@@ -16,6 +16,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError, FatalValueError
 
 from training.config import RunConfig
+from tuning.claims import LOSSES
 from tuning.engine.access import Access, LostLeaseError
 from tuning.engine.chief import HANDED_BACK
 from tuning.engine.client import ChiefClient
@@ -123,6 +124,12 @@ def planned_epochs(study: Study) -> int:
         raise ValueError(
             f"The objective {study.objective} is for images of one class each, and those of {source.name!r} may have "
             "any number; choose the objective loss."
+        )
+    errors = [claim.claim for claim in study.claims if claim.measure not in LOSSES]
+    if errors and source.task.measure != "accuracy":
+        raise ValueError(
+            f"The claim {errors[0]!r} is of an error, and the images of {source.name!r} may have several classes each; "
+            f"measure {' or '.join(LOSSES)}."
         )
     return Plan.of(source, config).epochs
 

@@ -90,9 +90,11 @@ def finals_rows(findings: Findings) -> Rows:
     rows = [[*head, "runs", "test within noise of the first"]]
     for rank, trial, final in found:
         validated = measure.with_spread(trial.score, trial.spread) if trial else NONE
-        others = [outcome.results[other.name] for outcome in final.outcomes]
+        results = [outcome.results or {} for outcome in final.outcomes]
+        others = [own[other.name] for own in results if other.name in own]  # images of several labels have no accuracy
         tested = [measure.with_spread(final.score, final.spread)]
-        tested += [other.with_spread(float(np.mean(others)), deviation(others)), str(len(final.scores))]
+        tested += [other.with_spread(float(np.mean(others)), deviation(others)) if others else NONE]
+        tested += [str(len(final.scores))]
         same = NONE if final is finals[0] else VERDICTS[within_noise(final, finals[0], noise_of_finals)]
         rows.append([str(rank) if trial else NONE, *_values(findings, final), validated, *tested, same])
     return rows
@@ -194,7 +196,8 @@ def _error_text(trial: TrialResult, name: str) -> str:
         return f"{DIVERGED} ({count} of {len(trial.runs)})"
     if trial.status != COMPLETED:
         return NONE
-    errors = [100 * (1 - run.history[-1][ERRORS[name]]) for run in trial.runs if run.history]
+    last = [run.history[-1] for run in trial.runs if run.history]
+    errors = [100 * (1 - row[ERRORS[name]]) for row in last if ERRORS[name] in row]
     spread = deviation(errors)
     return f"{np.mean(errors):.2f}" + ("" if spread is None else f" ± {spread:.2f}") if errors else NONE
 

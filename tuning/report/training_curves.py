@@ -21,11 +21,11 @@ LONGEST = 60  # letters of a label, of which two stand side by side
 
 
 def draw_training(results: StudyResults) -> Figure | None:
-    """Draw both errors of all points; None where none has made an epoch.
+    """Draw both errors of all points; None where none has made an epoch, or the data have no errors.
 
     Source: as arXiv 1512.03385, Figures 1, 4 and 6.
     """
-    trials = [trial for trial in results.trials if any(run.history for run in trial.runs)]
+    trials = [trial for trial in results.trials if any(len(trial.curve(column)) for column in ERRORS.values())]
     if not trials:
         return None
     dimensions = results.study.parsed_space.searched

@@ -82,13 +82,15 @@ def judged(where: Where, trials: Sequence[TrialResult]) -> list[TrialResult]:
 
 
 def by_seed(claim: Claim, trial: TrialResult) -> dict[int, float]:
-    """Measure each run of a trial that has ended, by seed."""
-    return {run.seed: measured(claim, run) for run in trial.runs if run.outcome and (run.history or is_lost(run))}
+    """Measure each run of a trial that has ended, by seed; none of data that do not have the measure."""
+    column = MEASURES[claim.measure]
+    known = [run for run in trial.runs if is_lost(run) or (run.history and column in run.history[-1])]
+    return {run.seed: measured(claim, run) for run in known if run.outcome}
 
 
 def is_lost(run: Run) -> bool:
     """Tell whether a run diverged, of which the papers say that it failed."""
-    return run.outcome.status == DIVERGED
+    return run.outcome is not None and run.outcome.status == DIVERGED
 
 
 def measured(claim: Claim, run: Run) -> float:

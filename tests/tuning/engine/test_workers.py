@@ -25,7 +25,12 @@ def test_study_of_several_labels_needs_another_objective(tmp_path):
     described = {"trials": 1, "space": {"activation": ["relu", "gelu"]}, "validation": 0.5, "fields": fields}
     with pytest.raises(ValueError, match="objective accuracy is for images of one class each, and those of 'csv' may"):
         planned_epochs(make_study(described, "a test"))
-    assert planned_epochs(make_study({**described, "objective": "loss"}, "a test")) == 7
+    described["objective"] = "loss"
+    assert planned_epochs(make_study(described, "a test")) == 7
+    sides = {"higher": {"activation": "relu"}, "lower": {"activation": "gelu"}}
+    claimed = {**described, "claims": [{"claim": "ReLU errs more.", "source": "nowhere", **sides}]}
+    with pytest.raises(ValueError, match=r"'ReLU errs more\.' is of an error, .*; measure training loss or test loss"):
+        planned_epochs(make_study(claimed, "a test"))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -331,3 +332,18 @@ def test_dimensions_that_nothing_is_known_of_are_named_in_a_sentence_of_their_ow
     write_report(tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "ended as planned. Too few trials or levels to tell: shortcut.\n\n![" in page
+
+
+def test_a_search_on_images_of_several_labels_is_reported_without_accuracies(tmp_path):
+    study = write_study(tmp_path, {"activation": ["relu", "gelu"]}, objective="loss", finalists=1)
+    fill(tmp_path, study, [{"activation": name} for name in ("relu", "gelu")], lambda _: 0.5, noise=0.01)
+    write_trial(tmp_path, study, "0000", {"activation": "relu"}, [0.4, 0.5], part="finals")
+    for file in tmp_path.glob("*/*/seed-*/outcome.json"):
+        outcome = json.loads(file.read_text(encoding="utf-8"))
+        del outcome["results"]["accuracy"]
+        file.write_text(json.dumps(outcome), encoding="utf-8")
+    for file in tmp_path.glob("*/*/seed-*/metrics.csv"):
+        file.write_text(file.read_text(encoding="utf-8").replace("accuracy", "precision"), encoding="utf-8")
+    write_report(tmp_path)
+    (row,) = table_after(read(tmp_path), "Test results")
+    assert (row["test loss"], row["test accuracy, %"], row["runs"]) == ("0.4500 ± 0.0707", "–", "2")  # noqa: RUF001

@@ -138,3 +138,20 @@ def test_page_of_an_unfinished_study_says_so(tmp_path):
     assert page.startswith("# Study of shortcut and network on digits\n")
     assert "**This study is not finished: 1 trial has runs without an outcome.**" in page
     assert "claimed" not in page and "published" not in page.lower()
+
+
+def test_page_of_images_of_several_labels_has_no_errors(tmp_path):
+    claims = [{**CLAIM, "published": None}, {**CLAIM, "published": None, "measure": "test loss"}]
+    study = write_study(tmp_path, SPACE, trials=None, **{**SETTINGS, "objective": "loss", "claims": claims})
+    for number, (values, losses) in enumerate(zip(DEEP, ([0.5, 0.6], [0.1, 0.11]))):
+        write_trial(tmp_path, study, f"{number:04d}", values, losses)
+    for file in tmp_path.glob("trials/*/seed-*/metrics.csv"):
+        file.write_text(file.read_text(encoding="utf-8").replace("accuracy", "precision"), encoding="utf-8")
+    write_report(tmp_path)
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert row(page, "A", "ResNet56")[2:6] == ["–", "–", "6.97", "2"]  # noqa: RUF001
+    assert [line.split(" | ")[-1] for line in page.splitlines() if line.startswith("| Deep plain")] == [
+        "not run |",
+        "undecided |",  # 0.445 ± 0.63
+    ]
+    assert "training.png" not in page
