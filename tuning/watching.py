@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -27,7 +28,7 @@ class Watch:
         self.oracle, self.folder, self.total, self.stream = oracle, folder, total, stream or sys.stdout
         self.is_drawn = self.stream.isatty() and os.environ.get("TERM") != "dumb"
         self.reported, self.report_due, self.line_due = len(oracle.end_order), time.monotonic() + REPORT_EVERY, 0.0
-        self.is_told = False
+        self.told: set[str] = set()  # what does not work
 
     def __call__(self) -> None:
         """Do what is due."""
@@ -38,24 +39,35 @@ class Watch:
             self.draw()
 
     def report(self) -> None:
-        """Renew the report and TensorBoard's page; what hinders that is told once, and the search goes on."""
+        """Renew the report and TensorBoard's page."""
         began, self.reported = time.monotonic(), len(self.oracle.end_order)
-        try:
-            write_hparams(read_results(self.folder))
-            write_report(self.folder)
-        except (ValueError, OSError) as error:
-            if not self.is_told:
-                self.say(f"the report is not renewed: {error}")
-            self.is_told = True
+        self._try("the report is not renewed", self._write_report)
         ended = time.monotonic()
         self.report_due = ended + max(REPORT_EVERY, REPORT_SHARE * (ended - began))
+
+    def _write_report(self) -> None:
+        write_hparams(read_results(self.folder))
+        write_report(self.folder)
 
     def draw(self) -> None:
         """Draw the line anew."""
         began = time.monotonic()
+        self._try("the line is not drawn", self._draw_line)
+        self.line_due = time.monotonic() + max(LINE_EVERY, REPORT_SHARE * (time.monotonic() - began))
+
+    def _draw_line(self) -> None:
         text = counts_text(read_status(self.folder, self.total))[: width_of(self.stream) - 1]
         print(f"\r{text}{ERASE}", end="", file=self.stream, flush=True)
-        self.line_due = time.monotonic() + max(LINE_EVERY, REPORT_SHARE * (time.monotonic() - began))
+
+    def _try(self, what: str, act: Callable[[], None]) -> None:
+        """Do what a search can do without; what hinders it is told once, and the search goes on."""
+        try:
+            act()
+        except Exception as error:  # a fault of the page's own, too, is no reason to lose a search of days
+            if what not in self.told:
+                kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
+                self.say(f"{what}: {kind}{error}")
+            self.told.add(what)
 
     def say(self, sentence: str) -> None:
         """Print a sentence, over the line."""

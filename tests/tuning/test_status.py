@@ -151,18 +151,25 @@ def test_report_is_renewed_as_trials_end_and_not_too_often(watch):
     assert written == [1060.0, 1137.0]  # a report that takes 7 seconds is written every 70
 
 
-def test_report_that_cannot_be_written_is_told_once_and_stops_nothing(watch, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError("Cannot save report.md: no space left on device."), "Cannot save report.md: no space left on device."),
+        (KeyError("accuracy"), "KeyError: 'accuracy'"),
+    ],
+)
+def test_report_that_cannot_be_written_is_told_once_and_stops_nothing(watch, monkeypatch, error, told):
     one, ended, now, _ = watch
 
     def fail(_) -> None:
-        raise OSError("Cannot save report.md: no space left on device.")
+        raise error
 
     monkeypatch.setattr("tuning.watching.write_report", fail)
     for number in range(3):
         ended.append(str(number))
         now[0] += 60
         one()
-    assert one.stream.getvalue().count("the report is not renewed: Cannot save report.md: no space left") == 1
+    assert one.stream.getvalue().count(f"the report is not renewed: {told}\n") == 1
 
 
 def test_line_is_drawn_on_a_terminal_and_makes_room_for_sentences(watch, monkeypatch):
@@ -179,6 +186,16 @@ def test_line_is_drawn_on_a_terminal_and_makes_room_for_sentences(watch, monkeyp
     one()
     one.close()
     assert one.stream.getvalue().endswith("\r\x1b[K")
+
+
+def test_line_that_cannot_be_drawn_is_told_once_and_stops_nothing(watch, folder):
+    one, _, now, _ = watch
+    one.is_drawn = True
+    (folder / "study.yaml").unlink()
+    for _ in range(3):
+        one()
+        now[0] += 60
+    assert one.stream.getvalue().count("the line is not drawn: ") == 1
 
 
 def test_no_line_is_drawn_into_a_file(folder):
