@@ -1,9 +1,12 @@
 """The studies that come with the package: complete, and about points that they run."""
 
+import csv
+import re
+
 import pytest
 import yaml
 
-from tests.shared import ROOT
+from tests.shared import ROOT, shared_file
 from tuning.claims import has
 from tuning.packaged import SIZES, STUDIES, packaged_study
 from tuning.space.dimensions import possible_points
@@ -45,6 +48,25 @@ def test_study_is_complete_and_claims_speak_of_points_that_it_runs(name, size):
         assert sides[0] != sides[1], claim
     for row in study.published:
         assert any(has(point, row.where) for point in found), row
+
+
+@pytest.fixture(scope="module")
+def figures():
+    """Every number of the papers' tables."""
+    with open(shared_file("reference/published.csv"), encoding="utf-8", newline="") as file:
+        values = [row["value"] for row in csv.DictReader(file)]
+    return {float(value) for value in values if re.fullmatch(r"[\d.]+", value)}
+
+
+@pytest.mark.parametrize(("name", "size"), studies())
+def test_what_is_published_stands_in_the_papers(name, size, figures):
+    study = make_study(packaged_study(name, size), name)
+    errors = [(row.where, float(row.error.split()[0])) for row in study.published if row.error[0].isdigit()]
+    assert {error for _, error in errors} <= figures
+    for claim in (claim for claim in study.claims if claim.published):
+        for side, figure in zip(claim.sides, claim.published):
+            parts = [next(error for where, error in errors if where == part) for part in side if len(side) > 1]
+            assert (figure == pytest.approx(parts[0] - parts[1])) if parts else figure in figures, claim
 
 
 def test_larger_form_has_more_claims_and_its_own_fields():
