@@ -31,7 +31,7 @@ class Claim(BaseModel):
     claim: str = Field(description="what is claimed, a sentence")
     source: str = Field(description="where: paper, section, equation, figure or table")
     measure: Literal[tuple(MEASURES)] = Field("test error", description="what there is more of")
-    at: float = Field(1.0, gt=0, le=1, description="share of the epochs after which it is measured, to the nearest")
+    at: float = Field(1.0, gt=0, le=1, description="share of the epochs after which it is measured, at the nearest one")
     higher: Where | tuple[Where, Where] = Field(description="the side that is claimed to have more")
     lower: Where | tuple[Where, Where] = Field(description="the side that is claimed to have less")
     published: tuple[float, float] | None = Field(None, description="the measure of both sides in the source")
