@@ -136,7 +136,7 @@ def train(arguments: list[str]) -> None:
         os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
     start_training()
     if worker:
-        worker.connect(config.seed + 1)
+        worker.connect()
     from training.run import RunFolder, default_folder
     from training.run import train as train_network
 

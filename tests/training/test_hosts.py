@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
 from training.data.shares import Share
 from training.hosts.addresses import Hosts, expand, hosts_of
@@ -221,6 +222,28 @@ def test_settings_that_differ_are_named():
     assert differences({"a": 1}, {}) == "a None instead of 1"
 
 
+# A worker as a task of Slurm: which GPUs JAX is left with. On its own, it is all hosts.
+SLURM_TASK = """
+import socket, sys
+import jax
+from training.hosts.worker import Worker
+
+own, other = socket.socketpair()
+service = f"127.0.0.1:{sys.argv[1]}"
+Worker({"host": 0, "hosts": 1, "service": service, "folder": None, "descriptor": own.detach()}).connect()
+print(jax.process_count(), jax.config.values["jax_cuda_visible_devices"])
+"""
+
+
+@pytest.mark.slow
+def test_worker_under_slurm_sees_all_gpus_of_its_host():
+    pytest.importorskip("jax", reason="needs JAX: pip install 'keras-resnet-suite[jax]'")
+    task = {"JOB_ID": "815", "STEP_NODELIST": "n1", "STEP_NUM_NODES": "1", "NTASKS": "1", "PROCID": "0", "LOCALID": "0"}
+    environment = {f"SLURM_{name}": value for name, value in task.items()}
+    done = run_python("-c", SLURM_TASK, free_port(), KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", **environment)
+    assert done.stdout.splitlines()[-1] == "1 all"
+
+
 # What a supervisor starts in the place of Python: a worker that agrees, and then does what it is told.
 WORKER = """
 import json, os, signal, socket, sys, time
@@ -283,3 +306,5 @@ def test_supervisors_end_together(case, tmp_path):
             assert said.startswith("error: " + sentence.format(*two)) and said.count("\n") == 1
         else:
             assert said == ""
+
+

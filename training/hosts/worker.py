@@ -83,14 +83,15 @@ class Worker:
         """Make sure that all hosts have the same data, and the same weights to start from."""
         self.agree("data", data_facts(source, config))
 
-    def connect(self, seed: int) -> None:
+    def connect(self) -> None:
         """Let JAX of all hosts find each other, and see the devices of all."""
-        import keras
+        import jax
 
         if not socket.has_dualstack_ipv6():  # JAX would listen at an address of IPv6
             os.environ.setdefault("JAX_COORDINATOR_BIND_ADDRESS", f"0.0.0.0:{self.service.rpartition(':')[2]}")
-        keras.utils.set_random_seed(seed)  # else Keras has all hosts agree on one, which takes a computation
-        keras.distribution.initialize(self.service, self.hosts, self.host)
+        # `keras.distribution.initialize` lets JAX look for a cluster: under Slurm or Open MPI it takes one GPU of each
+        # host then, and leaves the others idle.
+        jax.distributed.initialize(self.service, self.hosts, self.host, cluster_detection_method="deactivate")
 
 
 def joined() -> Worker | None:
