@@ -1,6 +1,7 @@
 """Hosts that share a run: how they are found and meet, which images each reads, and what ends them."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from training.data.shares import Share
 from training.hosts.addresses import Hosts, expand, hosts_of
 from training.hosts.links import Link
 from training.hosts.meeting import call, free_port, gather
-from training.hosts.supervisor import differences, worker_arguments
+from training.hosts.supervisor import JobError, Supervisor, differences, files_to_resume, worker_arguments
 
 TWO = ("--hosts", "a:1,b:2")
 
@@ -115,7 +117,7 @@ def test_hosts_share_out_every_test_example(count, batch, hosts):
         assert set(sizes) == {min(batch, count - first) // hosts}
 
 
-def meeting(tmp_path, *others: Hosts, patience: float = 3.0, files=(), hosts: Hosts):
+def meeting(tmp_path, *others: Hosts, patience: float = 3.0, files=list, hosts: Hosts):
     """Let other hosts call the first one; give what each of them, it too, returned or raised."""
     found: dict[int, object] = {}
 
@@ -128,7 +130,7 @@ def meeting(tmp_path, *others: Hosts, patience: float = 3.0, files=(), hosts: Ho
     threads = [threading.Thread(target=note, args=(0, gather, hosts, patience, files))]
     for place, other in enumerate(others, start=1):
         folder = tmp_path / str(place)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         threads.append(threading.Thread(target=note, args=(place, call, other, patience, folder)))
     for thread in threads:
         thread.start()
@@ -154,7 +156,7 @@ def test_hosts_meet_and_get_the_files_of_the_first(tmp_path):
     for said in (b"", b'{"host": Infinity, "hosts": []}\n', b'{"host": []}\n', b"[" * 100_000 + b"\n", b"[1]\n"):
         threading.Timer(0.2, knock, [said]).start()
     files = [tmp_path / "model.keras", tmp_path / "empty.csv"]
-    found = meeting(tmp_path, Hosts(three, 1), Hosts(three, 2), files=files, hosts=Hosts(three, 0))
+    found = meeting(tmp_path, Hosts(three, 1), Hosts(three, 2), files=lambda: files, hosts=Hosts(three, 0))
     links, service = found[0]
     assert sorted(links) == [1, 2] and service == found[1][1] == found[2][1]
     for place in (1, 2):
@@ -203,6 +205,80 @@ def test_hosts_with_other_lists_or_the_same_place_are_refused_on_both(tmp_path):
     assert found[0].startswith("Two hosts were started with --host-index 1; give each its own place")
 
 
+def greet(address: str, hosts: Hosts) -> socket.socket:
+    """Call the first host, once it listens, and say who calls."""
+    until = time.monotonic() + 10
+    while True:
+        try:
+            connection = socket.create_connection(("127.0.0.1", int(address[10:])))
+            break
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    connection.sendall(json.dumps({"host": hosts.index, "hosts": list(hosts.addresses)}).encode() + b"\n")
+    return connection
+
+
+def test_host_that_was_started_again_takes_part_and_one_that_came_early_is_not_silent(tmp_path, monkeypatch):
+    three, found = addresses(3), {}
+
+    def gathered() -> None:
+        found[0] = gather(Hosts(three, 0), 20.0, list)
+
+    def called(index: int) -> None:
+        found[index] = call(Hosts(three, index), 20.0, tmp_path)
+
+    threads = [threading.Thread(target=gathered), *(threading.Thread(target=called, args=(index,)) for index in (1, 2))]
+    threads[0].start()
+    greet(three[0], Hosts(three, 1)).close()
+    threads[1].start()
+    time.sleep(1)  # for which host 1 waits and has nothing to say
+    threads[2].start()
+    for thread in threads:
+        thread.join(30)
+    links, service = found[0]
+    assert service == found[1][1] == found[2][1]
+    monkeypatch.setattr("training.hosts.supervisor.SILENCE", 0.5)
+    Supervisor(Hosts(three, 0), tmp_path, links)._beat()
+
+
+def test_host_that_goes_before_the_others_begin_is_named(tmp_path):
+    two = addresses(2)
+    threading.Thread(target=lambda: greet(two[0], Hosts(two, 1)).recv(1), daemon=True).start()
+    found = meeting(tmp_path, hosts=Hosts(two, 0))
+    assert found[0] == (
+        f"Host 1 ({two[1]}) is gone: it was killed, or its machine or network failed. Start all hosts again."
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_host_that_cannot_write_what_it_is_given_says_so_on_all(tmp_path):
+    three, full = addresses(3), tmp_path / "1" / "model.keras"
+    full.parent.mkdir()
+    full.symlink_to("/dev/full")
+    (tmp_path / "model.keras").write_bytes(bytes(3_000_000))
+    (tmp_path / "empty.csv").write_bytes(b"")
+    files = [tmp_path / "model.keras", tmp_path / "empty.csv"]
+    found = meeting(tmp_path, Hosts(three, 1), Hosts(three, 2), files=lambda: files, hosts=Hosts(three, 0))
+    assert found[0] == found[1] == found[2]
+    reason = f"{full} cannot be written: No space left on device. Make room, or set TMPDIR there."
+    assert found[0] == f"Host 1 ({three[1]}) failed: {reason}"
+
+
+def test_run_that_is_not_there_is_not_resumed_on_any_host(tmp_path):
+    two, run_dir = addresses(2), tmp_path / "run"
+    found = meeting(tmp_path, Hosts(two, 1), files=lambda: files_to_resume(run_dir), hosts=Hosts(two, 0))
+    assert found[0] == found[1]
+    assert found[0].startswith(f"{run_dir} of host 0 holds no run to resume, for it has no config.yaml. Correct")
+    run_dir.mkdir()
+    (run_dir / "config.yaml").touch()
+    with pytest.raises(ValueError, match=r"it has no checkpoint\.weights\.h5"):
+        files_to_resume(run_dir)
+    (run_dir / "checkpoint.weights.h5").touch()
+    (run_dir / "report.md").touch()
+    assert files_to_resume(run_dir) == [run_dir / "config.yaml", run_dir / "checkpoint.weights.h5"]
+
+
 def test_line_without_an_end_is_no_message():
     one, other = socket.socketpair()
     link = Link(one, 5)
@@ -220,6 +296,25 @@ def test_line_without_an_end_is_no_message():
 def test_settings_that_differ_are_named():
     assert differences({"epochs": 2, "seed": 0}, {"epochs": 3, "seed": 0}) == "epochs 3 instead of 2"
     assert differences({"a": 1}, {}) == "a None instead of 1"
+
+
+def test_workers_go_on_where_all_say_the_same_and_the_job_ends_where_they_do_not(tmp_path):
+    (own, worker), (here, other) = socket.socketpair(), socket.socketpair()
+    supervisor = Supervisor(Hosts(("a:1", "b:2"), 0), tmp_path, {1: Link(here, 5)})
+    supervisor.line = Link(own, 5)
+    worker, other = Link(worker, 5), Link(other, 5)
+    for link in (worker, other):
+        link.send(about="settings", facts={"seed": 0})
+    supervisor._read_worker()
+    assert not worker.has_ended  # and hears nothing yet
+    supervisor._read_host(1)
+    assert worker.expect() == other.expect() == {"agreed": "settings"}
+    worker.send(about="data", facts={"images to train on": 4, "labels": "ab"})
+    other.send(about="data", facts={"images to train on": 4, "labels": "cd"})
+    supervisor._read_host(1)
+    sentence = r"Host 1 \(b:2\) has other data than host 0: labels 'cd' instead of 'ab'\."
+    with pytest.raises(JobError, match=sentence):
+        supervisor._read_worker()
 
 
 # A worker as a task of Slurm: which GPUs JAX is left with. On its own, it is all hosts.

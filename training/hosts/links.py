@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -81,17 +82,34 @@ class Link:
                 self.socket.sendfile(file)
         self.send(file=None)
 
-    def receive_files(self, folder: Path) -> None:
-        """Write what `send_files` sends into a folder; raises OSError where it ends early."""
+    def receive_files(self, folder: Path) -> str:
+        """Write what `send_files` sends into a folder, and say what goes wrong with writing; nothing where all is well.
+
+        What cannot be written is read all the same, so that the other end can be told. Raises OSError where it ends.
+        """
+        failure = ""
         while (message := self.expect()).get("file") is not None:
-            name, left = Path(message["file"]).name, message["size"]
-            with open(folder / name, "wb") as file:
-                while left:
-                    if not self.rest:
-                        self._read()
-                    part, self.rest = self.rest[:left], self.rest[left:]
-                    file.write(part)
-                    left -= len(part)
+            parts = self._parts(message["size"])
+            failure = failure or _written(folder / Path(message["file"]).name, parts)
+            for _ in parts:  # what is left of them
+                pass
+        return failure
+
+    def _parts(self, size: int) -> Iterator[bytes]:
+        """Give so many bytes, part by part, as they come."""
+        while size:
+            if not self.rest:
+                self._read()
+            part, self.rest = self.rest[:size], self.rest[size:]
+            size -= len(part)
+            yield part
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the other end has gone, where it has nothing to say: then a closed connection alone can be read."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close the connection."""
@@ -108,3 +126,25 @@ def _parsed(line: bytes) -> Message:
     if not isinstance(message, dict):
         raise ValueError("What comes is not a message.")
     return message
+
+
+def _written(path: Path, parts: Iterator[bytes]) -> str:
+    """Write a file, as far as that works; say what goes wrong with it, nothing where it is whole."""
+    # Errors of the connection, which come with the next part, are not of the file.
+    try:
+        file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed below
+    except OSError as error:
+        return _unwritten(path, error)
+    with file:
+        for part in parts:
+            try:
+                view = memoryview(part)
+                while view:
+                    view = view[file.write(view) :]
+            except OSError as error:
+                return _unwritten(path, error)
+    return ""
+
+
+def _unwritten(path: Path, error: OSError) -> str:
+    return f"{path} cannot be written: {error.strerror}."

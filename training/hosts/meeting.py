@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,19 +18,20 @@ SILENCE = 20.0  # seconds after which a host that says nothing is taken for lost
 AGAIN = 0.5  # seconds between two calls of a host that does not answer
 
 
-def gather(hosts: Hosts, patience: float, files: Sequence[Path]) -> tuple[dict[int, Link], str]:
+def gather(hosts: Hosts, patience: float, files: Callable[[], Sequence[Path]]) -> tuple[dict[int, Link], str]:
     """Wait, on the first host, for all others; give each of them files, and choose where JAX's own service listens.
 
     Args:
         hosts: Hosts.
         patience: float, seconds to wait.
-        files: sequence of Paths, what the others need of the run's folder.
+        files: function that gives the Paths of what the others need of the run's folder, once they are there.
 
     Returns:
         Tuple of the links by host, and the address of JAX's service.
 
     Raises:
-        ValueError: a host does not come, or is another than it should be, or the port is taken.
+        ValueError: a host does not come, or is another than it should be, or the port is taken, or a file cannot be
+            read here or written there.
     """
     links: dict[int, Link] = {}
     try:
@@ -38,16 +39,33 @@ def gather(hosts: Hosts, patience: float, files: Sequence[Path]) -> tuple[dict[i
             _accept_all(listener, hosts, links, patience)
         name, _ = parse_address(hosts.addresses[0])
         service = f"[{name}]:{free_port()}" if ":" in name else f"{name}:{free_port()}"
+        present = files()
         with ThreadPoolExecutor(len(links)) as pool:
-            list(pool.map(lambda link: (link.send(service=service), link.send_files(files)), links.values()))
+            list(pool.map(lambda index: _hand_over(hosts, index, links[index], service, present), links))
         for link in links.values():
             link.send(begin=True)
+            link.heard = time.monotonic()  # who came early has had to be silent since
     except (OSError, ValueError) as error:
         for link in links.values():
             link.send(end=str(error))
             link.close()
         raise ValueError(str(error)) from error
     return links, service
+
+
+def _hand_over(hosts: Hosts, index: int, link: Link, service: str, files: Sequence[Path]) -> None:
+    """Give a host what it needs to begin, and wait until it has written that."""
+    link.send(service=service)
+    try:
+        link.send_files(files)
+        _expect(link, "ready")
+    except OSError as error:
+        if error.filename is not None:  # a file that cannot be read here
+            raise
+        raise ValueError(
+            f"{hosts.name(index).capitalize()} is gone: it was killed, or its machine or network failed. Start all "
+            "hosts again."
+        ) from error
 
 
 def listening(hosts: Hosts) -> socket.socket:
@@ -85,6 +103,7 @@ def _accept_all(listener: socket.socket, hosts: Hosts, links: dict[int, Link], p
             )
         for link in links.values():
             link.send(beat=True)
+        _forget_ended(links)
         try:
             link = Link(listener.accept()[0], GREETING)
         except TimeoutError:
@@ -95,11 +114,18 @@ def _accept_all(listener: socket.socket, hosts: Hosts, links: dict[int, Link], p
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             link.close()
             continue
+        _forget_ended(links)
         refusal = _refusal(hosts, links, index, addresses)
         links[index if refusal is None else -1] = link
         if refusal:
             raise ValueError(refusal)
         link.socket.settimeout(SILENCE)
+
+
+def _forget_ended(links: dict[int, Link]) -> None:
+    """Forget the hosts that have gone while they waited for others; they may be started again."""
+    for index in [index for index, link in links.items() if link.has_ended]:
+        links.pop(index).close()
 
 
 def _refusal(hosts: Hosts, links: dict[int, Link], index: int, addresses: object) -> str | None:
@@ -128,7 +154,11 @@ def call(hosts: Hosts, patience: float, folder: Path) -> tuple[Link, str]:
     link.send(host=hosts.index, hosts=list(hosts.addresses))
     try:
         service = _expect(link, "service")["service"]
-        link.receive_files(folder)
+        if failure := link.receive_files(folder):
+            reason = f"{hosts.name(hosts.index).capitalize()} failed: {failure} Make room, or set TMPDIR there."
+            link.send(end=reason)
+            raise EndedError(reason)
+        link.send(ready=True)
         link.socket.settimeout(10 * 60)  # the others get the files too
         _expect(link, "begin")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -144,7 +174,7 @@ def call(hosts: Hosts, patience: float, folder: Path) -> tuple[Link, str]:
 
 
 class EndedError(ValueError):
-    """Another host has ended the job, and said why."""
+    """A host has ended the job, and said why."""
 
 
 def _expect(link: Link, key: str) -> Message:

@@ -62,10 +62,21 @@ def supervise(arguments: Sequence[str], hosts: Hosts) -> None:
             first, service = call(hosts, patience, folder)
             links = {0: first}
         else:
-            present = [folder / name for name in RESUMED if (folder / name).is_file()]
-            files = present if "--resume" in arguments else []
-            links, service = gather(hosts, patience, files)
+            is_resumed = "--resume" in arguments
+            links, service = gather(hosts, patience, lambda: files_to_resume(folder) if is_resumed else [])
         Supervisor(hosts, folder, links).run(worker_arguments(arguments, folder), service)
+
+
+def files_to_resume(run_dir: Path) -> list[Path]:
+    """List what the other hosts need of a run that is resumed; raises ValueError where there is no run."""
+    present = [run_dir / name for name in RESUMED if (run_dir / name).is_file()]
+    for needed in ("config.yaml", CHECKPOINT):
+        if run_dir / needed not in present:
+            raise ValueError(
+                f"{run_dir} of host 0 holds no run to resume, for it has no {needed}. Correct --run-dir, or start the "
+                "run anew with --overwrite."
+            )
+    return present
 
 
 @contextlib.contextmanager
