@@ -342,7 +342,8 @@ def test_worker_under_slurm_sees_all_gpus_of_its_host():
 # What a supervisor starts in the place of Python: a worker that agrees, and then does what it is told.
 WORKER = """
 import json, os, signal, socket, sys, time
-signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+is_deaf = os.environ["DOES"].startswith("deaf")
+signal.signal(signal.SIGINT, signal.SIG_IGN if is_deaf else lambda *_: os._exit(130))
 line = socket.socket(fileno=json.loads(os.environ["KERAS_RESNET_WORKER"])["descriptor"])
 line.sendall(json.dumps({"about": "settings", "facts": {"seed": 0}}).encode() + b"\\n")
 assert json.loads(line.recv(1000)) == {"agreed": "settings"}
@@ -357,17 +358,21 @@ match os.environ["DOES"]:
     case "abort":
         print("F1127 00:00 the service has detected errors\\nRPC: a trace", file=sys.stderr, flush=True)
         os.abort()
-    case "wait":
+    case "wait" | "deaf and wait":
         time.sleep(100)
 """
 
+STOPPED, TOLD = "Host 0 ({0}) was stopped by its user.", "Host 1 ({1}) was told to end, by SIGTERM."
 ENDS = {
     "both are done": (("done", "done"), None, (0, 0), None),
     "one fails": (("wait", "fail"), None, (1, 1), "Host 1 ({1}) failed: The disk is full."),
     "one is killed": (("die", "wait"), None, (1, 1), "Host 0 ({0}) failed: it was ended by SIGKILL."),
     "one aborts": (("abort", "wait"), None, (1, 1), "Host 0 ({0}) failed: it was ended by SIGABRT."),
     "one is silent": (("wait", "wait"), (1, signal.SIGSTOP), (1, None), "Host 1 ({1}) has been silent for 20 s: it"),
-    "one is stopped": (("wait", "wait"), (0, signal.SIGINT), (130, 1), "Host 0 ({0}) was stopped by its user."),
+    "one is stopped": (("wait", "wait"), (0, signal.SIGINT), (130, 1), STOPPED),
+    "one is stopped and deaf": (("deaf and wait", "wait"), (0, signal.SIGINT), (130, 1), STOPPED),
+    "one is stopped and done": (("deaf and done", "wait"), (0, signal.SIGINT), (130, 1), STOPPED),
+    "one is told to end": (("wait", "wait"), (1, signal.SIGTERM), (1, 143), TOLD),
 }
 
 
@@ -380,10 +385,11 @@ def test_supervisors_end_together(case, tmp_path):
     worker.write_text(f"#!{sys.executable}\n{WORKER}", encoding="utf-8")
     worker.chmod(0o755)
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.executable = {str(worker)!r}", encoding="utf-8")
-    path, started = os.pathsep.join(map(str, (tmp_path, ROOT))), []
+    path, started, temporary = os.pathsep.join(map(str, (tmp_path, ROOT))), [], tmp_path / "temporary"
+    temporary.mkdir()
     for index, what in enumerate(does):
         own = ["--hosts", ",".join(two), "--host-index", str(index), "--run-dir", str(tmp_path / "run")]
-        environment = {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "jax", "DOES": what}
+        environment = {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "jax", "TMPDIR": str(temporary), "DOES": what}
         command = [sys.executable, "-m", "training", *own]
         started.append(subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True))
     lines = [process.stderr.readline() for process in started]  # as said after both have agreed
@@ -401,5 +407,19 @@ def test_supervisors_end_together(case, tmp_path):
             assert said.startswith("error: " + sentence.format(*two)) and said.count("\n") == 1
         else:
             assert said == ""
+    assert None in statuses or not list(temporary.iterdir())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_host_that_is_ended_while_it_waits_leaves_nothing_behind(number, tmp_path):
+    own = ["--hosts", ",".join(addresses(2)), "--host-index", "1", "--run-dir", str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax", "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-m", "training", *own], env=environment, cwd=ROOT)
+    until = time.monotonic() + 60
+    while not list(tmp_path.iterdir()):  # its folder
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert not list(tmp_path.iterdir())

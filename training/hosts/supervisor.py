@@ -50,14 +50,15 @@ def supervise(arguments: Sequence[str], hosts: Hosts) -> None:
     Raises:
         ValueError: this host or another one fails; the same sentence on each.
         KeyboardInterrupt: the user stopped the run, here.
+        SystemExit: SIGTERM came, here.
     """
     if os.environ.get("KERAS_BACKEND") != "jax":
         raise ValueError(f"{HOSTS} needs the backend JAX; set KERAS_BACKEND=jax on every host.")
     run_dir = option(list(arguments), "--run-dir")
     if run_dir is None:
         raise ValueError(f"{HOSTS} needs --run-dir, the folder of the run on the first host.")
-    with working_folder(hosts, Path(run_dir)) as folder:
-        patience = _patience(option(list(arguments), TIMEOUT))
+    patience = _patience(option(list(arguments), TIMEOUT))
+    with ended_by_signals(), working_folder(hosts, Path(run_dir)) as folder:
         if hosts.index:
             first, service = call(hosts, patience, folder)
             links = {0: first}
@@ -65,6 +66,24 @@ def supervise(arguments: Sequence[str], hosts: Hosts) -> None:
             is_resumed = "--resume" in arguments
             links, service = gather(hosts, patience, lambda: files_to_resume(folder) if is_resumed else [])
         Supervisor(hosts, folder, links).run(worker_arguments(arguments, folder), service)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end this process by an exception, so that it leaves nothing behind.
+
+    The first process of a container, which a supervisor often is, would not even heed SIGTERM by itself.
+    """
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)  # the status with which shells report it
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before):
+            signal.signal(number, handler)
 
 
 def files_to_resume(run_dir: Path) -> list[Path]:
@@ -141,6 +160,7 @@ class Supervisor:
         self.done: set[int] = set()  # hosts whose workers have done all
         self.may_leave = False  # whether the first host says that all have
         self.beaten = self.failed = 0.0  # when it last gave a sign of life, and when its worker failed
+        self.stopped = 0.0  # when Ctrl-C came
 
     def run(self, arguments: list[str], service: str) -> None:
         """Start the worker, and watch until all hosts are done; raise what ends the run before."""
@@ -163,13 +183,15 @@ class Supervisor:
         )
         other.close()
         self.line, self.errors = Link(own, SILENCE), WorkerErrors(self.worker.stderr, VERBOSE in arguments)
-        before = signal.signal(signal.SIGINT, lambda *_: self.worker.send_signal(signal.SIGINT))
+        before = signal.signal(signal.SIGINT, self._stop)
         try:
             self._watch()
         except JobError as failure:
-            for link in self.links.values():
-                link.send(end=str(failure))
+            self._end_others(str(failure))
             raise ValueError(str(failure)) from failure
+        except SystemExit:
+            self._end_others(f"{self._own_name()} was told to end, by SIGTERM. {self._how_to_go_on()}")
+            raise
         finally:
             with contextlib.suppress(ProcessLookupError):
                 self.worker.kill()
@@ -177,6 +199,20 @@ class Supervisor:
             signal.signal(signal.SIGINT, before)
             for link in (self.line, *self.links.values()):
                 link.close()
+
+    def _stop(self, *_: object) -> None:
+        """Pass Ctrl-C on to the worker, as the handler of the signal."""
+        self.stopped = self.stopped or time.monotonic()
+        self.worker.send_signal(signal.SIGINT)
+
+    def _own_name(self) -> str:
+        """Name this host at the beginning of a sentence."""
+        return self.hosts.name(self.hosts.index).capitalize()
+
+    def _end_others(self, why: str) -> None:
+        """Tell all hosts that this one is linked to why they end."""
+        for link in self.links.values():
+            link.send(end=why)
 
     def _watch(self) -> None:
         self.selector.register(self.worker.stderr, selectors.EVENT_READ, self._read_errors)
@@ -233,13 +269,16 @@ class Supervisor:
 
     def _lost(self, index: int, how: str) -> str:
         """Say that a host is lost, and how to go on."""
-        again = (
-            "start it again with --resume on every host" if (self.folder / CHECKPOINT).is_file() else "start it anew"
-        )
         return (
-            f"{self.hosts.name(index).capitalize()} {how}: it was killed, or its machine or network failed. All hosts "
-            f"have ended the run; {again}."
+            f"{self.hosts.name(index).capitalize()} {how}: it was killed, or its machine or network failed. "
+            f"{self._how_to_go_on()}"
         )
+
+    def _how_to_go_on(self) -> str:
+        """Say what is to be done once all hosts have ended."""
+        begun = (self.folder / CHECKPOINT).is_file()
+        again = "start it again with --resume on every host" if begun else "start it anew"
+        return f"All hosts have ended the run; {again}."
 
     def _read_worker(self) -> None:
         for message in self.line.receive():
@@ -271,6 +310,7 @@ class Supervisor:
     def _check_worker(self) -> None:
         """Act on the end of the worker: it is done, or it failed by itself, or because another host's did."""
         status, index = self.worker.poll(), self.hosts.index
+        self._check_stopped(status)
         if status is None or index in self.done:
             return
         self.errors.read()
@@ -279,16 +319,20 @@ class Supervisor:
             if index:
                 self.links[0].send(done=True)
             return
-        if status == STATUS:
-            for link in self.links.values():
-                link.send(end=f"{self.hosts.name(index).capitalize()} was stopped by its user.")
-            raise KeyboardInterrupt
         self.failed = self.failed or time.monotonic()
         is_secondary = status == -signal.SIGABRT or self.errors.is_of_connections
         if is_secondary and time.monotonic() - self.failed < GRACE:
             return
         ended = f"it was ended by {signal.Signals(-status).name}." if status < 0 else f"it ended with status {status}."
-        raise JobError(f"{self.hosts.name(index).capitalize()} failed: {self.errors.sentence or ended}")
+        raise JobError(f"{self._own_name()} failed: {self.errors.sentence or ended}")
+
+    def _check_stopped(self, status: int | None) -> None:
+        """End with the worker that Ctrl-C has ended, or without one that cannot heed it: done, or deep in C++ code."""
+        is_unheeded = self.stopped and (status == 0 or time.monotonic() - self.stopped > GRACE)
+        if status == STATUS or is_unheeded:
+            self.errors.read()
+            self._end_others(f"{self._own_name()} was stopped by its user.")
+            raise KeyboardInterrupt
 
 
 def differences(first: Mapping, other: Mapping) -> str:
