@@ -40,6 +40,7 @@ REFUSED = [
     ([*TWO, "--host-index", "-1"], "--host-index must be a number from 0 on; received '-1'."),
     (["--hosts", "a:1,b", "--host-index", "0"], "--hosts takes HOST:PORT, as in node1:29400; received 'b'."),
     (["--hosts", "a:1,b:70000", "--host-index", "0"], "received 'b:70000'"),
+    (["--hosts", "fe80::1,fe80::2", "--host-index", "0"], "received 'fe80::1'. An IPv6 address stands in brackets."),
     (["--hosts", "a:1,a:1", "--host-index", "0"], "each host has an address of its own"),
     (["--hosts", "auto"], "--hosts auto needs SLURM_STEP_NODELIST and SLURM_PROCID"),
 ]
@@ -79,6 +80,8 @@ def test_kubernetes_tells_the_hosts():
     assert hosts_of(["--hosts", "auto"], environment) == Hosts(tuple(f"train-{i}.pods:29400" for i in range(3)), 1)
     with pytest.raises(ValueError, match="JOB_SERVICE is not"):
         hosts_of(["--hosts", "auto"], {**environment, "JOB_SERVICE": ""})
+    with pytest.raises(ValueError, match="HOSTNAME is 'node7' and does not end in -1, as the name of this pod"):
+        hosts_of(["--hosts", "auto"], {**environment, "HOSTNAME": "node7"})  # as with hostNetwork
 
 
 def test_worker_is_called_as_the_command_but_for_the_hosts(tmp_path):

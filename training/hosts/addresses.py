@@ -46,9 +46,12 @@ class Hosts:
 def parse_address(address: str, option: str = HOSTS) -> tuple[str, int]:
     """Take an address, HOST:PORT, apart into name and port; a ValueError names the option that it was given to."""
     name, _, port = address.rpartition(":")
-    name = name.removeprefix("[").removesuffix("]")  # as IPv6 addresses are written
-    if not name or not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
-        raise ValueError(f"{option} takes HOST:PORT, as in node1:{PORT}; received {address!r}.")
+    is_bracketed = name.startswith("[") and name.endswith("]")
+    is_bare = ":" in name and not is_bracketed  # an IPv6 address, of which the last part is no port
+    name = name[1:-1] if is_bracketed else name
+    if is_bare or not name or not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
+        hint = " An IPv6 address stands in brackets." if is_bare else ""
+        raise ValueError(f"{option} takes HOST:PORT, as in node1:{PORT}; received {address!r}.{hint}")
     return name, int(port)
 
 
@@ -95,7 +98,13 @@ def of_kubernetes(environment: Mapping[str, str]) -> Hosts | None:
             "In a job of Kubernetes JOB_COMPLETIONS must be set to its completions, and JOB_SERVICE to the headless "
             f"service of its pods; {', '.join(missing) or 'JOB_COMPLETIONS'} is not."
         )
-    job, service = environment["HOSTNAME"].removesuffix(f"-{index}"), environment["JOB_SERVICE"]
+    job, own, service = environment["HOSTNAME"], f"-{index}", environment["JOB_SERVICE"]
+    if not job.endswith(own):
+        raise ValueError(
+            f"HOSTNAME is {job!r} and does not end in {own}, as the name of this pod of an Indexed Job does; in the "
+            f"network of its node a pod has the node's name. {ADVICE}."
+        )
+    job = job.removesuffix(own)
     port = environment.get("JOB_PORT", str(PORT))
     return Hosts(tuple(f"{job}-{place}.{service}:{port}" for place in range(int(count))), int(index))
 
