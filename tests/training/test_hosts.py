@@ -98,6 +98,9 @@ def test_hosts_share_out_every_row_of_a_training_batch(batch, hosts):
     np.testing.assert_array_equal(np.sort(np.concatenate(pairs)), np.arange(batch))
     for own in pairs:
         np.testing.assert_array_equal(own + own[::-1], batch - 1)  # each beside the one that it is mixed with
+    for parts in range(1, batch // hosts + 1):
+        if batch // hosts % parts == 0:  # a learner takes the same parts of the batch as on one host
+            np.testing.assert_array_equal(np.concatenate(pairs) % parts, np.arange(batch) % parts)
 
 
 def test_hosts_share_out_every_example_of_an_epoch():

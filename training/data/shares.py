@@ -28,13 +28,16 @@ class Share(NamedTuple):
                 one that mixtures take.
 
         Returns:
-            int64 array (batch // hosts,). Turned over, the rows are the partners, where they are in pairs.
+            int64 array (batch // hosts,). Turned over, the rows are the partners, where they are in pairs. Rows that
+            are equal modulo a divisor of their number stay so in the batch of all hosts, whose parts learners take.
         """
         size = batch // self.hosts
         if not in_pairs:
             return np.arange(self.host * size, (self.host + 1) * size)
         front = np.arange(self.host * size // 2, (self.host + 1) * size // 2)
-        return np.concatenate([front, batch - 1 - front[::-1]])
+        halves = front, batch - 1 - front[::-1]
+        # Where half a share is no multiple of a divisor, a front that begins at an odd half is half a divisor off.
+        return np.concatenate(halves[::-1] if self.host % 2 else halves)
 
     def of_training(self, examples: tf.data.Dataset, batch: int, in_pairs: bool) -> tf.data.Dataset:
         """Take the rows of whole batches out of (index, example); the index of each batch's first one comes third."""
