@@ -17,6 +17,7 @@ from training.data import batches as pipeline
 from training.data.augmentation import AUGMENTATIONS, Drawn
 from training.data.augmentation.streams import check_images, open_streams
 from training.data.datasets import open_source
+from training.data.shares import Share
 from training.data.standardization import IMAGENET_MEAN, IMAGENET_STD, make_preprocessing
 from training.session import prepare_session
 
@@ -290,6 +291,18 @@ def test_blank_examples_of_no_weight_let_every_batch_be_shared_out(digits, tiny,
     kept = losses * weights[0] if weights else losses
     assert kept.sum() / len(labels) == pytest.approx(losses[:count].mean(), rel=1e-6)
     assert not kept[count:].any()
+
+
+def test_host_whose_share_of_a_small_split_is_blank_shows_blanks(image_dir):
+    config = folder_config(image_dir)
+    source = open_source(config.data)
+    blank = Preprocessing((8, 8), 3, np.zeros(3), np.ones(3))
+    weights = []
+    for host in range(2):
+        ((images, _, own),) = pipeline.test_batches(source, "val", blank, 16, 16, share=Share(host, 2))
+        assert images.shape == (8, 8, 8, 3)
+        weights.append(own.numpy())
+    np.testing.assert_allclose(weights, [[16 / 3] * 3 + [0] * 5, [0] * 8], rtol=1e-6)
 
 
 # Readers that are dropped halfway, as Keras drops those that it peeks into.

@@ -67,7 +67,8 @@ class ImageFiles:
 
     def unread(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Give (path, label) of a split, or of those of its examples for which a bool array says so."""
-        paths = [os.fsencode(path) for path, _ in self.members(split, members)]
+        # Of a type of their own, for a host's share of a small split may be none.
+        paths = tf.constant([os.fsencode(path) for path, _ in self.members(split, members)], tf.string)
         labels = self.labels(split) if members is None else self.labels(split)[members]
         return tf.data.Dataset.from_tensor_slices((paths, labels))
 
