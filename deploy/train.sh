@@ -8,7 +8,13 @@ set -eu
 : "${RUN_DIR:?is to be the folder of the run, on a disk that all hosts share}"
 PYTHON=${PYTHON:-python}
 
+option=
 if [ -e "$RUN_DIR/checkpoint.weights.h5" ]; then
-    exec "$PYTHON" -m training --hosts auto --run-dir "$RUN_DIR" --resume
+    option=--resume
+elif [ -e "$RUN_DIR/config.yaml" ] && [ ! -e "$RUN_DIR/metrics.csv" ]; then
+    option=--overwrite  # a run that was ended before its first checkpoint, with nothing in it to lose
 fi
-exec "$PYTHON" -m training --hosts auto --run-dir "$RUN_DIR" "$@"
+case " $* " in
+    *" $option "*) option= ;;  # it is given already
+esac
+exec "$PYTHON" -m training --hosts auto --run-dir "$RUN_DIR" "$@" $option

@@ -46,10 +46,17 @@ def test_a_host_starts_a_run_and_goes_on_with_one(tmp_path):
     python, folder = script(tmp_path / "python", ECHO), tmp_path / "run"
     told = {"PYTHON": str(python), "RUN_DIR": str(folder)}
     start = f"-m training --hosts auto --run-dir {folder}"
-    assert started("--recipe", "digits", **told) == f"{start} --recipe digits"
+    given = ("--recipe", "digits", "--host-timeout", "600")
+    assert started(*given, **told) == f"{start} {' '.join(given)}"
     folder.mkdir()
+    (folder / "config.yaml").touch()  # by a run that was ended before there was a checkpoint
+    assert started(*given, **told) == f"{start} {' '.join(given)} --overwrite"
     (folder / "checkpoint.weights.h5").touch()
-    assert started("--recipe", "digits", **told) == f"{start} --resume"
+    assert started(*given, **told) == f"{start} {' '.join(given)} --resume"
+    assert started("--resume", **told) == started(**told) == f"{start} --resume"
+    (folder / "metrics.csv").touch()
+    (folder / "checkpoint.weights.h5").unlink()  # by somebody who keeps the network alone
+    assert started(*given, **told) == f"{start} {' '.join(given)}"
     assert "RUN_DIR: is to be the folder of the run" in started(PYTHON=str(python), RUN_DIR="")
 
 
