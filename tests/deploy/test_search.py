@@ -1,6 +1,7 @@
 """Launching a search on a cluster: what each member is told, and how it ends when a scheduler tells it to."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -52,13 +53,13 @@ def test_member_0_is_the_chief_and_all_others_are_workers(launch):
     assert worker == "-m tuning work STUDY --wait 3600"
 
 
-def ended_by_the_scheduler(process: subprocess.Popen, notes: Path) -> int:
+def ended_by_the_scheduler(process: subprocess.Popen, notes: Path, number: int = signal.SIGTERM) -> int:
     ready = notes.with_name("notes.ready")
     deadline = time.monotonic() + 60
     while not ready.is_file():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     return process.wait(60)
 
 
@@ -66,13 +67,18 @@ def test_member_that_is_told_to_end_waits_for_its_worker(launch):
     assert ended_by_the_scheduler(launch(MEMBER, "1", "study.yaml", "STUDY", STAYS="1"), launch.notes) == 143
 
 
-def test_task_of_slurm_that_is_told_to_end_goes_back_into_the_queue(launch):
+def test_task_of_slurm_whose_time_is_over_goes_back_into_the_queue_and_no_other(launch):
     task = {"SLURM_SUBMIT_DIR": str(ROOT), "SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_JOB_ID": "815"}
-    assert ended_by_the_scheduler(launch(SLURM, "study.yaml", "STUDY", STAYS="1", **task), launch.notes) == 143
-    assert launch.notes.read_text(encoding="utf-8").splitlines()[-1] == "scontrol requeue 815_3"
-    launch.notes.unlink()
+    (name,) = re.findall(r"^#SBATCH --signal=B:(\w+)@\d+$", SLURM.read_text(encoding="utf-8"), re.M)
+    called, requeued = "-m tuning work STUDY --wait 3600", "scontrol requeue 815_3"
+    for number, said in ((signal.Signals[f"SIG{name}"], [called, requeued]), (signal.SIGTERM, [called])):
+        process = launch(SLURM, "study.yaml", "STUDY", STAYS="1", **task)
+        assert ended_by_the_scheduler(process, launch.notes, number) == 143
+        assert launch.notes.read_text(encoding="utf-8").splitlines() == said
+        for path in (launch.notes, launch.notes.with_name("notes.ready")):
+            path.unlink()
     assert launch(SLURM, "study.yaml", "STUDY", **task).wait(60) == 0
-    assert launch.notes.read_text(encoding="utf-8").splitlines() == ["-m tuning work STUDY --wait 3600"]
+    assert launch.notes.read_text(encoding="utf-8").splitlines() == [called]
 
 
 def test_job_of_kubernetes_starts_the_same_script_and_forgives_those_that_were_told_to_end():

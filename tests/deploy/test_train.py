@@ -2,9 +2,11 @@
 
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -21,11 +23,17 @@ SRUN = """#!{python}
 import os, subprocess, sys
 command = [word for word in sys.argv[1:] if not word.startswith("--ntasks") and not word.startswith("--kill")]
 told = {{"SLURM_STEP_NODELIST": "127.0.0.[1-2]", "SLURM_STEP_NUM_TASKS": "2"}}
+told |= {{"SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "2", "SLURM_LOCALID": "0"}}
 tasks = [subprocess.Popen(command, env={{**os.environ, **told, "SLURM_PROCID": str(task)}}) for task in range(2)]
 sys.exit(max(task.wait() for task in tasks))
 """
 # Says what it was called with, in place of Python.
 ECHO = '#!/bin/sh\necho "$@"\n'
+# Takes as long as the script that called it.
+WAITING = (
+    '#!/bin/sh\necho "$SRUN_CPUS_PER_TASK" > "$NOTES.ready"\nwhile kill -0 "$PPID" 2> /dev/null; do sleep 0.05; done\n'
+)
+NOTING = '#!/bin/sh\necho "$0" "$@" >> "$NOTES"\n'
 
 
 def script(path, text):
@@ -95,6 +103,33 @@ def test_the_images_install_extras_that_there_are_and_copy_what_is_in_the_reposi
     for container in (CONTAINER, *search["containers"]):
         name, _, tag = container["image"].partition(":")
         assert name == "keras-resnet" and tag in targets
+
+
+def warning_of(script) -> signal.Signals:
+    """Give the signal that a script asks Slurm for before the end of its time."""
+    (name,) = re.findall(r"^#SBATCH --signal=B:(\w+)@\d+$", script.read_text(encoding="utf-8"), re.M)
+    return signal.Signals[f"SIG{name}"]
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_a_job_whose_time_is_over_is_put_into_the_queue_again_and_one_that_is_cancelled_is_not(is_over, tmp_path):
+    (tmp_path / "bin").mkdir()
+    script(tmp_path / "bin" / "srun", WAITING)
+    scontrol, notes = script(tmp_path / "bin" / "scontrol", NOTING), tmp_path / "notes"
+    told = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", "NOTES": str(notes)}
+    told |= {"SLURM_JOB_ID": "815", "SLURM_CPUS_PER_TASK": "16"}
+    process = subprocess.Popen(["bash", DEPLOY / "train.sbatch"], env={**os.environ, **told}, cwd=tmp_path)
+    until = time.monotonic() + 60
+    while not notes.with_name("notes.ready").exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    number = warning_of(DEPLOY / "train.sbatch") if is_over else signal.SIGTERM
+    process.send_signal(number)
+    assert process.wait(60) in (-number, 128 + number)
+    assert notes.with_name("notes.ready").read_text(encoding="utf-8") == "16\n"  # which srun gives to the task
+    assert notes.exists() == is_over
+    if is_over:
+        assert notes.read_text(encoding="utf-8") == f"{scontrol} requeue 815\n"
 
 
 @pytest.mark.slow
