@@ -50,7 +50,7 @@ class First(Source):
         return super().examples(split).take(self.count(split))
 
     def unread(self, split: str) -> tuple[tf.data.Dataset, Callable]:
-        """Give the examples, and the function that reads their images."""
+        """Give the examples, and the function that reads one."""
         examples, read = super().unread(split)
         return examples.take(self.count(split)), read
 

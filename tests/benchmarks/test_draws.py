@@ -41,7 +41,7 @@ class Numbered:
         return tf.data.Dataset.range(self.length).map(lambda number: (tf.zeros((2, 2, 1)), number))
 
     def unread(self, split: str):
-        return self.examples(split), lambda image: image
+        return self.examples(split), lambda image, label: (image, label)
 
 
 @pytest.mark.parametrize(("seed", "count", "buffer"), [(0, 37, 50_000), (5000, 60, 60), (2**32 - 2, 50, 9)])

@@ -17,11 +17,14 @@ import tensorflow as tf
 
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
+from tests.training.helpers import folder_config, write_image
+from training.data.datasets import open_source
 from training.data.shares import Share
 from training.hosts.addresses import Hosts, expand, hosts_of
 from training.hosts.links import Link
 from training.hosts.meeting import call, free_port, gather
 from training.hosts.supervisor import JobError, Supervisor, differences, files_to_resume, worker_arguments
+from training.hosts.worker import data_facts
 
 TWO = ("--hosts", "a:1,b:2")
 
@@ -321,6 +324,53 @@ def test_workers_go_on_where_all_say_the_same_and_the_job_ends_where_they_do_not
     sentence = r"Host 1 \(b:2\) has other data than host 0: labels 'cd' instead of 'ab'\."
     with pytest.raises(JobError, match=sentence):
         supervisor._read_worker()
+
+
+@pytest.fixture
+def facts(tmp_path):
+    """Make the function that describes the data of a folder of two classes as a worker does."""
+    for split in ("train", "val"):
+        for seed, name in enumerate(("a/0", "a/1", "b/0", "b/1")):
+            write_image(tmp_path / split / f"{name}.png", (8, 8), seed=seed)
+
+    def read(**fields) -> dict:
+        config = folder_config(tmp_path, **fields)
+        return data_facts(open_source(config.data), config)
+
+    return read
+
+
+def rename_class(folder: Path) -> None:
+    for split in ("train", "val"):
+        (folder / split / "b").rename(folder / split / "c")
+
+
+OTHERWISE = {
+    "pixels to train on": (lambda folder: write_image(folder / "train/b/1.png", (8, 8), seed=9), {"first images"}),
+    "pixels to test": (lambda folder: write_image(folder / "val/b/1.png", (8, 8), seed=9), {"first images"}),
+    "a label": (lambda folder: (folder / "val/a/1.png").rename(folder / "val/b/2.png"), {"labels"}),
+    "a name": (rename_class, {"names of classes"}),
+    "one more": (lambda folder: write_image(folder / "train/b/2.png", (8, 8)), {"images to train on", "labels"}),
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_other_data_are_told_by_their_facts(facts, tmp_path, what):
+    before = facts()
+    assert facts() == before
+    change, names = OTHERWISE[what]
+    change(tmp_path)
+    after = facts()
+    assert names <= {name for name in before if before[name] != after[name]}
+
+
+def test_other_weights_to_start_from_are_told_by_what_they_hold(facts, tmp_path):
+    weights = tmp_path / "start.weights.h5"
+    weights.write_bytes(b"one")
+    before = facts(**{"start.weights": str(weights)})
+    weights.write_bytes(b"other")
+    after = facts(**{"start.weights": str(weights)})
+    assert {name for name in before if before[name] != after[name]} == {"weights to start from"}
 
 
 # A worker as a task of Slurm: which GPUs JAX is left with. On its own, it is all hosts.

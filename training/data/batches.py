@@ -150,11 +150,11 @@ def _is_ready(image: tf.TensorSpec, preprocessing: Preprocessing) -> bool:
 
 
 def _sizing(crop: Stream | None, epoch: tf.Tensor, preprocessing: Preprocessing, read: Callable) -> Callable:
-    """Make the function that reads the image of an example, and turns it into one of the network's size."""
+    """Make the function that reads an example, and turns its image into one of the network's size."""
     numbers = crop.draw(epoch) if crop else None
 
     def size(index, example, *leading):
-        image, label = read(example[0]), example[1]
+        image, label = read(*example)
         image = decode_image(image, preprocessing.channels) if image.dtype == tf.string else image
         if not crop:
             return index, (_resized(image, preprocessing), label), *leading
@@ -182,7 +182,7 @@ def _augmenting(streams: Sequence[Stream], epoch: tf.Tensor, preprocessing: Prep
 def _training_examples(
     source: Source, data: Data, preprocessing: Preprocessing, cropped: bool
 ) -> tuple[tf.data.Dataset, Callable]:
-    """Give the training set, and the function that reads its images: files once it is known who needs them.
+    """Give the training set, and the function that reads an example, once it is known who needs it where that can wait.
 
     With `cache` they come from memory, resized once, unless they are cropped anew.
     """
@@ -190,7 +190,7 @@ def _training_examples(
     if not data.cache:
         return source.unread(split)
     examples = source.examples(split) if cropped else resized(source, split, preprocessing)
-    return in_memory(examples, source, split), lambda image: image
+    return in_memory(examples, source, split), lambda image, label: (image, label)
 
 
 def in_memory(examples: tf.data.Dataset, source: Source, split: str) -> tf.data.Dataset:

@@ -21,7 +21,7 @@ from training.data.image_files import ImageFiles
 from training.data.image_folder import open_folder
 from training.data.image_table import open_table
 from training.data.registered import ARRAYS, IMAGE_FOLDER, TABLE, Registered, open_registered
-from training.data.splits import Splits, check_split, first_name, slices, split_names
+from training.data.splits import Splits, check_split, first_name, length, split_names
 from training.tasks import ANY, Task
 
 TEST_SPLITS = ("test", "validation", "val")
@@ -46,6 +46,12 @@ class Reader(Protocol):
 
     def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
+
+    def unread(self, split: str, members: np.ndarray | None = None) -> tuple[tf.data.Dataset, Callable]:
+        """Give the same examples, and the function that makes (image, label) of one.
+
+        Where each can be read by itself they are yet to be read.
+        """
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Source:
         """Count the examples of a split."""
         if split in self.parts:
             return int(self.parts[split][1].sum())
-        return sum(part.stop - part.start for _, part in slices(split, self.reader.splits))
+        return length(split, self.reader.splits)
 
     def labels(self, split: str) -> np.ndarray:
         """Give the label of every example of a split, in its order."""
@@ -104,10 +110,15 @@ class Source:
         return self.reader.examples(*self.parts.get(split, (split, None)))
 
     def unread(self, split: str) -> tuple[tf.data.Dataset, Callable]:
-        """Give a split in that order, and the function that reads its images; files are yet to be read."""
-        if isinstance(self.reader, ImageFiles):
-            return self.reader.unread(*self.parts.get(split, (split, None))), tf.io.read_file
-        return self.examples(split), lambda image: image
+        """Give a split in that order, yet to be read where that can wait, and the function that reads an example."""
+        return self.reader.unread(*self.parts.get(split, (split, None)))
+
+    def fingerprint(self, split: str) -> bytes:
+        """Tell a split from others by its labels, or by what TFDS notes of it, without reading images or records."""
+        whole, members = self.parts.get(split, (split, None))
+        is_noted = isinstance(self.reader, Registered)
+        known = self.reader.fingerprint(whole) if is_noted else self.reader.labels(whole).tobytes()
+        return known if members is None else known + members.tobytes()
 
     def chosen(self, split: str, chosen: np.ndarray) -> tf.data.Dataset:
         """Read those examples of a split, in its order, for which a bool array says so."""

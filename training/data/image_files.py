@@ -62,15 +62,15 @@ class ImageFiles:
 
     def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
-        unread = self.unread(split, members)
-        return unread.map(lambda path, label: (tf.io.read_file(path), label), tf.data.AUTOTUNE)
+        files, read = self.unread(split, members)
+        return files.map(read, tf.data.AUTOTUNE)
 
-    def unread(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
-        """Give (path, label) of a split, or of those of its examples for which a bool array says so."""
+    def unread(self, split: str, members: np.ndarray | None = None) -> tuple[tf.data.Dataset, Callable]:
+        """Give (path, label) of the same examples, and the function that makes (image, label) of it."""
         # Of a type of their own, for a host's share of a small split may be none.
         paths = tf.constant([os.fsencode(path) for path, _ in self.members(split, members)], tf.string)
         labels = self.labels(split) if members is None else self.labels(split)[members]
-        return tf.data.Dataset.from_tensor_slices((paths, labels))
+        return tf.data.Dataset.from_tensor_slices((paths, labels)), lambda path, label: (tf.io.read_file(path), label)
 
     def without(self, broken: Collection[str], train: str) -> ImageFiles:
         """Leave out files that cannot be read; an error where a split, or a class to train on, has no others."""

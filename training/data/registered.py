@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 from keras_resnet.messages import unknown_of_many
 from training.config import Data
-from training.data.splits import Splits
+from training.data.splits import Splits, length, slices
 from training.tasks import ANY, ONE, Task
 
 LABEL, SEVERAL = "label", "labels"  # features: the class of an image, or a sequence of any number of classes
@@ -60,14 +60,41 @@ class Registered:
         """Tell whether the examples of a split have labels: those of ImageNet's test split are all -1."""
         return self.task is ANY or all(example[LABEL] >= 0 for example in self._read(split, encoded=True).take(1))
 
+    @property
+    def has_random_access(self) -> bool:
+        """Whether each record can be read by itself: those of ArrayRecord files; others come in their order only."""
+        return self.builder.info.file_format is tfds.core.FileFormat.ARRAY_RECORD
+
     def examples(self, split: str, members: np.ndarray | None = None) -> tf.data.Dataset:
         """Read (image, label) of a split, or of those of its examples for which a bool array says so."""
+        if self.has_random_access:
+            numbers, read = self.unread(split, members)
+            return numbers.map(read, tf.data.AUTOTUNE)
         dataset = self._read(split, encoded=None in self.shape)
         if members is not None:
             dataset = dataset.enumerate().filter(lambda index, _: tf.constant(members)[index]).map(lambda _, one: one)
             # Without a known size Keras would warn that the data ran out.
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(int(members.sum())))
-        return dataset.map(lambda example: (example["image"], self._label(example)), tf.data.AUTOTUNE)
+        return dataset.map(self._pair, tf.data.AUTOTUNE)
+
+    def unread(self, split: str, members: np.ndarray | None = None) -> tuple[tf.data.Dataset, Callable]:
+        """Give the same, as numbers where each record can be read by itself, and the function that reads an example."""
+        if not self.has_random_access:
+            return self.examples(split, members), lambda image, label: (image, label)
+        read = self._reading(split, encoded=None in self.shape)
+        return _numbers(length(split, self.splits), members), lambda number: self._pair(read(number))
+
+    def fingerprint(self, split: str) -> bytes:
+        """Tell a split from others by what TFDS notes of it: preparation, order and size, without reading it."""
+        parts = [
+            (name, part.start, part.stop, self.splits[name].num_bytes, tuple(self.splits[name].shard_lengths))
+            for name, part in slices(split, self.splits)
+        ]
+        return repr((self.builder.info.full_name, self.builder.info.file_format, parts)).encode()
+
+    def _pair(self, example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Give image and label of an example."""
+        return example["image"], self._label(example)
 
     def _label(self, example: dict[str, tf.Tensor]) -> tf.Tensor:
         """Give the label of an example: a number, or 0 and 1 for each class."""
@@ -77,10 +104,34 @@ class Registered:
         return tf.cast(tf.reduce_sum(marks, axis=0) > 0, tf.float32)
 
     def _read(self, split: str, encoded: bool) -> tf.data.Dataset:
-        decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
+        if self.has_random_access:
+            return _numbers(length(split, self.splits)).map(self._reading(split, encoded), tf.data.AUTOTUNE)
         # A cache of TFDS's own would come out short wherever Keras drops a reader; see `batches.in_memory`.
         uncached = tfds.ReadConfig(try_autocache=False)
-        return self.builder.as_dataset(split, shuffle_files=False, decoders=decoders, read_config=uncached)
+        own = {"decoders": _decoders(encoded), "read_config": uncached}
+        return self.builder.as_dataset(split, shuffle_files=False, **own)
+
+    def _reading(self, split: str, encoded: bool) -> Callable:
+        """Make the function that reads the example of a number from records of which each can be read by itself."""
+        whole = tfds.decode.DeserializeMethod.RAW_BYTES
+        records, features = self.builder.as_data_source(split, deserialize_method=whole), self.builder.info.features
+
+        def read(number):
+            # It changes nothing, so that tf.data may read several at a time, also where runs repeat bit for bit.
+            record = tf.numpy_function(lambda own: records[own], [number], tf.string, stateful=False)
+            return features.deserialize_example(tf.ensure_shape(record, ()), decoders=_decoders(encoded))
+
+        return read
+
+
+def _decoders(encoded: bool) -> dict[str, tfds.decode.Decoder] | None:
+    """Say how TFDS decodes an example, where its image is to stay encoded."""
+    return {"image": tfds.decode.SkipDecoding()} if encoded else None
+
+
+def _numbers(count: int, members: np.ndarray | None = None) -> tf.data.Dataset:
+    """Give the numbers of examples, as tuples of one; of those for which a bool array says so."""
+    return tf.data.Dataset.from_tensor_slices((np.arange(count) if members is None else np.flatnonzero(members),))
 
 
 def open_registered(data: Data) -> Registered:

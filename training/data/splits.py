@@ -26,6 +26,11 @@ def slices(split: str, splits: Splits) -> list[tuple[str, slice]]:
     ]
 
 
+def length(split: str, splits: Splits) -> int:
+    """Count the examples that are meant."""
+    return sum(part.stop - part.start for _, part in slices(split, splits))
+
+
 def split_names(split: str) -> list[str]:
     """List the names that stand in a split, `train` and `test` in `train[:40%]+test`."""
     return [part.split("[")[0].strip() for part in split.split("+")]

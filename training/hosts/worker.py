@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("keras-resnet-suite", "keras", "jax", "jaxlib", "tensorflow", "tensorflow-cpu")
 OPTIONS = ("resume", "overwrite", "export")  # of the command, which all must be given alike
-FIRST = 64  # training images by which data are told from others
+FIRST = 64  # images of each split by which data are told from others
 
 
 class Worker:
@@ -116,11 +116,10 @@ def data_facts(source: Source, config: RunConfig) -> dict[str, Any]:
     from training.run_folder import RunFolder
 
     pixels, labels = hashlib.blake2b(digest_size=6), hashlib.blake2b(digest_size=6)
-    for image, _ in source.examples(source.train_split).take(FIRST).as_numpy_iterator():
-        pixels.update(image if isinstance(image, bytes) else image.tobytes())
-    splits = source.train_split, source.watched.test_split, source.test_split
-    for split in splits:
-        labels.update(source.labels(split).tobytes())
+    for split in dict.fromkeys((source.train_split, source.watched.test_split, source.test_split)):
+        for image, _ in source.examples(split).take(FIRST).as_numpy_iterator():
+            pixels.update(image if isinstance(image, bytes) else image.tobytes())
+        labels.update(source.fingerprint(split))
     facts = {
         "classes": len(source.classes),
         "images to train on": source.count(source.train_split),
