@@ -307,5 +307,11 @@ def test_a_machine_without_gpus_falls_back_on_its_cpu():
     assert choose_devices(None) == ("CPU:0",)
 
 
+def test_cpus_that_come_too_late_are_refused():
+    tf.zeros(())  # with which TensorFlow starts
+    with pytest.raises(ValueError, match="TensorFlow has started with one CPU device in this process, and devices nam"):
+        choose_devices(TWO)
+
+
 def test_strategy_of_the_process_is_made_once():
     assert strategy(("CPU:0",)) is strategy(("CPU:0",))

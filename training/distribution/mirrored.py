@@ -44,7 +44,13 @@ def _split_cpu(requested: tuple[str, ...]) -> None:
     wanted = sum(name.startswith("CPU") for name in requested)
     cpu = tf.config.list_physical_devices("CPU")[0]
     if wanted > 1 and tf.config.get_logical_device_configuration(cpu) is None:
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted)
+        try:
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted)
+        except RuntimeError as error:
+            raise ValueError(
+                f"TensorFlow has started with one CPU device in this process, and devices names {wanted}. Choose them "
+                "in a process that has computed nothing yet, or name CPU:0 alone."
+            ) from error
 
 
 @functools.cache
