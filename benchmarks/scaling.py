@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,16 +113,24 @@ def run_group(options: argparse.Namespace, count: int) -> dict[str, list[float]]
         )
         for index in range(count)
     ]
+    times = [json.loads(output.splitlines()[-1]) for output in outputs_of(processes)]
+    return {name: [max(rounds) for rounds in zip(*(of[name] for of in times))] for name in CONTENDERS}
+
+
+def outputs_of(processes: list[subprocess.Popen]) -> list[str]:
+    """Wait for processes, and give what they print; where one fails end all, for the others would wait for it."""
     try:
-        answers = [process.communicate() for process in processes]
+        with ThreadPoolExecutor(len(processes)) as pool:
+            answers = {pool.submit(process.communicate): process for process in processes}
+            for answer in as_completed(answers):
+                if answers[answer].returncode:
+                    for process in processes:
+                        process.kill()
+                    raise RuntimeError(answer.result()[1])
     finally:
         for process in processes:
             process.kill()
-    for process, (_, errors) in zip(processes, answers):
-        if process.returncode:
-            raise RuntimeError(errors)
-    times = [json.loads(output.splitlines()[-1]) for output, _ in answers]
-    return {name: [max(rounds) for rounds in zip(*(of[name] for of in times))] for name in CONTENDERS}
+    return [answer.result()[0] for answer in answers]
 
 
 def environment_of(index: int, count: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 
 import pytest
 
@@ -52,6 +53,21 @@ def test_two_processes_are_timed_alone_and_together(scaling):
     seconds = scaling.run_group(options, 2)
     assert {name: len(rounds) for name, rounds in seconds.items()} == {"alone": 2, "together": 2}
     assert all(value > 0 for rounds in seconds.values() for value in rounds)
+
+
+@pytest.mark.slow
+def test_the_error_of_the_process_that_failed_is_shown_at_once(scaling, monkeypatch):
+    pytest.importorskip("jax", reason="the benchmark needs JAX: pip install 'keras-resnet-suite[reproduce]'")
+    options, given = argparse.Namespace(network="ResNet8", side=8, batch=2, rounds=1, steps=1), scaling.environment_of
+
+    def environment_of(index, count):
+        return {**given(index, count), **({"KERAS_BACKEND": "none"} if index else {})}
+
+    monkeypatch.setattr(scaling, "environment_of", environment_of)
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match="none"):
+        scaling.run_group(options, 2)
+    assert time.monotonic() - began < 100  # where the first one would wait for 300 s
 
 
 @pytest.mark.slow
