@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,6 +181,14 @@ def kill(index: int, when: str, both: list[Host]) -> None:
     assert both[index].ended()[0] == -signal.SIGKILL, both[index].text
 
 
+def check_resumed_by_one_host(run: RunFolder, whole: RunFolder) -> None:
+    """Go on with a run of two hosts on one, which goes as that of two to the digits that devices differ in."""
+    assert len(run.read_metrics()) < len(whole.read_metrics())
+    run_python("-m", "training", "--run-dir", run.path, "--resume", KERAS_BACKEND="jax", timeout=900)
+    for row, expected in zip(run.read_metrics(), whole.read_metrics(), strict=True):
+        assert row == pytest.approx(expected, abs=1e-5)
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="sees that processes have started as Linux tells it")
 def test_run_ends_in_the_same_bits_whichever_host_is_killed(tiny, start, whole, tmp_path):
     run, config, begun = RunFolder(tmp_path / "run"), tiny(**FIELDS), []
@@ -194,6 +203,7 @@ def test_run_ends_in_the_same_bits_whichever_host_is_killed(tiny, start, whole, 
         errors = [line for line in text.splitlines() if line.startswith("error: ")]
         assert status == 1 and len(errors) == 1 and f"error: Host {index} (127.0.0.1:" in errors[0], text
     assert begun == [False] * 3 + [True] * 4
+    check_resumed_by_one_host(RunFolder(shutil.copytree(run.path, tmp_path / "alone")), whole)
     for host in start(config, run.path, "--resume"):
         assert host.ended()[0] == 0, host.text
     assert run.metrics_file.read_bytes() == whole.metrics_file.read_bytes()
