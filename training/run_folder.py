@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import keras
 
 from keras_resnet.files import PART, make_folder, remove_part
@@ -271,12 +272,21 @@ class RunFolder:
             model: keras.Model, compiled, the optimizer with its state.
 
         Raises:
-            ValueError: the file is damaged, or of another network.
+            ValueError: the file is damaged, or of another network, or holds another state of an optimizer.
         """
         try:
             load_weights(model, self.checkpoint_file)
         except ValueError as error:
             raise ValueError(f"{error} Put back a copy, or start the run anew with --overwrite.") from error
+        # Keras passes over a state of another size with a warning, and the run would begin at its first step again.
+        with h5py.File(self.checkpoint_file) as file:
+            saved, own = len(file.get("optimizer/vars", ())), len(model.optimizer.variables)
+        if saved != own:
+            raise ValueError(
+                f"{self.checkpoint_file} holds {saved} variables of the optimizer, and the run has {own}: it is "
+                "damaged, or another version of this package wrote it. Go on with that version, put back a copy, or "
+                "start the run anew with --overwrite."
+            )
 
     def read_metrics(self) -> list[dict[str, float]]:
         """Read the metrics of all complete epochs.

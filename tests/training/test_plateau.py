@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights
 from training.callbacks import SaveRun
 from training.optimization.curves import After, Plateau, WarmUp, plateau_of
@@ -68,6 +69,36 @@ def test_every_optimizer_carries_it_behind_head_and_warmup(name):
         optimizer.iterations.assign(step)
         after.append(float(optimizer.learning_rate))
     np.testing.assert_allclose(after, [0.4, 0.0, 0.02, 0.04, 0.04], rtol=1e-5)
+    assert any(variable is plateau.current for variable in optimizer.variables)
+
+
+# Three epochs of two steps, each of which adds the rate to a weight; the rate halves between the epochs.
+FALLING_STEPS = """
+import keras
+import numpy as np
+from training.optimization.curves import plateau_of
+from training.optimization.optimizers import make_optimizer
+from training.optimization.schedules import make_schedule
+
+class Fall(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        plateau_of(self.model.optimizer).follow([1.0] * (epoch + 1))
+
+model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+schedule = make_schedule({"name": "plateau", "factor": 0.5, "patience": 1}, 6)
+optimizer = make_optimizer({"name": "sgd", "learning_rate": 1.0, "momentum": 0.0, "weight_decay": 0.0}, schedule)
+model.compile(optimizer, loss=lambda labels, outputs: -outputs)
+model.fit(np.ones((4, 1)), np.ones((4, 1)), batch_size=2, epochs=3, callbacks=[Fall()], verbose=0)
+print(float(keras.ops.squeeze(model.get_weights()[0])))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_compiled_step_takes_the_rate_that_has_fallen(backend):
+    pytest.importorskip(backend, reason="needs another backend than TensorFlow: pip install jax")
+    printed = run_python("-c", FALLING_STEPS, KERAS_BACKEND=backend).stdout.splitlines()[-1]
+    assert float(printed) == pytest.approx(2 * (1 + 0.5 + 0.25), rel=1e-6)
 
 
 def test_other_schedules_are_none():

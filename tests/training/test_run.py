@@ -4,6 +4,7 @@ import random
 import re
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -288,6 +289,16 @@ def test_resuming_from_a_damaged_checkpoint_is_refused(trained, tiny, tmp_path, 
     with pytest.raises(ValueError, match=r"checkpoint\.weights\.h5' does not hold .*or start the run anew") as refusal:
         train(tiny(), folder, resume=True)
     assert "\n" not in str(refusal.value)
+    assert metrics_of(folder) == metrics_of(trained.folder)
+
+
+def test_resuming_from_a_checkpoint_with_another_state_of_the_optimizer_is_refused(trained, tiny, tmp_path):
+    folder = copy_of_run(trained, tmp_path)
+    with h5py.File(folder.checkpoint_file, "r+") as file:
+        count = len(file["optimizer/vars"])
+        del file["optimizer/vars/0"]
+    with pytest.raises(ValueError, match=rf"holds {count - 1} variables of the optimizer, and the run has {count}: it"):
+        train(tiny(), folder, resume=True)
     assert metrics_of(folder) == metrics_of(trained.folder)
 
 

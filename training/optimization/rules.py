@@ -9,6 +9,7 @@ import keras
 
 from keras_resnet.adaptation import stages_of
 from keras_resnet.layers.normalization import shared_constant
+from training.optimization.curves import plateau_of
 
 
 class Layerwise:
@@ -45,6 +46,9 @@ class Layerwise:
         # By place and not by name: a step may be handed the backend's variable, whose name is another.
         self._decaying = {i for i, v in enumerate(variables) if self.decayed == "all" or v.name == "kernel"}
         self._shares = [self.rates.get(v.path.split("/")[0], 1.0) for v in variables]
+        if plateau := plateau_of(self):
+            # A step that is compiled by JAX sees what changes between epochs only where it is state of the optimizer.
+            self._track_variable(plateau.current)
         if self.average:
             self.averages = [self.add_variable_from_reference(v, "average", copying(v)) for v in variables]
 
