@@ -183,7 +183,8 @@ def prepare(model: keras.Model, run: Run) -> None:
     schedule = make_schedule(config.schedule, plan.iterations, plan.head_steps)
     average = make_average(config.averaging, plan.iterations)
     rates = layer_rates(model, config.start.stage_decay)
-    optimizer = make_optimizer(config.optimizer, schedule, rates, batch_size=config.batch_size, average=average)
+    given = {"batch_size": config.batch_size, "average": average, "dtype": config.hardware.dtype}
+    optimizer = make_optimizer(config.optimizer, schedule, rates, **given)
     compile_model(model, run, optimizer)
     model.optimizer.build(model.trainable_variables)
 

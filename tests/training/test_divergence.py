@@ -1,14 +1,19 @@
 """Runs that diverge: which step is named, what is kept, and that the advice works."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.keras_resnet.helpers import run_python
 from tests.training.helpers import same_weights
 from training.config import make_config
 from training.config.fields import flat_config
 from training.divergence import CountSkippedSteps, StopAtDivergence
+from training.optimization.optimizers import make_optimizer
+from training.optimization.schedules import make_schedule
 from training.plan import Plan
 from training.run import train
 from training.run_folder import RunFolder
@@ -63,12 +68,41 @@ class Steps(keras.callbacks.Callback):
 
 
 def test_gradient_that_overflows_in_float16_is_left_out_and_its_step_counted(tmp_path):
-    # Of an input of 1e25 the loss, 1e38 at most, is finite in float32; its gradient of 2e50 is not.
-    steps, optimizer = Steps(), keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-3))
+    # Of an input of 1e36 the loss, as much, is finite in float32; its gradient times 2**15 is not.
+    steps, optimizer = Steps(), make_optimizer({"name": "sgd"}, make_schedule("constant", 8), dtype="mixed_float16")
     callbacks = [steps, CountSkippedSteps(PLAN)]
-    model = fit(tmp_path, 3, *callbacks, number=1e25, optimizer=optimizer, loss="mae")
+    model = fit(tmp_path, 3, *callbacks, number=1e36, optimizer=optimizer, loss="mae")
     assert steps.taken == 8 and np.isfinite(model.get_weights()[0]).all()
+    assert float(optimizer.dynamic_scale) == 2**14
     assert int(model.optimizer.iterations) == 8
+
+
+# A step on two devices, of which the second one has a gradient that overflows.
+ON_TWO = """
+import json
+import keras
+import numpy as np
+import tensorflow as tf
+from training.distribution.mirrored import choose_devices, strategy
+from training.optimization.optimizers import make_optimizer
+from training.optimization.schedules import make_schedule
+
+two = strategy(choose_devices(("CPU:0", "CPU:1")))  # before TensorFlow makes its first tensor
+inputs = np.ones((8, 1), "float32")
+inputs[6] = 1e36
+with two.scope():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile(make_optimizer("sgd", make_schedule("constant", 1), dtype="mixed_float16"), "mae")
+model.fit(tf.data.Dataset.from_tensor_slices((inputs, np.zeros((8, 1), "float32"))).batch(8), verbose=0)
+states = *model.weights, model.optimizer.dynamic_scale, model.optimizer.iterations
+print(json.dumps([float(np.squeeze(keras.ops.convert_to_numpy(state))) for state in states]))
+"""
+
+
+@pytest.mark.slow
+def test_step_is_left_out_where_the_gradient_of_any_device_overflows():
+    printed = run_python("-c", ON_TWO).stdout.splitlines()[-1]
+    assert json.loads(printed) == [1, 0, 2**14, 0]
 
 
 def test_skipped_steps_are_counted_to_the_end_of_the_run_and_not_further(tmp_path):

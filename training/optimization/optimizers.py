@@ -71,11 +71,20 @@ def make_optimizer(
     *,
     batch_size: int | None = None,
     average: Average | None = None,
+    dtype: str = "float32",
 ) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a run; a rate that is scaled needs the examples of a step over all devices."""
+    """Make the optimizer of a run, which scales the loss where the dtype policy is `mixed_float16`.
+
+    A rate that is scaled needs the examples of a step over all devices.
+    """
     name, parameters = parse_choice("optimizer", choice, OPTIMIZERS)
     given = {"rates": dict(rates or {}), "average": average.share if average else None}
-    return OPTIMIZERS[name](schedule, given, batch_size, **parameters)
+    made = OPTIMIZERS[name](schedule, given, batch_size, **parameters)
+    if dtype != "mixed_float16":
+        return made
+    from training.optimization.rules import LossScale
+
+    return LossScale(made, name="loss_scale_optimizer")
 
 
 def scaling_factor(scaling: str, reference_batch: int, batch_size: int | None) -> float:

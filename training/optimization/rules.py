@@ -1,4 +1,4 @@
-"""The update rules that Keras lacks: weight decay as L2, Muon, rates of layers, clipping of sums, averages."""
+"""The update rules that Keras lacks: L2 decay, Muon, rates of layers, clipping of sums, averages, a loss scale."""
 
 from __future__ import annotations
 
@@ -256,6 +256,28 @@ class Lion(DecoupledDecay, keras.optimizers.Lion):
 
     Source: arXiv 2302.06675, algorithm 2.
     """
+
+
+@keras.saving.register_keras_serializable("training")
+class LossScale(keras.optimizers.LossScaleOptimizer):
+    """The loss scale of Keras, which leaves out a step where the gradients of any device are not finite.
+
+    Keras asks the first device alone. Under TensorFlow each has gradients of its own at that time, and the sum may be
+    infinite where those of the first are not.
+    """
+
+    def check_finite(self, grads):
+        """Tell whether the gradients of all devices are finite."""
+        finite = super().check_finite(grads)
+        if keras.backend.backend() != "tensorflow":
+            return finite
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return finite
+        broken = context.all_reduce(tf.distribute.ReduceOp.SUM, 1.0 - tf.cast(finite, "float32"))
+        return tf.equal(broken, 0.0)
 
 
 def layer_rates(model: keras.Model, decay: float) -> dict[str, float]:
