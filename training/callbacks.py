@@ -122,4 +122,8 @@ class SeedLayers(keras.callbacks.Callback):
         """Count the draws of the epochs before, as many a step as it has parts."""
         drawing = [layer for layer in self.model.layers if hasattr(layer, "seed_generator")]
         for place, layer in enumerate(drawing):
-            layer.seed_generator.state.assign([self.seed * 10_007 + place, epoch * self.plan.steps * self.draws])
+            state = layer.seed_generator.state
+            # Devices of TensorFlow hold a copy each; by one seed all would drop the same places of their shares.
+            for device, copy in enumerate(getattr(state.value, "values", (state,))):
+                seed = self.seed * 10_007 + device * len(drawing) + place
+                copy.assign([seed % 2**32, epoch * self.plan.steps * self.draws])  # JAX has 32 bits for each

@@ -1,6 +1,7 @@
 """What a run does at each epoch: it saves whole files of finite numbers, in an order that survives any kill."""
 
 import errno
+import json
 import math
 import os
 
@@ -233,3 +234,57 @@ def test_full_disk_is_named_when_metrics_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr(callbacks.csv, "DictWriter", full)
     with pytest.raises(OSError, match=r"Cannot save .*metrics\.csv: No space left on device"):
         end_epoch(callback, 0, loss=1.0)
+
+
+# Adds to each of 64 weights what dropout lets through of ones, of two examples, each on a device of its own.
+DROPPED = """
+import json
+import keras
+import numpy as np
+import tensorflow as tf
+from training.callbacks import SeedLayers
+from training.distribution.mirrored import Mirrored, choose_devices, strategy
+from training.plan import Plan
+
+devices = Mirrored(strategy(choose_devices(("CPU:0", "CPU:1"))))  # before TensorFlow makes its first tensor
+data = tf.data.Dataset.from_tensor_slices((np.ones((2, 64), "float32"), np.zeros((2, 1), "float32"))).batch(2)
+with devices.scope():
+    dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(0.5), dense])
+    model.compile(keras.optimizers.SGD(1.0), loss=lambda labels, outputs: -outputs)
+found = []
+for epoch in (1, 2, 1):
+    model.set_weights([np.zeros((64, 1))])
+    seeds = SeedLayers(Plan(1, 3, 3, ()), 5)
+    model.fit(data.repeat(), steps_per_epoch=1, initial_epoch=epoch, epochs=epoch + 1, callbacks=[seeds], verbose=0)
+    devices.merge(model)
+    found.append(model.get_weights()[0].ravel().tolist())
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_each_device_drops_places_of_its_own_and_again_the_same():
+    first, second, again = json.loads(run_python("-c", DROPPED).stdout.splitlines()[-1])
+    assert set(first) == {0, 1, 2} and first == again and first != second
+
+
+SEEDED_ON_JAX = """
+import keras
+from training.callbacks import SeedLayers
+from training.plan import Plan
+
+seeds = SeedLayers(Plan(7, 3, 21, ()), 20_261_231)
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)])
+seeds.set_model(model)
+seeds.on_epoch_begin(2)
+print([int(number) for layer in model.layers for number in layer.seed_generator.state.value])
+"""
+
+
+@pytest.mark.slow
+def test_any_seed_of_a_run_is_one_for_jax():
+    pytest.importorskip("jax", reason="needs another backend than TensorFlow: pip install jax")
+    printed = run_python("-c", SEEDED_ON_JAX, KERAS_BACKEND="jax").stdout.splitlines()[-1]
+    key = 20_261_231 * 10_007 % 2**32
+    assert json.loads(printed) == [key, 14, key + 1, 14]

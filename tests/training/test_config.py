@@ -256,6 +256,7 @@ def test_length_is_given_once(lengths, received):
         ("hardware.dtype", "float8"),
         ("image_size", "large"),
         ("seed", -1),
+        ("seed", 2**32 - 1),
     ],
 )
 def test_bad_value_is_named_with_its_field(field, value):

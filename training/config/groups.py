@@ -207,7 +207,7 @@ class RunConfig(Group):
     averaging: Averaging = Field("none", description="average of the weights, which is what is tested and saved")
     evaluation: Evaluation = Evaluation()
     hardware: Hardware = Hardware()
-    seed: int = Field(0, ge=0, description="decides initial weights, order and augmentation")
+    seed: int = Field(0, ge=0, lt=2**32 - 1, description="decides initial weights, order and augmentation")
     deterministic: bool = Field(True, description="repeat bit for bit on one machine; slower on some GPUs")
 
     @model_validator(mode="after")

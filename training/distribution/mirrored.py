@@ -115,8 +115,10 @@ class Mirrored:
         return contextlib.nullcontext()
 
     def merge(self, model: keras.Model) -> None:
-        """Give all devices the mean over devices of every variable that no gradient changes."""
+        """Give all devices the mean over devices of every variable that no gradient changes, but for seeds."""
         for variable in model.non_trainable_variables:
+            if not keras.backend.is_float_dtype(variable.dtype):
+                continue
             copies = [copy.numpy() for copy in getattr(variable.value, "values", ())]
             if not all(np.array_equal(copy, copies[0]) for copy in copies[1:]):
                 variable.assign(np.mean(copies, axis=0, dtype="float64").astype(copies[0].dtype))
