@@ -79,6 +79,11 @@ def test_numbered_classes_are_in_the_order_of_their_numbers():
         ([*ROWS, ("9.png", "", "train")], None, "line 6: a path, label or split is empty"),
         ([*ROWS, ("9.png",)], None, "line 6: a path, label or split is empty"),
         (
+            [*ROWS, ("9.png", "cat", "val", "", "dog")],
+            None,
+            r"line 6: 'dog' stands behind the last column; a cell that",
+        ),
+        (
             [*ROWS, ("8.png", "cat", "val"), ("9.png", "cat", "val")],
             None,
             r"2 of 6 files .* do not exist: .*8\.png, .*9\.png",

@@ -121,6 +121,13 @@ SPLIT_BY_BAR = {"data.label_separator": "|"}
     [
         (("path", "label"), [("0.png", "cat||dog")], SPLIT_BY_BAR, r"line 2: a label is empty in 'cat\|\|dog', which"),
         (("path", "label"), [("0.png", "a|b|a")], SPLIT_BY_BAR, r"line 2: the label 'a' stands twice in 'a\|b\|a'; an"),
+        (
+            ("path", "label"),
+            [("0.png", "cat"), ("1.png", "cat", "dog")],
+            {"data.label_separator": ","},
+            "line 3: 'dog' stands behind the last column; a cell that holds what parts the cells must be in quotes",
+        ),
+        (("path", "label"), [("0.png", "a|b"), ("1.png",)], SPLIT_BY_BAR, "line 3: it ends before the column 'label',"),
         (("path", "label"), [("0.png", ""), ("1.png", " ")], SPLIT_BY_BAR, "names no image that has a label; there is"),
         (("path", "label"), [("0.png", "a"), ("1.png", "")], SPLIT_BY_BAR, "'csv' has one class, 'a'; there is noth"),
         (("path", "label"), [("0.png", "a"), ("1.png", "")], {}, "line 3: a path, label or split is empty"),

@@ -38,6 +38,7 @@ def open_table(file: Path | None, train: str, separator: str | None = None) -> I
     seen: dict[str, int] = {}
     for line, row in rows:
         try:
+            _check_width(row)
             path, label, split = row[PATH], form.read(row), row.get(SPLIT, TRAIN)
             if not (path and split):
                 raise ValueError("a path, label or split is empty")
@@ -87,6 +88,14 @@ def _read(file: Path) -> tuple[list[str], list[tuple[int, Row]]]:
     return columns, rows
 
 
+def _check_width(row: Row) -> None:
+    """Refuse a row with something behind the last column, as labels that the delimiter of the table parts."""
+    if beyond := [cell for cell in row.get(None, ()) if cell.strip()]:
+        raise ValueError(
+            f"{beyond[0]!r} stands behind the last column; a cell that holds what parts the cells must be in quotes"
+        )
+
+
 def _form_of(file: Path, columns: list[str], separator: str | None) -> Form:
     """Tell by its columns how a table says what its images show."""
     if LABEL not in columns:
@@ -132,7 +141,9 @@ def _single(cell: str | None) -> str:
 
 def _parted(cell: str | None, separator: str) -> tuple[str, ...]:
     """Read the labels of a cell; none of an empty one."""
-    if not (cell or "").strip():
+    if cell is None:
+        raise ValueError("it ends before the column 'label', which is empty where an image has no label")
+    if not cell.strip():
         return ()
     labels = tuple(label.strip() for label in (cell.split(separator) if separator.strip() else cell.split()))
     if "" in labels:
