@@ -190,19 +190,31 @@ def test_orthogonalize_ignores_scale():
     np.testing.assert_allclose(orthogonalize(matrix), orthogonalize(1000 * matrix), atol=1e-4)
 
 
-def test_muon_steps_along_the_orthogonalized_momentum_and_keeps_the_norm():
+@pytest.mark.parametrize("momentum", [MOMENTUM, 0])
+def test_muon_steps_along_the_orthogonalized_momentum_and_keeps_the_norm(momentum):
     shape, ratio = (3, 3, 2, 4), 0.3
     (kernel,) = variables("kernel", shape=shape)
     weight, velocity = kernel.numpy(), np.zeros(shape)
-    ended = run(Muon(RATE, MOMENTUM, True, DECAY, "all", ratio), [kernel])[0]
+    ended = run(Muon(RATE, momentum, True, DECAY, "all", ratio), [kernel])[0]
     for step in range(3):
         gradient = gradients(step, 1, shape)[0]
-        velocity = MOMENTUM * velocity + gradient
-        direction = np.asarray(orthogonalize((gradient + MOMENTUM * velocity).reshape(18, 4).astype("float32")))
+        velocity = momentum * velocity + gradient
+        direction = np.asarray(orthogonalize((gradient + momentum * velocity).reshape(18, 4).astype("float32")))
         weight = weight - RATE * ratio * direction.reshape(shape)
         weight *= 2 / np.linalg.norm(weight)
     np.testing.assert_allclose(ended, weight, atol=1e-5)
     assert abs(np.linalg.norm(ended) - 2) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["sgd", "muon", "lars"])
+def test_momentum_may_be_none_at_all(name):
+    kernel = keras.Variable(np.ones((1, 1, 1, 2), "float32"), name="kernel")
+    bias = keras.Variable([1.0, 2.0], name="bias")
+    choice = {"name": name, "learning_rate": 1, "momentum": 0, "weight_decay": 0}
+    optimizer = make_optimizer(choice, make_schedule("constant", 2))
+    for _ in range(2):
+        optimizer.apply([keras.ops.zeros((1, 1, 1, 2)), keras.ops.ones(2)], [kernel, bias])
+    np.testing.assert_allclose(bias.numpy(), [-1, 0])
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

@@ -102,7 +102,8 @@ class L2SGD(Layerwise, keras.optimizers.SGD):
     """
 
     def __init__(self, learning_rate=0.1, momentum=0.9, nesterov=False, l2=1e-4, **kwargs):
-        super().__init__(learning_rate=learning_rate, momentum=momentum, nesterov=nesterov, **kwargs)
+        # Keras takes no 0 that is an integer, as a file may have it.
+        super().__init__(learning_rate=learning_rate, momentum=float(momentum), nesterov=nesterov, **kwargs)
         self.l2 = l2
 
     def update_step(self, gradient, variable, learning_rate):
@@ -204,9 +205,11 @@ class Muon(L2SGD):
             super().update_step(gradient, variable, learning_rate)
             return
         place = self._get_variable_index(variable)
-        learning_rate, momentum = self.rate_of(place, learning_rate), self.momentums[place]
-        self.assign(momentum, self.momentum * momentum + gradient)
-        ahead = gradient + self.momentum * momentum
+        learning_rate, ahead = self.rate_of(place, learning_rate), gradient
+        if self.momentum:
+            momentum = self.momentums[place]
+            self.assign(momentum, self.momentum * momentum + gradient)
+            ahead = gradient + self.momentum * momentum
         rows, columns = math.prod(variable.shape[:-1]), variable.shape[-1]
         direction = keras.ops.reshape(orthogonalize(keras.ops.reshape(ahead, (rows, columns))), variable.shape)
         kernel = variable - learning_rate * self.kernel_ratio * direction
