@@ -30,6 +30,7 @@ from training.data.standardization import make_preprocessing
 from training.distribution import MergeReplicas, choose_devices, make_distribution
 from training.distribution.interface import Distribution
 from training.divergence import CountSkippedSteps, StopAtDivergence
+from training.evaluation.scores import check_views
 from training.evaluation.testing import CheckCount, evaluate, metrics_for
 from training.learner import learning, takes_logits
 from training.networks import image_size, load_start, make_architecture, make_model
@@ -162,6 +163,7 @@ def new_network(
     model = make_model(architecture, preprocessing, classes, task=source.task, **given)
     model.labels = tuple(source.classes)
     check_sizes(model, config)
+    check_views(model, config)
     whiten_stem(model, config, source)
     return learning(model, config.hardware.accumulation, config.hardware.remat)
 

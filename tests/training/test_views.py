@@ -15,6 +15,8 @@ from training.evaluation import scores
 from training.evaluation.scores import score
 from training.evaluation.testing import evaluate
 from training.evaluation.views import VIEWS
+from training.run import train
+from training.run_folder import RunFolder
 
 SIZE = (8, 6)
 CONTRACT = Preprocessing(SIZE, 3, (120.0, 110.0, 100.0), (60.0, 61.0, 62.0), crop=0.9)
@@ -181,6 +183,30 @@ def test_network_that_takes_one_size_only_is_refused():
     model = keras_resnet.ResNet("ResNet8", input_shape=(*SIZE, 3), classes=2, activation=slopes)
     with pytest.raises(ValueError, match=r"need a network that takes images of any size, and 'resnet8' takes \(8, 6"):
         score(model, source_of(ONE_SIZE, LABELS, CLASSES), CONTRACT, config("multi_scale"))
+
+
+def test_views_that_a_network_cannot_take_are_refused_before_the_run():
+    slopes = keras.layers.PReLU()  # of each pixel
+    model = keras_resnet.ResNet("ResNet8", input_shape=(*SIZE, 3), classes=2, activation=slopes)
+    model.preprocessing = CONTRACT
+    with pytest.raises(ValueError, match="need a network that takes images of any size"):
+        scores.check_views(model, config("multi_scale"))
+    scores.check_views(model, config("ten_crop"))
+    model = keras_resnet.ResNet("ResNet8", input_shape=(16, 16, 3), classes=2, hidden=(8,))
+    model.preprocessing = CONTRACT
+    with pytest.raises(ValueError, match=r"show images of 8x8, and 'resnet8' needs larger ones\. Give larger sides\."):
+        scores.check_views(model, config({"name": "multi_scale", "sides": [16, 8]}))
+    scores.check_views(model, config({"name": "multi_scale", "sides": [16, 21]}))
+    with pytest.raises(ValueError, match=r"evaluation\.views: sides must name at least one shorter side, .* none"):
+        config({"name": "multi_scale", "sides": []})
+
+
+@pytest.mark.slow
+def test_run_that_could_not_be_tested_does_not_begin(tiny, tmp_path):
+    settings = tiny(**{"evaluation.views": {"name": "multi_scale", "sides": [2]}, "network.choices": {"hidden": [8]}})
+    with pytest.raises(ValueError, match="The views 'multi_scale' show images of 2x2"):
+        train(settings, RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_scores_of_too_few_images_are_refused(network, monkeypatch):

@@ -102,6 +102,22 @@ def of_any_size(model: keras.Model, channels: int, views: str) -> keras.Model:
             ) from error
 
 
+def check_views(model: keras.Model, config: RunConfig) -> None:
+    """Raise an error before a run whose network cannot take the views of its last test."""
+    name, parameters = parse_choice("views", config.evaluation.views, VIEWS)
+    if not VIEWS[name].any_size:
+        return
+    channels, least = model.preprocessing.channels, min(parameters["sides"])
+    free = of_any_size(model, channels, name)
+    try:
+        free.compute_output_shape((1, least, least, channels))
+    except ValueError as error:
+        raise ValueError(
+            f"The views {name!r} show images of {least}x{least}, and {model.name!r} needs larger ones. Give larger "
+            "sides."
+        ) from error
+
+
 def _read_views(source: datasets.Source, preprocessing: Preprocessing, show: Callable) -> tf.data.Dataset:
     """Read the test split as views of each image, in one stack a size, and its class."""
 

@@ -9,7 +9,7 @@ imported inside the functions, so that `--help` can list them at once.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from keras_resnet.choices.registry import Range, registering
@@ -39,6 +39,12 @@ def view(name: str, any_size: bool = False) -> Callable[[Callable], Callable]:
         return registering(VIEWS)(name)(function)
 
     return register
+
+
+def check_sides(sides: Sequence[int]) -> None:
+    """Refuse no size at all."""
+    if not sides:
+        raise ValueError("sides must name at least one shorter side, as in [224, 256]; received none.")
 
 
 @view("single")
@@ -107,7 +113,9 @@ def multi_scale(
     contract: Preprocessing,
     *,
     sides: Annotated[
-        tuple[Annotated[int, Range(1, LARGEST_SIDE, closed=True)], ...], "shorter sides of the whole image, in pixels"
+        tuple[Annotated[int, Range(1, LARGEST_SIDE, closed=True)], ...],
+        "shorter sides of the whole image, in pixels",
+        check_sides,
     ] = (224, 256, 384, 480, 640),
     mirrored: Annotated[bool, "whether mirror images are shown too"] = False,
 ) -> list[tf.Tensor]:
