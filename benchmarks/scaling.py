@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CONTENDERS = ("alone", "together")
 CLASSES = 1000
-FLOAT32 = 4  # bytes of a gradient, whatever the precision of the layers
+FLOAT32 = 4  # bytes of a gradient, as of the networks that are timed; XLA may reduce those of other layers in less
 # Bytes a second that a device can send while it receives as many, as the makers or the standards state it.
 LINKS = {
     "NVLink of an A100": 300e9,
