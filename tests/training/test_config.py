@@ -25,6 +25,7 @@ EVERYTHING = {
     "start": {
         "weights": "some/weights.h5",
         "new_head": True,
+        "whiten": 3,
         "freeze": ["conv1", "2"],
         "head_epochs": 3,
         "stage_decay": 0.5,
