@@ -196,12 +196,19 @@ def test_names_of_files_may_be_any_bytes(image_dir):
 # What is no image.
 
 
-@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
-def test_what_only_has_the_name_of_an_image_is_named(image_dir, kind):
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+        (lambda path: path.symlink_to(path.name), "a link to nothing"),  # to itself
+        (lambda path: path.mkdir(), "a folder"),
+        (lambda path: os.mkfifo(path), "a pipe or device"),
+    ],
+    ids=["link", "circle", "folder", "pipe"],
+)
+def test_what_only_has_the_name_of_an_image_is_named(image_dir, make, what):
     path = image_dir / "train" / "cat" / "z.jpg"
-    make = {"link": lambda: path.symlink_to("nowhere"), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}
-    make[kind]()
-    what = {"link": "a link to nothing", "folder": "a folder", "pipe": "a pipe or device"}[kind]
+    make(path)
     with pytest.raises(ValueError, match=rf"^Not files that hold images: {path} \({what}\)\. Rename or remove them\.$"):
         open_source(folder_config(image_dir).data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,9 +32,9 @@ class Listing:
             if is_hidden(entry.name):
                 continue
             if suffix not in IMAGE_SUFFIXES:
-                if not is_folder(entry):
+                if not _is_true(entry.is_dir):
                     self.unread[suffix or "without suffix"] += 1
-            elif _is_file(entry):
+            elif _is_true(entry.is_file):
                 self.images.append(entry.path)
             else:
                 self.strange.append((entry.path, _kind(entry)))
@@ -51,23 +52,16 @@ class Listing:
             print(f"Not read in {folder}: {counts}. Images are {SUFFIXES}.", file=sys.stderr, flush=True)
 
 
-def is_folder(entry: os.DirEntry) -> bool:
-    """Tell whether an entry is a folder, or a link to one; a link to itself, of which `os` raises an error, is none."""
+def _is_true(question: Callable[[], bool]) -> bool:
+    """Ask an entry whether it is a file, or a folder; a link to itself, of which `os` raises an error, is neither."""
     try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _is_file(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_file()
+        return question()
     except OSError:
         return False
 
 
 def _kind(entry: os.DirEntry) -> str:
-    if is_folder(entry):
+    if _is_true(entry.is_dir):
         return "a folder"
     return "a link to nothing" if entry.is_symlink() and not os.path.exists(entry.path) else "a pipe or device"
 
@@ -79,7 +73,7 @@ def is_hidden(name: str) -> bool:
 
 def subfolders(folder: str | os.PathLike) -> list[str]:
     """List the names of the folders in a folder that users see, in their order."""
-    return sorted(entry.name for entry in os.scandir(folder) if is_folder(entry) and not is_hidden(entry.name))
+    return sorted(entry.name for entry in os.scandir(folder) if _is_true(entry.is_dir) and not is_hidden(entry.name))
 
 
 def open_folder(folder: Path | None, train: str) -> ImageFiles:
