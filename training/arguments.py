@@ -13,7 +13,7 @@ Run = Positional[Annotated[Path, arg(metavar="RUN", help="Run folder.")]]
 RunOrWeights = Positional[Annotated[str, arg(metavar="RUN", help=f"Run folder; or weights: {WEIGHTS}.")]]
 Network = Annotated[
     str | None,
-    arg(metavar="NAME", help="Network of the weights; default what a file tells. cifar10 and imagenet need it."),
+    arg(metavar="NAME", help="Network of the weights; default what a file tells. imagenet needs it."),
 ]
 Best = Annotated[
     bool,

@@ -109,7 +109,7 @@ def predict(
         what: run folder, `.keras` file, file or folder of weights that other code wrote, "hf://owner/name", or the name
             of a collection of weights, as "cifar10" or "imagenet".
         images: a path or a sequence of them: files, folders of image files at any depth, patterns as in "photos/*.jpg".
-        network: str, name of the network of weights; a collection needs it, of others the file tells.
+        network: str, name of the network of weights; a collection of several needs it, of others the file tells.
         labels: file of the names of the classes, one a line; default those that `what` tells, or else numbers.
         best: bool, whether to take the network of a run's best epoch.
         top: int, how many of the most probable classes to give at most.

@@ -11,7 +11,7 @@ import keras_resnet
 from keras_resnet.build.head import TOP, has_sigmoids, has_top
 from keras_resnet.layers.conventions import spatial_axes
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weights.named import is_collection, is_name
+from keras_resnet.weights.named import is_collection, is_name, only_network
 from keras_resnet.weights.own import load_network, load_weights, written_here
 from training.config import Network, Start
 from training.run_folder import RunFolder
@@ -24,7 +24,7 @@ def make_architecture(network: Network, start: Start, synchronized: bool = False
     """Turn the configuration's choices into an Architecture; None where the weights to start from decide it."""
     choices = choices_of(network, synchronized)
     if network.name is None and start.weights:
-        if is_collection(start.weights):
+        if is_collection(start.weights) and only_network(start.weights) is None:
             raise ValueError(f"weights={start.weights!r} are published of several networks; name one by --network.")
         if choices:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Collections of weights by the name of the data that they were trained on, each with those of several networks."""
+"""Collections of weights by the name of the data that they were trained on, each with those of one or more networks."""
 
 from __future__ import annotations
 

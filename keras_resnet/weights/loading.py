@@ -15,7 +15,7 @@ from keras_resnet.weights.checkpoint import Checkpoint, naming_faults
 from keras_resnet.weights.comparison import SILENT, differences
 from keras_resnet.weights.legacy import choices_of_layers
 from keras_resnet.weights.matching import match_weights
-from keras_resnet.weights.named import find, is_name, read
+from keras_resnet.weights.named import find, is_name, only_network, read
 from keras_resnet.weights.names import check_model, known_as
 from keras_resnet.weights.own import load_network, load_weights, read_carried, written_here
 
@@ -86,6 +86,7 @@ def network_of(
     """
     if written := _written_here(path):
         return _own_network(path, written, network, {"key": key} if key else arguments)
+    network = only_network(path) if network is None else network
     choices = {name: value for name, value in arguments.items() if name in TABLE}
     others = {name: value for name, value in arguments.items() if name not in TABLE}
     architecture, checkpoint = find(path, network, choices, key=key, include_top=arguments.get("include_top", True))

@@ -25,8 +25,14 @@ def is_name(weights: Named | None) -> bool:
 
 
 def is_collection(weights: Named | None) -> bool:
-    """Tell whether weights are named by a collection, which has those of several networks."""
+    """Tell whether weights are named by a collection, which may have those of several networks."""
     return isinstance(weights, str) and weights in COLLECTIONS
+
+
+def only_network(weights: Named | None) -> str | None:
+    """Name the network of a collection that has the weights of one alone; None for anything else."""
+    networks = COLLECTIONS[weights].networks() if is_collection(weights) else ()
+    return networks[0] if len(networks) == 1 else None
 
 
 def read(weights: Named, network: str | None = None, key: str | None = None, include_top: bool = True) -> Checkpoint:

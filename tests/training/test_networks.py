@@ -73,6 +73,14 @@ def test_network_to_start_from_may_be_named(tmp_path, monkeypatch):
     assert load_start(Network(), Start(weights="hf://someone/tiny"), None).output_shape == (None, 10)
 
 
+def test_network_of_weights_of_a_single_one_need_not_be_named():
+    start = Start(weights="cifar10", new_head=True)
+    assert make_architecture(Network(), start) is None
+    assert load_start(Network(), start, None).name == "resnet20"
+    with pytest.raises(ValueError, match="are published of several networks; name one by --network"):
+        make_architecture(Network(), Start(weights="imagenet"))
+
+
 def test_seed_decides_the_initial_weights(tiny):
     config = tiny()
     preprocessing = Preprocessing((8, 8), 1, np.zeros(1), np.ones(1))

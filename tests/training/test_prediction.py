@@ -302,6 +302,13 @@ def test_names_of_imagenet_tell_two_things_of_one_word_apart(monkeypatch):
     assert imagenet_classes.labels() == ["crane (n1)", "cat", "crane (n3)"]
 
 
+def test_weights_of_a_single_network_need_no_name():
+    alone, named = open_classifier("cifar10"), open_classifier("cifar10", "ResNet20")
+    assert alone.model.name == named.model.name == "resnet20" and alone.labels == named.labels
+    for one, other in zip(alone.model.get_weights(), named.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -309,7 +316,7 @@ def test_names_of_imagenet_tell_two_things_of_one_word_apart(monkeypatch):
             {"what": "nowhere"},
             r"'nowhere' is no run folder, no file of a network or of weights, and no name of weights: ",
         ),
-        ({"what": "cifar10"}, r"'cifar10' names the weights of several networks; name one by --network: ResNet20\."),
+        ({"what": "imagenet"}, r"'imagenet' names the weights of several networks; name one by --network: ResNet50, "),
         ({"what": "cifar10", "network": "ResNet56"}, r"Unknown network with weights='cifar10': 'ResNet56'\."),
         ({"what": "cifar10", "best": True}, r"--best is for run folders; cifar10 names weights\."),
         ({"network": "ResNet8"}, r"--network is for weights; the run .* names its own network\."),

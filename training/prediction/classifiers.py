@@ -42,7 +42,7 @@ def open_classifier(
 
     Args:
         what: what `training.named.names_run` takes.
-        network: str, name of the network of weights; a collection needs it, of others the file tells.
+        network: str, name of the network of weights; a collection of several needs it, of others the file tells.
         best: bool, whether to take the network of a run's best epoch.
         labels: file of the names of the classes, one a line. Default those that a run, a file or a collection tells, or
             else the numbers of the classes.
