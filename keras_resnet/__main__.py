@@ -17,7 +17,7 @@ from keras_resnet.architecture.table import TABLE
 from keras_resnet.files import write_atomically
 from keras_resnet.interrupts import STATUS
 from keras_resnet.messages import printable, unknown
-from keras_resnet.startup import DEBUG, VERBOSE, called, close_output, set_level, start_keras
+from keras_resnet.startup import DEBUG, VERBOSE, called, close_output, end_output, set_level, start_keras
 from keras_resnet.text_tables import aligned
 from keras_resnet.weights.collections import collections_with
 from keras_resnet.yaml_text import read_yaml
@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        end_output(error)
         print(f"error: {printable(sentence(error))}", file=sys.stderr)
         return 2
     return 0

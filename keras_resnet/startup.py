@@ -26,6 +26,7 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # "1" keeps back information, "2" warnings too, 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # "1" lets TensorFlow compute by oneDNN on any CPU, "0" on none
 VERBOSE = "--verbose"
 DEBUG = "KERAS_RESNET_DEBUG"  # set to see tracebacks
+OUTPUT = "standard output"  # as an error names it
 CLOSED = 141  # the status with which shells report a command whose output is no longer read
 # The commands that are installed, by the packages that `python -m` runs.
 COMMANDS = {"keras_resnet": "keras-resnet", "training": "keras-resnet-train", "tuning": "keras-resnet-tune"}
@@ -61,12 +62,39 @@ def begin_command() -> None:
     # The bytes of a name need not be text, and a terminal need not know every character.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+        name_output(sys.stdout)
+
+
+class _Output(io.FileIO):
+    """Standard output, of which errors say what could not be written, as they do of files that have a name."""
+
+    def write(self, data: bytes) -> int | None:
+        """Write, as far as it can be written."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, OUTPUT) from error
+
+
+def name_output(stream: io.TextIOWrapper) -> None:
+    """Let errors of writing to standard output name it; a console of Windows, which is no file, stays as it is."""
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    if type(raw) is io.FileIO:
+        named = _Output(stream.fileno(), "w", closefd=False)
+        settings = {name: getattr(stream, name) for name in ("encoding", "errors", "line_buffering", "write_through")}
+        sys.stdout = io.TextIOWrapper(named if raw is stream.buffer else io.BufferedWriter(named), **settings)
 
 
 def close_output() -> int:
     """Discard the rest of the output of a command, and return its exit status."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return CLOSED
+
+
+def end_output(error: Exception) -> None:
+    """Discard the rest of an output that could not be written, or Python would complain of it again when it ends."""
+    if getattr(error, "filename", None) == OUTPUT:
+        close_output()
 
 
 def set_level(verbose: bool) -> None:

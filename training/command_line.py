@@ -13,7 +13,7 @@ import pydantic
 
 from keras_resnet.interrupts import STATUS
 from keras_resnet.messages import printable
-from keras_resnet.startup import DEBUG, VERBOSE, close_output, kept_quiet, set_level, start_keras
+from keras_resnet.startup import DEBUG, VERBOSE, close_output, end_output, kept_quiet, set_level, start_keras
 from training.config import explain
 
 Command = Callable[[list[str]], None]
@@ -64,6 +64,7 @@ def complain(sentence: str, error: Exception) -> int:
     """Print what went wrong, or raise it where a traceback was asked for."""
     if os.environ.get(DEBUG):
         raise error
+    end_output(error)
     print(f"error: {printable(' '.join(sentence.split()))}", file=sys.stderr)
     return 1
 

@@ -24,7 +24,7 @@ def alone(file: Path, refusal: str) -> Iterator[None]:
             raise ValueError(refusal) from error
         except OSError as error:
             if error.errno not in NO_LOCKS:
-                raise
+                raise OSError(f"Cannot lock {file}: {error.strerror}.") from error
         # The last holder may have removed the file with an empty folder; a lock on a removed file protects nothing.
         if not file.exists() or not os.path.samestat(os.fstat(lock.fileno()), file.stat()):
             raise ValueError(refusal)

@@ -96,6 +96,7 @@ def append(path: Path, result: Result) -> None:
 
     Raises:
         ValueError: the file has this seed of the row already, at this precision and by this engine; or it is damaged.
+        OSError: there is no space, or no permission; the file is as it was.
     """
     import fcntl
 
@@ -109,7 +110,10 @@ def append(path: Path, result: Result) -> None:
                 f"{path} has seed {result.seed} of row {result.row!r} at {result.precision} by engine {result.engine} "
                 "already. Remove its line to enter it anew, or run another seed."
             )
-        _write_whole(file, present, _as_lines([list(dataclasses.astuple(result))], header=not present))
+        try:
+            _write_whole(file, present, _as_lines([list(dataclasses.astuple(result))], header=not present))
+        except OSError as error:
+            raise OSError(f"Cannot add a line to {path}: {error.strerror}. Its lines before are untouched.") from error
 
 
 def current_commit() -> str:

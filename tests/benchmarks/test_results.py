@@ -61,9 +61,11 @@ def test_full_disk_leaves_the_file_as_it_was(tmp_path):
     before, write = path.read_bytes(), os.write
     with (
         mock.patch("results.os.write", lambda place, data: write(place, data[:9])),
-        pytest.raises(OSError, match=os.strerror(errno.ENOSPC)),
+        pytest.raises(OSError) as failure,
     ):
         append(path, dataclasses.replace(RESULT, seed=1))
+    reason = os.strerror(errno.ENOSPC)
+    assert str(failure.value) == f"Cannot add a line to {path}: {reason}. Its lines before are untouched."
     assert path.read_bytes() == before
 
 

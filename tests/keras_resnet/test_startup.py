@@ -1,6 +1,9 @@
 """What is written while Keras is imported: the log lines that TF_CPP_MIN_LOG_LEVEL rules out are kept back, no more."""
 
+import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -70,6 +73,16 @@ def test_command_prints_what_the_terminal_does_not_know():
     told = run_python(*command, PYTHONIOENCODING="ascii").stdout
     assert told.splitlines() == run_python(*command).stdout.replace("×", r"\xd7").splitlines()
     assert r"32\xd732" in told
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no file that is always full")
+@pytest.mark.parametrize("command", [("keras_resnet", "list"), ("training", "--help")])
+def test_output_that_cannot_be_written_is_named(command):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        called = [sys.executable, "-m", *command]
+        told = subprocess.run(called, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300)
+    full_disk = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "standard output")
+    assert (told.stderr, told.returncode in (1, 2)) == (f"error: {full_disk}\n", True)
 
 
 DECODE = """
