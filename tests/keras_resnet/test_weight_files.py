@@ -1,6 +1,7 @@
 """A weights file loads into its own network and into no other."""
 
 import json
+import resource
 import zipfile
 
 import h5py
@@ -11,7 +12,7 @@ import pytest
 import keras_resnet
 from keras_resnet.signature import names_of
 from keras_resnet.weights.names import check_model
-from keras_resnet.weights.own import load_weights, read_signature
+from keras_resnet.weights.own import load_network, load_weights, read_signature
 from tests.keras_resnet.helpers import images, outputs, randomise, tiny
 
 SHAPE = (16, 16, 3)
@@ -57,6 +58,17 @@ def test_its_own_network_takes_the_weights(saved):
     images = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype("float32")
     loaded = build(weights=path)
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+
+
+def test_file_that_cannot_be_unpacked_is_not_taken_for_damaged(tmp_path):
+    build().save(tmp_path / "model.keras")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # as on a full disk
+    try:
+        with pytest.raises(ValueError, match=r"model\.keras' cannot be unpacked into .* \(File too large\); make room"):
+            load_network(tmp_path / "model.keras")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # Networks whose files must not load, with what is said of a file that carries its Architecture, and of one of 0.1.0.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ _MAX_DIRECTORY = 2**23
 # What torch, NumPy and Keras write.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
+# What writing fails with where there is no room: on a disk, for a user, in a file.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def is_archive(file: BinaryIO) -> bool:
@@ -55,10 +59,16 @@ class Archive:
         return self._archive.read(name)
 
     def copy(self, name: str, target: BinaryIO) -> None:
-        """Copy a member into a file."""
+        """Copy a member into a file, a temporary one."""
         self.budget.take(self.size_of(name), "bytes")
         with self._archive.open(name) as member:
-            shutil.copyfileobj(member, target, 2**20)
+            try:
+                shutil.copyfileobj(member, target, 2**20)
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                found = f"cannot be unpacked into {tempfile.gettempdir()} ({error.strerror})"
+                raise UnreadableError(found, "make room there, or name another folder by TMPDIR") from error
 
 
 @contextmanager
