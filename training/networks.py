@@ -14,6 +14,7 @@ from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.named import is_collection, is_name, only_network
 from keras_resnet.weights.own import load_network, load_weights, written_here
 from training.config import Network, Start
+from training.config.groups import NAMED
 from training.run_folder import RunFolder
 from training.tasks import ANY, ONE, Task
 
@@ -40,7 +41,7 @@ def make_architecture(network: Network, start: Start, synchronized: bool = False
 
 def choices_of(network: Network, synchronized: bool) -> dict[str, Any]:
     """Gather the fields of an Architecture that a configuration sets."""
-    named = {field: getattr(network, field) for field in ("shortcut", "placement", "activation")}
+    named = {field: getattr(network, field) for field in NAMED}
     choices = {**network.choices, **{field: value for field, value in named.items() if value is not None}}
     return {**choices, "synchronized": True} if synchronized else choices
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +15,14 @@ from keras_resnet.messages import unknown
 from training.config import RunConfig, explain, former, load_recipe, make_config
 from training.config.fields import choice_of, flatten, lay_over, name_of, nest
 from training.config.files import is_former, read_mapping
-from training.config.groups import REGISTRIES
+from training.config.groups import NAMED, REGISTRIES
 from tuning.claims import TESTED, Claim, Ensemble, Published, has
 from tuning.space.dimensions import Space, label_of
 from tuning.space.reading import parse_space, read_space, searched_paths
 
 OBJECTIVES = {"accuracy": 1, "loss": -1}  # with the sign with which more of it is better
 STUDY_FILE = "study.yaml"
+CHOICES_FIELD = "network.choices"
 # Of a run without a validation split: what would choose one of its epochs by that.
 UNCHOSEN = {"evaluation.each_epoch": False, "evaluation.keep_best": False, "evaluation.patience": None}
 
@@ -73,7 +74,17 @@ class Study(Settings):
         overlap = sorted({name_of(path if path in searched else choice_of(path) or path) for path in both})
         if overlap:
             raise ValueError(f"{', '.join(overlap)} cannot be both in fields and in space")
+        self._check_choices([*searched, *(path for path, value in flat.items() if value is not None)])
         return self
+
+    def _check_choices(self, given: Sequence[str]) -> None:
+        """Refuse a field of the network, given by its path, that stands among the choices of the network too."""
+        searched = self.space.get(CHOICES_FIELD, [])
+        options = [flatten(self.fields).get(CHOICES_FIELD), *(searched if isinstance(searched, list) else [searched])]
+        among = {name for option in options if isinstance(option, Mapping) for name in option}
+        paths = {choice_of(path) or path for path in given}
+        if twice := [name for name in NAMED if name in among and f"network.{name}" in paths]:
+            raise ValueError(f"{', '.join(twice)} cannot be both among {CHOICES_FIELD} and a field of its own")
 
     def _check_unchosen(self) -> None:
         """Refuse what would choose by the test set, on which all runs are tested where there is no validation split."""

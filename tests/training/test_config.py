@@ -193,6 +193,25 @@ def test_field_given_twice_raises_an_error(fields):
         make_config({**fields, "epochs": 1}, "here")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("shortcut", {"name": "A", "zeros": "both"}), ("placement", "original"), ("activation", "gelu")]
+)
+def test_field_that_stands_among_the_choices_too_raises_an_error(name, value):
+    one, other = {"network": {name: value}, "epochs": 1}, {"network.choices": {name: "other"}}
+    sentence = rf"^here: network: {name} is given twice, as .* and among choices as 'other'; give it once\.$"
+    with pytest.raises(ValueError, match=sentence):
+        make_config(one, "here", other)
+    assert make_config(one).network.choices == {}
+    assert getattr(make_config({**other, "epochs": 1}).network, name) is None
+
+
+def test_synchronized_is_no_choice_of_the_network_of_a_run():
+    with pytest.raises(
+        ValueError, match=r"^network: synchronized cannot be among choices; give hardware\.synchronized"
+    ):
+        make_config({"network.choices": {"synchronized": False}, "hardware.synchronized": True, "epochs": 1})
+
+
 def test_choice_of_the_same_name_or_without_one_keeps_other_parameters():
     base = load_recipe("digits")
     recipe = make_config(base).optimizer

@@ -83,6 +83,21 @@ BOTH = {"activation": ["relu"], "learning_rate": [0.1, 0.2]}
         ),
         ({"space": {}}, "The search space is empty"),
         ({"fields": [{"epochs": 3}]}, "fields must be those of a run by name, as in {epochs: 30}; received "),
+        (
+            {"fields": {"network.choices": {"activation": "gelu"}}},
+            "activation cannot be both among network.choices and",
+        ),
+        (
+            {
+                "fields": {"shortcut": {"name": "A", "zeros": "both"}},
+                "space": {"network.choices": [{}, {"shortcut": "B"}]},
+            },
+            "shortcut cannot be both among network.choices and a field of its own",
+        ),
+        (
+            {"space": {"network.choices": {"placement": "original", "l2": 0.1}, "network.placement": ["original"]}},
+            "placement cannot be both among network.choices and a field of its own",
+        ),
     ],
 )
 def test_what_is_no_study_is_refused_in_words(settings, sentence):

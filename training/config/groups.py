@@ -28,6 +28,8 @@ from training.optimization.schedules import SCHEDULES
 VERSION = "version"
 # The length of a run is one of these fields: what is given replaces the other.
 LENGTHS = ("epochs", "iterations")
+# The fields of `Architecture` that a run has as fields of their own, beside those among its `network.choices`.
+NAMED = ("shortcut", "placement", "activation")
 # The choices that take parameters, by path: their registries. Those of a network are checked where it is described.
 REGISTRIES: dict[str, Mapping[str, Callable]] = {
     "augmentation": AUGMENTATIONS,
@@ -80,6 +82,16 @@ class Network(Group):
         None, description="activation, as in relu, gelu, prelu; or a mapping such as '{name: maxout, pieces: 3}'"
     )
     choices: Mapped = Field({}, description="further fields of Architecture, as in '{stride_on: 3x3}'")
+
+    @model_validator(mode="after")
+    def _check_choices(self) -> Network:
+        for name in NAMED:
+            if name in self.choices and (own := getattr(self, name)) is not None:
+                among = self.choices[name]
+                raise ValueError(f"{name} is given twice, as {own!r} and among choices as {among!r}; give it once")
+        if "synchronized" in self.choices:
+            raise ValueError("synchronized cannot be among choices; give hardware.synchronized instead")
+        return self
 
 
 class Start(Group):
