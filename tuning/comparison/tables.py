@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from training.comparison.seeds import write_value
+from training.config import SHORT
+from training.config.fields import name_of
 from training.progress import duration
 from tuning.comparison.shared import Difference, Point, in_common, noise_between
 from tuning.comparison.sides import Side, differences, of_other_images
@@ -144,18 +146,26 @@ def shared_sentence(difference: Difference, first: Side) -> str:
     return f"{text}; by more than noise it is better in {more} and worse in {less}."
 
 
+def column_of(dimension: str) -> str:
+    """Name a dimension by the short name of its field, as "activation/prelu/slope" whichever name a study uses."""
+    field, slash, rest = dimension.partition("/")
+    return name_of(SHORT.get(field, field)) + slash + rest
+
+
 def points_csv(sides: Sequence[Side], points: Sequence[Point]) -> str:
     """Write the points of all studies as CSV, for programs, with score, spread and number of runs in each study.
 
-    Scores stand as the searches saw them, an accuracy from 0 to 1; what a study has not is empty.
+    Scores stand as the searches saw them, an accuracy from 0 to 1; what a study has not is empty. A field has one
+    column, by whichever of its names studies search it.
     """
-    names = dict.fromkeys(part.name for side in sides for part in side.findings.space.all_dimensions)
+    names = dict.fromkeys(column_of(part.name) for side in sides for part in side.findings.space.all_dimensions)
     text = io.StringIO()
     file = csv.writer(text, lineterminator="\n")
     figures = ("trial", "score", "spread", "runs")
     file.writerow([*names, *(f"{side.letter}_{name}" for side in sides for name in figures)])
     for point in points:
-        values = next(trial for trial in point if trial).values
+        trial = next(trial for trial in point if trial)
+        values = {column_of(name): value for name, value in trial.values.items()}
         cells = [[t.id, t.score, "" if t.spread is None else t.spread, len(t.scores)] if t else [""] * 4 for t in point]
         file.writerow([*(values.get(name, "") for name in names), *(cell for own in cells for cell in own)])
     return text.getvalue()
