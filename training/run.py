@@ -47,7 +47,7 @@ from training.report import write_report
 from training.resizing import Size, check_sizes, spans, taking
 from training.run_folder import RunFolder
 from training.run_log import RunLog, log_examples
-from training.selection import StopEarly, best_epoch, following, is_stalled
+from training.selection import StopEarly, best_epoch, early_epochs, following, is_stalled
 from training.session import prepare_session, restored
 from training.skipped import check_skipped, write_skipped
 from training.tasks import ANY
@@ -208,10 +208,10 @@ def fit(model: keras.Model, run: Run, callbacks: Sequence[keras.callbacks.Callba
 
     Raises ValueError where a metric or a weight is no longer a number.
     """
-    plan = run.plan
-    done = steps_done(model)
+    plan, done = run.plan, steps_done(model)
     # A run that was killed before its last checkpoint has a row more than epochs, of one that is made again.
-    if is_stalled(run.folder.read_metrics()[: done // plan.steps], run.config.evaluation.patience):
+    rows, patience = run.folder.read_metrics()[: done // plan.steps], run.config.evaluation.patience
+    if is_stalled(rows, patience, early_epochs(run.config, plan)):
         return
     own = run.config.data.sizes, model.preprocessing.size
     parts = [part for phase in plan.phases for part in spans(*own, phase, plan.epochs)]
@@ -275,7 +275,7 @@ def callbacks_of(model: keras.Model, run: Run, clock: EpochClock) -> list[keras.
         StopAtDivergence(run.plan, folder, config.hardware.steps_per_execution),
         CountSkippedSteps(run.plan),
         SaveRun(folder, clock, config.evaluation.keep_best, average),
-        *([StopEarly(folder, patience)] if patience else []),
+        *([StopEarly(folder, patience, early_epochs(config, run.plan))] if patience else []),
         *following(model.optimizer, folder, config, run.plan),
         StopAt(run.plan),
         SeedLayers(run.plan, config.seed, config.hardware.accumulation),

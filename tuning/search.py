@@ -29,6 +29,7 @@ from tuning.report.tables import found_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
 from tuning.results import (
+    COMPLETED,
     FAULT,
     FINALS,
     STOPPED,
@@ -177,7 +178,8 @@ def stalled_after(study: Study, trial: TrialResult, planned: int) -> int | None:
     if length_matters(config) or "milestones" in config.schedule:
         return None
     length, patience = config.epochs or planned, config.evaluation.patience
-    made = [run.outcome.epochs if is_stalled(run.history, patience) else length for run in trial.runs]
+    ended = [run.outcome.status == COMPLETED and is_stalled(run.history, patience) for run in trial.runs]
+    made = [run.outcome.epochs if is_early else length for run, is_early in zip(trial.runs, ended)]
     epochs = statistics.median_high(made)
     return epochs if epochs < length else None
 

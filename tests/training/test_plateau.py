@@ -9,7 +9,7 @@ from tests.training.helpers import same_weights
 from training.callbacks import SaveRun
 from training.optimization.curves import After, Plateau, WarmUp, plateau_of
 from training.optimization.optimizers import OPTIMIZERS, make_optimizer
-from training.optimization.schedules import make_schedule, watched_from
+from training.optimization.schedules import full_rate_from, make_schedule
 from training.run import train
 from training.run_folder import RunFolder
 from training.selection import FollowPlateau
@@ -107,9 +107,10 @@ def test_other_schedules_are_none():
 
 
 def test_epochs_count_from_the_first_at_the_full_rate():
-    assert watched_from({"warmup": 0.0}, 100) == 0
-    assert watched_from({"warmup": 10}, 100, head_steps=20) == 30
-    assert watched_from({"warmup": 0.5}, 100, head_steps=20) == 60
+    assert full_rate_from({"warmup": 0.0}, 100) == 0
+    assert full_rate_from({"warmup": 10}, 100, head_steps=20) == 30
+    assert full_rate_from({"warmup": 0.5}, 100, head_steps=20) == 60
+    assert full_rate_from({"warmup": 3, "warmup_steps": 7}, 100, head_steps=20) == 27
 
 
 class Folder:

@@ -7,9 +7,10 @@ import pytest
 from tests.training.helpers import same_weights, weights_of
 from training.callbacks import SaveRun
 from training.config import make_config
+from training.plan import Phase, Plan
 from training.run import train
 from training.run_folder import RunFolder
-from training.selection import best_epoch, is_stalled
+from training.selection import best_epoch, early_epochs, is_stalled
 
 
 def rows(*accuracies):
@@ -35,6 +36,28 @@ def test_best_epoch_is_the_first_of_the_highest_accuracy():
 )
 def test_run_is_stalled_after_so_many_epochs_without_a_better_one(accuracies, patience, stalled):
     assert is_stalled(rows(*accuracies), patience) == stalled
+
+
+@pytest.mark.parametrize(("early", "stalled"), [(1, True), (2, True), (3, False), (9, False)])
+def test_run_is_not_stalled_before_so_many_epochs_after_the_early_ones(early, stalled):
+    assert is_stalled(rows(0.5, 0.4, 0.4, 0.4), 2, early) == stalled
+
+
+@pytest.mark.parametrize(
+    ("schedule", "head", "early"),
+    [
+        ("constant", 0, 0),
+        ("constant", 2, 2),
+        ({"name": "constant", "warmup": 15}, 0, 2),  # ten steps an epoch; within the second one the rate is full
+        ({"name": "constant", "warmup": 15}, 2, 4),
+        ({"name": "one_cycle", "warmup": 0.5}, 2, 6),  # half of the seven epochs behind those of the head
+        ({"name": "steps", "milestones": [0.5], "warmup_steps": 20}, 0, 2),
+    ],
+)
+def test_epochs_of_a_warm_up_and_of_the_head_alone_come_too_early(schedule, head, early):
+    config = make_config({"epochs": 9, "schedule": schedule, "start": {"head_epochs": head}})
+    phases = Phase(0, head, ()), Phase(head, 9, ())
+    assert early_epochs(config, Plan(10, 9, 90, phases if head else phases[1:])) == early
 
 
 @pytest.mark.parametrize("fields", [{"keep_best": True}, {"patience": 3}])
@@ -93,6 +116,17 @@ def test_best_network_is_that_of_its_epoch_also_of_a_run_that_was_stopped(tiny, 
     assert parts.best_file.read_bytes() and parts.read_metrics() == whole.read_metrics()
     for left, right in zip(kept, keras.models.load_model(parts.best_file).get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.slow
+def test_patience_begins_after_the_warm_up_also_of_a_run_that_was_stopped_within_it(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.selection.best_epoch", lambda rows: 1)  # nothing is better than the first epoch
+    warm = {**UNSTEADY, "schedule": {"name": "constant", "warmup": 7}}  # of three steps an epoch
+    config, folder = tiny(**warm, evaluation={"patience": 1}), RunFolder(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, folder, callbacks=[Weights(last=2)])
+    train(config, folder, resume=True)
+    assert len(folder.read_metrics()) == 4
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from tests.tuning.helpers import COLUMNS, write_study, write_trial
 from training.config import make_config, read_fields
 from tuning import search
 from tuning.report.writing import write_report
-from tuning.results import COMPLETED, Outcome, read_results, write_outcome
+from tuning.results import COMPLETED, STOPPED, Outcome, read_results, write_outcome
 
 SPACE = {"activation": ["relu", "gelu"]}
 LENGTH = 20
@@ -74,6 +74,15 @@ def test_finalist_makes_as_many_epochs_as_the_runs_of_its_trial_in_the_middle_of
 )
 def test_finalist_has_its_own_length_where_the_rate_has_a_course_or_most_runs_were_whole(finals, schedule, epochs):
     assert [job.config["epochs"] for job in finals(schedule, epochs)] == [LENGTH] * 3
+
+
+def test_trial_that_the_median_ended_tells_nothing_of_the_length_of_a_finalist(tmp_path):
+    fields = {"network": "ResNet8", "dataset": "digits", "epochs": LENGTH, "evaluation.patience": 2}
+    study = write_study(tmp_path, SPACE, fields=fields, repeats=1, stop="median")
+    ended_early(tmp_path, study, "0000", "gelu", 6)
+    assert search.stalled_after(study, read_results(tmp_path).trials[0], LENGTH) == 6
+    write_outcome(tmp_path / "trials/0000/seed-0", Outcome(STOPPED, 0.5, {}, epochs=6))
+    assert search.stalled_after(study, read_results(tmp_path).trials[0], LENGTH) is None
 
 
 def test_report_says_how_long_finalists_were_trained(finals, tmp_path):

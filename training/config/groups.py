@@ -179,7 +179,10 @@ class Evaluation(Group):
         False, description="keep the network of the best validation accuracy, or mAP, beside the last one"
     )
     patience: int | None = Field(
-        None, ge=1, description="epochs without a better validation accuracy, or mAP, after which a run ends"
+        None,
+        ge=1,
+        description="epochs without a better validation accuracy, or mAP, after which a run ends; those of a warm-up, "
+        "and in which only the head learns, are not counted",
     )
 
 

@@ -233,9 +233,9 @@ def plateau(
     return Plateau(peak, factor, patience, threshold)
 
 
-def watched_from(choice: Mapping[str, Any], steps: int, head_steps: int = 0) -> int:
-    """Give the step from which on the figures of whole epochs count for a plateau: the first one at the full rate."""
-    return head_steps + warm_steps(choice["warmup"], steps - head_steps)
+def full_rate_from(choice: Mapping[str, Any], steps: int, head_steps: int = 0) -> int:
+    """Give the first step after every warm-up, at the full rate, at which the whole network learns."""
+    return head_steps + max(warm_steps(choice["warmup"], steps - head_steps), choice.get("warmup_steps", 0))
 
 
 def milestone_steps(milestones: Sequence[float], steps: int) -> list[int]:
