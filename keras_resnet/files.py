@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import functools
+import glob
 import os
+import platform
+import re
 import shutil
 import uuid
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-# What a file or folder that is being written is called before it is whole: hidden, and with its ending, which tells
-# Keras and Matplotlib what to write.
+# What a file or folder that is being written is called before it is whole: hidden, by whom, and with its ending, which
+# tells Keras and Matplotlib what to write.
 PART = ".part-"
+_NAMED = re.compile(
+    rf"{re.escape(PART)}(?:(?P<machine>[0-9a-f]{{8}})-(?P<process>\d+)-)?[0-9a-f]{{8}}-(?P<name>.+)", re.DOTALL
+)
 _unfinished: set[Path] = set()
 
 
@@ -22,7 +31,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], s
     be room before `write` begins. Where anything fails, an OSError says why, and what was there before is unchanged.
     """
     place = Path(os.path.realpath(path))
-    part = place.with_name(f"{PART}{uuid.uuid4().hex[:8]}-{place.name}")
+    part = place.with_name(f"{PART}{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{place.name}")
     _unfinished.add(part)
     try:
         if place.exists() and not place.is_file():
@@ -52,12 +61,61 @@ def make_folder(path: str | os.PathLike, kind: str = "folder") -> None:
         raise OSError(f"Cannot make the {kind} {path}: {error.strerror}.") from error
 
 
-def make_parents(path: str | os.PathLike) -> None:
-    """Make the folders around what is to be saved, where they are not there yet; an OSError says why it cannot be."""
+def prepare_place(path: str | os.PathLike) -> None:
+    """Make the folders around what is to be saved, and clear what killed processes left of it.
+
+    An OSError says why it cannot be saved there.
+    """
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"Cannot save {path}: {error.strerror}.") from error
+    place = Path(os.path.realpath(path))
+    remove_left(place.parent, glob.escape(place.name))
+
+
+def remove_left(folder: Path, pattern: str = "*", alone: bool = False) -> None:
+    """Remove what processes that no longer live began to write into a folder, under names that match a pattern.
+
+    What another machine began may still be written, which cannot be told here; it goes where the caller is `alone`, as
+    no other process may write such names.
+    """
+    for part in folder.glob(f"{PART}*"):
+        found = _NAMED.fullmatch(part.name)
+        if fnmatch.fnmatchcase(found["name"] if found else "", pattern) and _is_left(part, found, alone):
+            remove_part(part)
+
+
+def _is_left(part: Path, found: re.Match | None, alone: bool) -> bool:
+    """Tell whether nobody writes a part any more."""
+    if found is None or found["machine"] != _machine():
+        return alone
+    if int(found["process"]) == os.getpid():
+        return part.name not in {own.name for own in [*_unfinished]}
+    return not _lives(int(found["process"]))
+
+
+def _lives(process: int) -> bool:
+    """Tell whether a process of this machine lives; where it cannot be asked, it may."""
+    if os.name != "posix":  # where a signal of 0 is one that ends
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is another user's, or no number that a process has
+        return True
+    return True
+
+
+@functools.cache
+def _machine() -> str:
+    """Name this machine or, within it, the container whose processes see each other, in eight letters."""
+    try:
+        processes = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        processes = 0
+    return f"{zlib.crc32(f'{platform.node()} {processes}'.encode()):08x}"
 
 
 def remove_unfinished() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import keras
 
-from keras_resnet.files import PART, make_folder, remove_part
+from keras_resnet.files import PART, make_folder, remove_left, remove_part
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.own import load_network, load_weights
@@ -193,10 +193,10 @@ class RunFolder:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what killed processes left, and what was put aside."""
-        for path in self.path.iterdir():
-            if _is_trace(path) and path.name != LOCK:
-                remove_part(path)
+        """Remove what killed processes left, and what was put aside; another process may write an export here."""
+        remove_left(self.path, alone=True)
+        for path in self.path.glob(f"{REPLACED}*"):
+            remove_part(path)
 
     def _put_aside(self, names: list[str]) -> None:
         """Move files out of the way, all or none: each could turn out to be one that cannot be moved."""

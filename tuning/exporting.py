@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_resnet.files import make_parents, write_text
+from keras_resnet.files import prepare_place, write_text
 from tuning.optuna_storage import write_storage
 from tuning.report.runs import runs_csv
 from tuning.results import StudyResults, read_results
@@ -54,6 +54,6 @@ def export_study(folder: Path, to: Path, overwrite: bool = False) -> str:
     if to.exists() and not overwrite:
         raise ValueError(f"{to} exists; pass --overwrite to replace it, or give another --to.")
     results = read_results(folder)
-    make_parents(to)
+    prepare_place(to)
     made.write(results, to)
     return made.what

@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from keras_resnet.files import PART, remove_part, write_atomically
+from keras_resnet.files import remove_left, write_atomically
 
 LARGEST = 15 * 2**20  # bytes of arrays in a file; the rest is for the header
 
@@ -64,8 +64,7 @@ def save(folder: Path, name: str, saved: Saved) -> None:
         if epoch != saved.epoch:
             for path in paths.values():
                 path.unlink()
-    for left in folder.glob(f"{PART}*-{glob.escape(name)}.epoch*"):
-        remove_part(left)
+    remove_left(folder, f"{glob.escape(name)}.epoch*", alone=True)
 
 
 def packed(arrays: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:

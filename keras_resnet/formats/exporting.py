@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_resnet.adaptation import transfer
 from keras_resnet.classification import labels_for
-from keras_resnet.files import make_parents, write_atomically
+from keras_resnet.files import prepare_place, write_atomically
 from keras_resnet.formats.folding import fold as folded
 from keras_resnet.formats.model_card import CARD, card_of
 from keras_resnet.formats.network import Exported, check_fit
@@ -141,7 +141,7 @@ def export(
         size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
         (part / CARD).write_text(card_of(exported, format, size), encoding="utf-8", newline="\n")
 
-    make_parents(path)
+    prepare_place(path)
     write_atomically(path, write_all, size_of_weights_file(model))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from keras_resnet.classification import labels_for
-from keras_resnet.files import write_atomically
+from keras_resnet.files import prepare_place, write_atomically
 from keras_resnet.formats.network import Exported, check_fit, network_of
 from keras_resnet.images import decode_image
 from keras_resnet.labels import check_labels, write_labels
@@ -48,7 +48,9 @@ def export_savedmodel(
         raise ValueError("A SavedModel needs the TensorFlow backend: set KERAS_BACKEND=tensorflow.")
     if os.path.exists(path):
         raise ValueError(f"{os.fspath(path)!r} exists; remove it or name another folder.")
-    write_atomically(path, prepare(exported))
+    write = prepare(exported)
+    prepare_place(path)
+    write_atomically(path, write)
 
 
 def prepare(exported: Exported) -> Callable[[Path], None]:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_resnet.classification import labels_for
-from keras_resnet.files import make_parents, write_atomically
+from keras_resnet.files import prepare_place, write_atomically
 from keras_resnet.formats.exporting import export
 from keras_resnet.labels import write_labels
 from keras_resnet.messages import unknown
@@ -139,7 +139,7 @@ def write_serving(
             services = "".join(COMPOSE[server].format(name=name) for server in servers)
             (part / "compose.yaml").write_text(f"services:\n{services}", encoding="utf-8")
 
-        make_parents(path)
+        prepare_place(path)
         write_atomically(path, write)
 
 

@@ -1,12 +1,15 @@
 """Files and folders are written whole or not at all."""
 
 import errno
+import glob
 import os
 import resource
+import signal
+import time
 
 import pytest
 
-from keras_resnet.files import make_folder, write_atomically
+from keras_resnet.files import make_folder, prepare_place, remove_left, write_atomically
 
 
 def fail_with(error: BaseException):
@@ -83,6 +86,61 @@ def test_what_is_no_file_is_never_replaced(tmp_path):
         with pytest.raises(OSError, match=reason):
             write_atomically(path, lambda part: part.touch())
     assert pipe.is_fifo() and sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def write_and_wait(place) -> int:
+    """Begin to write a folder in a process of its own, which waits to be killed; give its number."""
+    if process := os.fork():
+        until = time.monotonic() + 60
+        while not list(place.parent.glob(".part-*/half")) and time.monotonic() < until:
+            time.sleep(0.01)
+        return process
+    try:
+        write_atomically(place, lambda part: (part.mkdir(), (part / "half").touch(), signal.pause()))
+    finally:
+        os._exit(1)
+
+
+def test_what_a_killed_process_began_is_cleared_and_what_a_living_one_writes_is_not(tmp_path):
+    place = tmp_path / "export"
+    process = write_and_wait(place)
+    prepare_place(place)
+    assert len(os.listdir(tmp_path)) == 1
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    prepare_place(tmp_path / "other")
+    assert len(os.listdir(tmp_path)) == 1  # which is of another place
+    prepare_place(place)
+    assert os.listdir(tmp_path) == []
+
+
+def test_this_process_clears_all_but_what_it_is_writing(tmp_path):
+    seen = []
+
+    def write(part):
+        part.mkdir()
+        left = part.with_name(part.name.replace(part.name.split("-")[3], "0a1b2c3d"))
+        left.mkdir()
+        prepare_place(tmp_path / "folder")
+        seen.extend([part.is_dir(), left.is_dir()])
+
+    write_atomically(tmp_path / "folder", write)
+    assert seen == [True, False] and os.listdir(tmp_path) == ["folder"]
+
+
+def test_what_another_machine_began_goes_only_where_nobody_else_may_write_it(tmp_path):
+    names = [
+        ".part-0a1b2c3d-run[1].txt",
+        ".part-ffffffff-1-0a1b2c3d-run[1].txt",
+        ".part-0a1b2c3d-run1.txt",
+        "run[1].txt",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    remove_left(tmp_path, glob.escape("run[1].txt"))
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
+    remove_left(tmp_path, glob.escape("run[1].txt"), alone=True)
+    assert sorted(os.listdir(tmp_path)) == sorted(names[2:])
 
 
 def test_folder_that_cannot_be_made_is_named(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from keras_resnet.files import write_atomically
 from tests.shared import ROOT
 from training.config import RunConfig
 from training.run_folder import REPLACED, RUN_FILES, RUN_FOLDERS, RunFolder
@@ -131,6 +132,16 @@ def test_process_that_goes_on_with_a_run_clears_what_a_killed_one_left(tmp_path)
     (folder.path / ".part-1234abcd-model.keras").write_text("half", encoding="utf-8")
     with folder.held():
         assert names_in(folder) == ["config.yaml", "run.lock"]
+
+
+def test_export_that_another_process_writes_into_a_run_meanwhile_stays(tmp_path):
+    folder, mine = some_run(tmp_path / "run"), []
+    with folder.held():
+        write_atomically(folder.path / "x", lambda part: mine.append(part.name) or part.touch())
+    living = mine[0].replace(f"-{os.getpid()}-", f"-{os.getppid()}-")
+    (folder.path / living).mkdir()
+    with folder.held():
+        assert living in names_in(folder)
 
 
 # One process at a time.
