@@ -39,7 +39,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], s
         _check_room(part, size)
         write(part)
         _flush(part)
-        os.replace(part, place)
+        _move(part, place)
     except Exception as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise OSError(f"Cannot save {path}: {reason}. What was saved before is untouched.") from error
@@ -139,6 +139,17 @@ def _check_room(part: Path, size: int) -> None:
         with open(part, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, size)
         part.unlink()
+
+
+def _move(part: Path, place: Path) -> None:
+    """Move what is whole to its place, unless something came to stand there that is not to be replaced."""
+    try:
+        os.replace(part, place)
+    except OSError as error:
+        if place.is_dir() or (part.is_dir() and place.exists()):
+            what = "a folder" if place.is_dir() else "a file"
+            raise FileExistsError(f"another process has written {what} there meanwhile") from error
+        raise
 
 
 def _flush(part: Path) -> None:

@@ -88,6 +88,24 @@ def test_what_is_no_file_is_never_replaced(tmp_path):
     assert pipe.is_fifo() and sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
 
 
+@pytest.mark.parametrize(("kind", "what"), [("folder", "a folder"), ("file", "a file")])
+def test_what_another_process_writes_meanwhile_is_named_and_stays(tmp_path, kind, what):
+    place = tmp_path / "folder"
+
+    def write(part):
+        part.mkdir()
+        other = place / "other.txt" if kind == "folder" else place
+        other.parent.mkdir(exist_ok=True)
+        other.write_text("precious", encoding="utf-8")
+
+    with pytest.raises(OSError) as failure:
+        write_atomically(place, write)
+    reason = f"another process has written {what} there meanwhile"
+    assert str(failure.value) == f"Cannot save {place}: {reason}. What was saved before is untouched."
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()] == ["precious"]
+    assert os.listdir(tmp_path) == ["folder"]
+
+
 def write_and_wait(place) -> int:
     """Begin to write a folder in a process of its own, which waits to be killed; give its number."""
     if process := os.fork():

@@ -422,7 +422,8 @@ def test_of_two_exports_to_one_place_the_first_stays_whole(plain, tmp_path, monk
         return card_of(*given)
 
     monkeypatch.setattr("keras_resnet.formats.exporting.card_of", written_meanwhile)
-    with pytest.raises(OSError, match=r"^Cannot save .*exported: .*\. What was saved before is untouched\.$"):
+    reason = "another process has written a folder there meanwhile"
+    with pytest.raises(OSError, match=rf"^Cannot save .*exported: {reason}\. What was saved before is untouched\.$"):
         keras_resnet.export(plain, tmp_path / "exported", format="keras")
     assert list(tmp_path.iterdir()) == [other.parent] and list(other.parent.iterdir()) == [other]
 
