@@ -42,7 +42,7 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object], s
         _move(part, place)
     except Exception as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise OSError(f"Cannot save {path}: {reason}. What was saved before is untouched.") from error
+        raise OSError(f"Cannot save {path}: {reason.removesuffix('.')}. What was saved before is untouched.") from error
     finally:
         remove_part(part)
         _unfinished.discard(part)

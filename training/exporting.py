@@ -123,6 +123,11 @@ def export_run(folder: RunFolder, target: Path, options: ExportOptions) -> dict[
     model.preprocessing, model.labels = folder.read_preprocessing(), tuple(folder.read_labels())
     size = image_size(options)
     source = open_data(folder, options) if options.precision == "int8" else None
+    figures: dict[str, Any] = {}
+
+    def compare(written: Path) -> None:
+        figures.update(compared(model, source, written, options))
+
     keras_resnet.export(
         model,
         target,
@@ -134,9 +139,9 @@ def export_run(folder: RunFolder, target: Path, options: ExportOptions) -> dict[
         about={**about, **({"license": options.license} if options.license else {})},
         image_size=size,
         batch_size=options.batch_size,
+        check=compare if source else None,  # so that no int8 stands there without its accuracies
     )
-    written = {FORMATS[options.format].title: target}
-    return {**written, **compared(model, source, target, options)} if source else written
+    return {FORMATS[options.format].title: target, **figures}
 
 
 def image_size(options: ExportOptions) -> tuple[int, ...] | None:
@@ -183,7 +188,7 @@ def as_they_are(source: Source, examples: Any, channels: int) -> Iterator[tuple[
     return examples.as_numpy_iterator()
 
 
-def compared(model: keras.Model, source: Source, target: Path, options: ExportOptions) -> dict[str, Any]:
+def compared(model: keras.Model, source: Source, folder: Path, options: ExportOptions) -> dict[str, Any]:
     """Compare an exported network with the one in Keras on the first test images, and add that to its card."""
     import numpy as np
 
@@ -193,7 +198,7 @@ def compared(model: keras.Model, source: Source, target: Path, options: ExportOp
 
     if source.task is not ONE:
         return {}
-    run = open_engine(target, options.format, options.precision, options.batch_size)
+    run = open_engine(folder, options.format, options.precision, options.batch_size)
     contract, size, tested = model.preprocessing, image_size(options), source.examples(source.test_split)
     before, after, same = [], [], []
     for images, labels in as_they_are(source, tested.take(options.tested), contract.channels):
@@ -212,5 +217,5 @@ def compared(model: keras.Model, source: Source, target: Path, options: ExportOp
     brought = f", brought to {size[0]} x {size[1]} pixels" if size else ""
     images = f"the first {len(same)} images of {source.test_split!r}{brought}, each once in a single view"
     calibrated = f"{min(options.calibration, source.count(source.train_split))} of {source.train_split!r}"
-    add_section(target, "Precision", {**shown, "images": images, "fitted to": calibrated})
+    add_section(folder, "Precision", {**shown, "images": images, "fitted to": calibrated})
     return shown

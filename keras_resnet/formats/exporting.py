@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -77,6 +77,7 @@ def export(
     about: Mapping[str, Any] | None = None,
     image_size: int | tuple[int, int] | None = None,
     batch_size: int | None = None,
+    check: Callable[[Path], object] | None = None,
 ) -> None:
     """Write a folder that runs a network elsewhere, with a model card, `README.md`, that says what it is.
 
@@ -101,13 +102,15 @@ def export(
         image_size: int or tuple (height, width), the one size in pixels of the images that the graph is to take,
             which need not be that of the network; default any. Files that SavedModel decodes may be of any size.
         batch_size: int, how many images it is to take together; default any number.
+        check: function that is given the folder when all is written, and before it comes to its place, which it does
+            not where `check` raises an error.
 
     Raises:
         ValueError: a choice is unknown or not to be had in this format; the backend is not TensorFlow, which all but
             Keras and safetensors need; the folder exists; the model lacks labels or an input contract, or takes other
             images than the contract prepares; or a calibration image is none that the graph takes.
         ImportError: what writes the format is not installed; the message names the extra that installs it.
-        OSError: the folder cannot be written; no part of it is left behind.
+        OSError: the folder cannot be written, or `check` raises an error; no part of it is left behind.
     """
     _check(format, precision, layout, calibration)
     sides = _check_images(FORMATS[format], image_size, batch_size)
@@ -136,13 +139,20 @@ def export(
 
     def write_all(part: Path) -> None:
         write(part)
-        write_labels(part / "labels.txt", labels)
-        (part / "preprocessing.json").write_text(json.dumps(contract.to_dict()), encoding="utf-8")
-        size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
-        (part / CARD).write_text(card_of(exported, format, size), encoding="utf-8", newline="\n")
+        _describe(part, exported, format)
+        if check is not None:
+            check(part)
 
     prepare_place(path)
     write_atomically(path, write_all, size_of_weights_file(model))
+
+
+def _describe(folder: Path, exported: Exported, format: str) -> None:
+    """Write the names of the classes, the input contract and the card beside what is exported."""
+    write_labels(folder / "labels.txt", exported.labels)
+    (folder / "preprocessing.json").write_text(json.dumps(exported.contract.to_dict()), encoding="utf-8")
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    (folder / CARD).write_text(card_of(exported, format, size), encoding="utf-8", newline="\n")
 
 
 def _check(format: str, precision: str, layout: str, calibration: Iterable[np.ndarray] | None) -> None:

@@ -428,6 +428,27 @@ def test_of_two_exports_to_one_place_the_first_stays_whole(plain, tmp_path, monk
     assert list(tmp_path.iterdir()) == [other.parent] and list(other.parent.iterdir()) == [other]
 
 
+def test_export_comes_to_its_place_when_its_check_is_passed(plain, tmp_path):
+    folder, seen = tmp_path / "exported", []
+
+    def check(written):
+        seen.append((keras.models.load_model(written / "model.keras").count_params(), folder.exists()))
+        add_section(written, "Precision", {"accuracy": "90 %"})
+
+    keras_resnet.export(plain, folder, format="keras", check=check)
+    assert seen == [(plain.count_params(), False)]
+    assert "| accuracy | 90 % |" in (folder / CARD).read_text(encoding="utf-8")
+
+
+def test_export_that_fails_its_check_leaves_nothing(plain, tmp_path):
+    def check(written):
+        raise ValueError("It answers otherwise.")
+
+    with pytest.raises(OSError, match=r"^Cannot save .*exported: It answers otherwise\. What was saved before is unt"):
+        keras_resnet.export(plain, tmp_path / "exported", format="keras", check=check)
+    assert not list(tmp_path.iterdir())
+
+
 def test_failing_conversion_leaves_nothing(plain, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_resnet.formats.exporting.card_of", lambda *_: 1 / 0)
     with pytest.raises(OSError, match=r"Cannot save .*exported: division by zero"):

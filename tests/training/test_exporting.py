@@ -8,6 +8,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet.formats.engines import open_engine
+from training import exporting
 from training.data.datasets import open_source
 from training.exporting import ExportOptions, as_they_are, default_target, fitted
 from training.run_folder import RunFolder
@@ -42,11 +43,20 @@ def test_what_a_format_lacks_is_said_before_anything_is_read(refused, trained):
 
 
 @pytest.mark.slow
-def test_int8_is_fitted_to_training_images_and_compared_on_test_images(said, trained, tmp_path):
+def test_int8_is_fitted_to_training_images_and_compared_on_test_images(said, refused, trained, tmp_path, monkeypatch):
     for module in ("onnx", "onnxruntime", "tf2onnx"):
         pytest.importorskip(module)
-    folder = tmp_path / "int8"
+    folder, compare = tmp_path / "int8", exporting.compared
     options = ("--format", "onnx", "--precision", "int8", "--calibration", 100, "--tested", 50, "--to", folder)
+
+    def fail(*given):
+        compare(*given)
+        raise OSError("the test images are gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "compared", fail)
+        assert "the test images are gone" in refused("export", trained.folder.path, *options)
+    assert not list(tmp_path.iterdir())  # an export without its accuracies never comes to its place
     printed = said("export", trained.folder.path, *options)
     source = open_source(trained.config.data)
     engine, right = open_engine(folder, "onnx"), []
