@@ -10,11 +10,12 @@ import keras
 
 from keras_resnet.files import write_atomically
 from keras_resnet.model import uncompiled
+from keras_resnet.weights.own import note_down
 from training.averaging import ShownAverage
 from training.clock import EpochClock
 from training.divergence import check_epoch, check_weights
 from training.plan import Plan
-from training.run_folder import RunFolder
+from training.run_folder import EPOCH, RunFolder
 from training.selection import best_epoch
 
 
@@ -23,7 +24,8 @@ class SaveRun(keras.callbacks.Callback):
 
     With `keep_best` the model of the epoch of the highest validation accuracy lies beside the last one. The checkpoint
     comes last: it says which epochs are complete, so that a run that is killed between two files is resumed where all
-    of them agree. Models are those of the average of the weights, where a run has one; checkpoints hold both.
+    of them agree; and models tell of which epoch they are. They are those of the average of the weights, where a run
+    has one; checkpoints hold both.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class SaveRun(keras.callbacks.Callback):
     ):
         super().__init__()
         self.folder, self.clock, self.keep_best, self.average = folder, clock, keep_best, average
+        self.epoch = 0  # of which the network is
 
     def on_train_begin(self, logs=None) -> None:
         """Save before the first epoch, so that a full disk shows at once."""
@@ -42,13 +45,14 @@ class SaveRun(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Save the epoch; raise an error where something is not finite."""
         check_epoch(self.model, logs, self.folder, epoch)
+        self.epoch = epoch + 1
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         is_tested = any(name.startswith("val_") for name in logs)
         untested = {} if is_tested else {f"val_{name}": math.nan for name in logs}
         metrics = {"epoch": epoch + 1, **logs, **untested, "learning_rate": rate}
         before = [row for row in self.folder.read_metrics() if row["epoch"] <= epoch]
         if self.keep_best and best_epoch([*before, metrics]) == epoch + 1:
-            write_atomically(self.folder.best_file, uncompiled(self.model).save)
+            write_atomically(self.folder.best_file, self.write_network)
         add_row(self.folder.metrics_file, before, metrics)
         times = {
             "epoch": epoch + 1,
@@ -69,8 +73,13 @@ class SaveRun(keras.callbacks.Callback):
         self.save_checkpoint()
 
     def save_model(self) -> None:
-        """Save the network, without what only its training needs."""
-        write_atomically(self.folder.model_file, uncompiled(self.model).save)
+        """Save the network."""
+        write_atomically(self.folder.model_file, self.write_network)
+
+    def write_network(self, part: Path) -> None:
+        """Write the network, without what only its training needs, and of which epoch it is."""
+        uncompiled(self.model).save(part)
+        note_down(part, {EPOCH: self.epoch})
 
     def save_checkpoint(self) -> None:
         """Save the weights and the state of the optimizer."""

@@ -118,8 +118,8 @@ def export_run(folder: RunFolder, target: Path, options: ExportOptions) -> dict[
     from keras_resnet.formats.exporting import FORMATS
     from training.publishing import known_about
 
-    model = folder.load_model(options.best)
-    about = known_about(folder, model, options.best)  # at once, for the run may go on meanwhile
+    model, epoch = folder.load_saved(options.best)
+    about = known_about(folder, model, epoch, options.best)
     model.preprocessing, model.labels = folder.read_preprocessing(), tuple(folder.read_labels())
     size = image_size(options)
     source = open_data(folder, options) if options.precision == "int8" else None

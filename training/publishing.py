@@ -12,7 +12,7 @@ from keras_resnet.weights import card
 from training.config import RunConfig, load_recipe, make_config, recipe_names
 from training.config.fields import changes
 from training.run_folder import RunFolder
-from training.selection import best_epoch, is_stalled
+from training.selection import best_epoch, is_stalled, measured
 from training.tasks import task_of
 
 LICENSE = "Apache-2.0"  # of the package, and of weights that come with it
@@ -39,21 +39,46 @@ def publish(folder: RunFolder, path: Path, best: bool = False, license: str | No
     is_complete = done == (config.epochs or done) or is_stalled(rows, config.evaluation.patience)
     if not folder.report_file.is_file() or not done or not is_complete:
         raise ValueError(f"{folder.path} is a run that has made {done} epochs and is not finished; go on by --resume.")
-    model = folder.load_model(best)
+    model, epoch = folder.load_saved(best)
     model.preprocessing, model.labels = folder.read_preprocessing(), tuple(folder.read_labels())
-    chosen = rows[best_epoch(rows) - 1] if best else rows[-1]
-    known = about(config, chosen, model.name, done)
+    row, made = figures_of(folder, epoch, best)
+    if row is None or made != done:
+        raise ValueError(f"{folder.path} has made {done} epochs, and its network is of epoch {epoch}; put back a copy.")
+    known = about(config, row, model.name, done)
     return card.write(path, model, {**known, "license": license or known["license"]})
 
 
-def known_about(folder: RunFolder, model: keras.Model, best: bool = False) -> dict[str, Any]:
-    """Say what is known of the training of a run, finished or not, for a card; but for the license."""
-    config, rows = folder.read_config(), folder.read_metrics()
-    if not rows:
+def known_about(folder: RunFolder, model: keras.Model, epoch: int | None, best: bool = False) -> dict[str, Any]:
+    """Say what is known of the training of a run, finished or not, for a card; but for the license.
+
+    `model` and `epoch` are what `RunFolder.load_saved` gives. The run may go on meanwhile.
+    """
+    config, (row, made) = folder.read_config(), figures_of(folder, epoch, best)
+    if row is None:
         return {"dataset": config.data.dataset}
-    chosen = rows[best_epoch(rows) - 1] if best else rows[-1]
-    known = about(config, chosen, model.name, int(rows[-1]["epoch"]))
+    known = about(config, row, model.name, made)
     return {name: value for name, value in known.items() if name not in ("license", "version")}
+
+
+def figures_of(folder: RunFolder, epoch: int | None, best: bool) -> tuple[dict[str, float] | None, int]:
+    """Find the metrics of the epoch of a network, the last one or the best, if any, and count the epochs made by then.
+
+    While a run saves an epoch, and where it was killed then, its networks and its last row are of different epochs.
+    """
+    rows = folder.read_metrics()
+    last = int(rows[-1]["epoch"]) if rows else 0
+    if epoch is None:  # in runs of earlier versions, whose networks do not tell
+        epoch = best_epoch(rows) if best else last
+    if 0 < last < epoch:
+        raise ValueError(
+            f"{folder.path} holds a network of epoch {epoch} and no figures of it yet. Wait until that epoch is saved; "
+            "or, where the run was killed, go on with it by --resume."
+        )
+    row = next((row for row in rows if row["epoch"] == epoch), None)
+    if best and row is not None:  # a better one may have come since the network was read
+        better = (int(later["epoch"]) for later in rows if later["epoch"] > epoch and measured(later) > measured(row))
+        return row, next(better, last + 1) - 1
+    return row, epoch
 
 
 def about(config: RunConfig, row: dict[str, float], network: str, epochs: int) -> dict[str, Any]:

@@ -307,8 +307,8 @@ def finish(model: keras.Model, run: Run, export: bool) -> dict[str, Any]:
         facts["best epoch"] = best_epoch(run.folder.read_metrics())
     write_report(run.folder, run.config, facts, results)
     if export:
-        exported = run.folder.load_model()
-        about = known_about(run.folder, exported)
+        exported, epoch = run.folder.load_saved()
+        about = known_about(run.folder, exported, epoch)
         keras_resnet.export(exported, run.folder.savedmodel, labels=run.source.classes, about=about)
     return results
 

@@ -15,7 +15,7 @@ import keras
 from keras_resnet.files import PART, make_folder, remove_left, remove_part
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weights.own import load_network, load_weights
+from keras_resnet.weights.own import load_noted, load_weights
 from training.config import RunConfig, make_config, read_fields
 from training.config.files import is_former, is_of_run, read_mapping
 from training.locks import alone
@@ -37,6 +37,7 @@ RUN_FILES = (
 )
 RUN_FOLDERS = ("savedmodel", "exports", "tensorboard", "inspection")
 LOCK = "run.lock"
+EPOCH = "epoch"  # as files of networks note of which one they are
 # Where the files of a run go that is overwritten, until they are removed.
 REPLACED = ".replaced-"
 
@@ -256,14 +257,18 @@ class RunFolder:
         Raises:
             ValueError: there is none, or the file is damaged.
         """
-        config = self.read_config()
-        if best:
-            if not self.best_file.is_file():
-                raise ValueError(f"{self.path} holds no best.keras: {_why_none(config)}; leave out --best.")
-            return load_network(self.best_file)
-        if not self.model_file.is_file():
+        return self.load_saved(best)[0]
+
+    def load_saved(self, best: bool = False) -> tuple[keras.Model, int | None]:
+        """Load a network as `load_model` does, and the number of its epoch; None where an earlier version wrote it."""
+        config, file = self.read_config(), self.best_file if best else self.model_file
+        if best and not file.is_file():
+            raise ValueError(f"{self.path} holds no best.keras: {_why_none(config)}; leave out --best.")
+        if not file.is_file():
             raise ValueError(f"{self.path} holds no model.keras yet: its training did not begin.")
-        return load_network(self.model_file)
+        model, note = load_noted(file)
+        epoch = note.get(EPOCH)
+        return model, epoch if isinstance(epoch, int) else None
 
     def load_checkpoint(self, model: keras.Model) -> None:
         """Bring a network and its optimizer to where the last complete epoch left them.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -79,6 +81,11 @@ def load_network(path: str | os.PathLike) -> keras.Model:
     configuration names, the weights that they would have, and what the archive unpacks to; see `files.budget`. Only
     the layers that networks of this package have are made, and classes and functions that the user has registered.
     """
+    return load_noted(path)[0]
+
+
+def load_noted(path: str | os.PathLike) -> tuple[keras.Model, dict[str, Any]]:
+    """Load a network as `load_network` does, and what `note_down` wrote into the same file; empty where it did not."""
     with _reading(path) as (file, budget):
         if not is_archive(file):
             raise UnreadableError("is not a .keras file", "give one, or read its weights with network_of")
@@ -92,7 +99,21 @@ def load_network(path: str | os.PathLike) -> keras.Model:
                     raise damaged(f"its configuration has {weighted} layers with weights, its weights fewer")
             model = _built(config)
             model.load_weights(weights)
-            return model
+            return model, _note(archive)
+
+
+def note_down(path: str | os.PathLike, note: Mapping[str, Any]) -> None:
+    """Note facts about a network in its `.keras` file, as the comment of the archive, which Keras passes over."""
+    with zipfile.ZipFile(path, "a") as archive:  # a further member would have Keras unpack all others to the disk
+        archive.comment = json.dumps(note).encode()
+
+
+def _note(archive: Archive) -> dict[str, Any]:
+    """Read the comment of an archive, which others may use for something else."""
+    try:
+        return parse_object(archive.comment, "comment")
+    except UnreadableError:
+        return {}
 
 
 def _built(config: dict[str, Any]) -> keras.Model:

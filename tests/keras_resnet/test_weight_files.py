@@ -12,7 +12,7 @@ import pytest
 import keras_resnet
 from keras_resnet.signature import names_of
 from keras_resnet.weights.names import check_model
-from keras_resnet.weights.own import load_network, load_weights, read_signature
+from keras_resnet.weights.own import load_network, load_noted, load_weights, read_signature
 from tests.keras_resnet.helpers import images, outputs, randomise, tiny
 
 SHAPE = (16, 16, 3)
@@ -58,6 +58,14 @@ def test_its_own_network_takes_the_weights(saved):
     images = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype("float32")
     loaded = build(weights=path)
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+
+
+@pytest.mark.parametrize("comment", [b"", b"packed by hand", b"[3]", b"\xff", b"{" * 60_000])
+def test_comment_that_is_no_note_of_this_package_is_passed_over(tmp_path, comment):
+    build().save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras", "a") as archive:
+        archive.comment = comment
+    assert load_noted(tmp_path / "model.keras")[1] == {}
 
 
 def test_file_that_cannot_be_unpacked_is_not_taken_for_damaged(tmp_path):

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import zipfile
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import keras_resnet
 from keras_resnet import model as networks
 from keras_resnet.model import uncompiled
+from keras_resnet.weights.own import load_noted
 from tests.keras_resnet.helpers import images, outputs, run_python, tiny
 from training import callbacks, clock
 from training.callbacks import SaveRun
@@ -138,6 +140,19 @@ def test_model_file_holds_the_network_and_nothing_of_its_training(tmp_path):
     assert loaded.levels == callback.model.levels and loaded.preprocessing.size == (32, 32)
     x = images(2, 8, 8, 1)
     np.testing.assert_array_equal(outputs(loaded, x), outputs(callback.model, x))
+
+
+def test_networks_tell_of_which_epoch_they_are_and_keras_loads_them(tmp_path):
+    folder = RunFolder(tmp_path)
+    callback = saver(folder, keep_best=True)
+    callback.on_train_begin()
+    assert load_noted(folder.model_file)[1] == {"epoch": 0}
+    for epoch, accuracy in enumerate((0.5, 0.75, 0.625)):
+        end_epoch(callback, epoch, val_accuracy=accuracy)
+    assert [load_noted(file)[1] for file in (folder.model_file, folder.best_file)] == [{"epoch": 3}, {"epoch": 2}]
+    with zipfile.ZipFile(folder.model_file) as archive:  # with more members Keras unpacks all of them to the disk
+        assert len(archive.namelist()) == 3 and archive.testzip() is None
+    assert keras.models.load_model(folder.model_file).count_params() == callback.model.count_params()
 
 
 @pytest.mark.parametrize("file", ["metrics_file", "times_file", "model_file", "checkpoint_file"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.weights.own import note_down
 from training.callbacks import add_row
 from training.config import load_recipe, make_config
 from training.config.fields import flat_config
@@ -68,6 +69,50 @@ def test_run_that_ended_early_is_published_and_one_that_was_to_go_on_is_not(refu
         add_row(copied.metrics_file, copied.read_metrics(), row)
     said("export", copied.path, "--to", tmp_path / "x.safetensors")
     assert "after the last of 2 epochs" in (tmp_path / "x.json").read_text(encoding="utf-8")
+
+
+def card_of(said, folder, to, *options) -> str:
+    """Export the network of a run, and read its card."""
+    said("export", folder.path, "--format", "keras", "--to", to, *options)
+    return (to / "README.md").read_text(encoding="utf-8")
+
+
+def test_figures_of_an_export_are_those_of_its_network_while_the_run_saves_an_epoch(said, refused, copied, tmp_path):
+    card = card_of(said, copied, tmp_path / "two")
+    assert "after the last of 2 epochs |" in card
+    rows = copied.read_metrics()
+    add_row(copied.metrics_file, rows, {**rows[-1], "epoch": 3.0, "val_accuracy": 0.125})  # model.keras comes later
+    assert card_of(said, copied, tmp_path / "three") == card
+    config = make_config({"epochs": 3}, base=flat_config(copied.read_config()))
+    copied.config_file.write_text(config.to_yaml(), encoding="utf-8")
+    sentence = refused("export", copied.path, "--to", tmp_path / "x.safetensors")
+    assert sentence == f"{copied.path} has made 3 epochs, and its network is of epoch 2; put back a copy."
+
+
+def test_best_network_waits_for_its_figures(said, refused, copied, tmp_path):
+    rows = copied.read_metrics()
+    shutil.copy(copied.model_file, copied.best_file)
+    assert "after the last of 2 epochs |" in card_of(said, copied, tmp_path / "best", "--best")
+    note_down(copied.best_file, {"epoch": 3})  # before the row is written
+    sentence = refused("export", copied.path, "--best", "--to", tmp_path / "waiting")
+    assert f"{copied.path} holds a network of epoch 3 and no figures of it yet. Wait until" in sentence
+    add_row(copied.metrics_file, rows, {**rows[-1], "epoch": 3.0, "val_accuracy": 0.125})
+    for epoch, accuracy in ((4.0, 0.125), (5.0, 0.25)):
+        add_row(copied.metrics_file, copied.read_metrics(), {**rows[-1], "epoch": epoch, "val_accuracy": accuracy})
+    card = card_of(said, copied, tmp_path / "third", "--best")  # read before that of the fifth epoch was written
+    assert "| accuracy | 0.125 |" in card and "after epoch 3 of 4, the best by these images" in card
+
+
+def test_network_that_was_not_trained_has_no_figures(said, copied, tmp_path):
+    note_down(copied.model_file, {"epoch": 0})
+    card = card_of(said, copied, tmp_path / "exported")
+    assert "| dataset | digits |" in card and "accuracy" not in card
+
+
+def test_network_of_an_earlier_version_has_the_figures_of_the_last_epoch(said, copied, tmp_path):
+    copied.load_model().save(copied.model_file)  # without a note
+    assert copied.load_saved()[1] is None
+    assert "after the last of 2 epochs |" in card_of(said, copied, tmp_path / "exported")
 
 
 def test_recipe_of_the_card_is_the_nearest_with_what_differs():

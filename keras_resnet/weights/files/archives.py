@@ -34,7 +34,7 @@ class Archive:
 
     def __init__(self, archive: zipfile.ZipFile, budget: Budget):
         self._archive, self.budget = archive, budget
-        self.names = archive.namelist()
+        self.names, self.comment = archive.namelist(), archive.comment
         if len(archive.NameToInfo) != len(self.names):
             raise damaged("its archive has two members of one name")
 
