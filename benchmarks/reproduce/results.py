@@ -75,13 +75,13 @@ def read(path: Path = RESULTS) -> list[Result]:
         path: Path of the CSV file.
 
     Returns:
-        List of Result in the order of the file; empty where there is no file.
+        List of Result in the order of the file; empty where there is no file, or nothing in it.
 
     Raises:
         ValueError: the file is damaged; the message says in which line.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:  # as one that a full disk did not let begin
         return []
     with open(path, encoding="utf-8", newline="") as file:
         return _parse(file, path)

@@ -1,8 +1,11 @@
 """Runs of `python -m training` entered as results, and the commands that make them."""
 
 import dataclasses
+import errno
+import os
 import re
 import shlex
+from unittest import mock
 
 import h5py
 import keras
@@ -115,6 +118,17 @@ def test_run_is_entered_once(tmp_path, enter):
     assert enter("resnet20", folder)[0] == 0
     status, printed, results = enter("resnet20", folder)
     assert (status, len(results)) == (1, 1) and "has seed 0 of row 'resnet20' at float32 by engine training" in printed
+
+
+def test_full_disk_is_named_with_the_file_that_it_did_not_take(tmp_path, enter):
+    folder = write_run(tmp_path / "run", ROWS["resnet20"].config())
+    with mock.patch("results.os.write", lambda *_: 0):
+        status, printed, results = enter("resnet20", folder)
+    reason = (
+        f"Cannot add a line to {tmp_path / 'results.csv'}: {os.strerror(errno.ENOSPC)}. Its lines before are untouched."
+    )
+    assert (status, printed, results) == (1, f"error: {reason}\n", [])
+    assert enter("resnet20", folder)[0] == 0
 
 
 def test_unknown_row_and_missing_options_are_refused(tmp_path, enter, capsys):
