@@ -28,12 +28,6 @@ def pytest_collection_modifyitems(items):
     items[:] = longest_files_first(items)
 
 
-def pytest_collection_finish():
-    """Spare the garbage collector what is imported and stays, or it goes through it again and again."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(autouse=True)
 def keras_settings():
     import keras  # here, for the process that only hands tests to others loads this file too
@@ -43,14 +37,20 @@ def keras_settings():
     yield
     keras.config.set_dtype_policy(policy)
     keras.config.set_image_data_format(data_format)
-    gc.collect()  # of the networks of a test, which hold cycles; it takes no time, for what was imported is frozen
+    gc.collect()  # of the networks of a test, which hold cycles; it goes through what is newer than the module
 
 
 @pytest.fixture(autouse=True, scope="module")
 def keras_memory():
-    """Release the networks of a module before the next one begins, and the memory, which malloc would keep."""
+    """Release the networks of a module before the next one begins, and the memory, which malloc would keep.
+
+    What a module finds, above all what was imported, stays: the collector would go through it after each test. The last
+    networks of the module before are garbage only now, for pytest holds the arguments of a test until the next one.
+    """
     import keras
 
+    gc.collect()
+    gc.freeze()
     yield
     keras.utils.clear_session()
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
