@@ -33,6 +33,16 @@ def products(*options: Iterable, possible: Callable[..., bool] = lambda *_: True
     ]
 
 
+def parted(combinations: list[tuple], together: int = 2) -> tuple[list[tuple], list]:
+    """Part combinations into those that hold every pair, or every value, and all others as slow parameters of a test.
+
+    For a test that does more with the first than with the others.
+    """
+    first = pairwise(combinations, together)
+    chosen = set(first)
+    return first, [pytest.param(*row, marks=pytest.mark.slow) for row in combinations if row not in chosen]
+
+
 def leave_samples_fast(items: Iterable[pytest.Item]) -> None:
     """Mark as slow, of each test marked `sampled(n)`, all cases but every n-th of those that are not slow already."""
     passed = Counter()

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.pairs import leave_samples_fast, pairwise, products
+from tests.pairs import leave_samples_fast, pairwise, parted, products
 
 OPTIONS = [("abcdefg", (1, 2, 3, 4, 5), "xyz", (False, True)), ("ab", "cd"), ("abc", (1, 2), "z")]
 
@@ -25,6 +25,26 @@ def test_all_other_combinations_are_slow():
     rows, combinations = products(*OPTIONS[0]), [*itertools.product(*OPTIONS[0])]
     assert [row.values for row in rows] == combinations
     assert {row.values for row in rows if not row.marks} == {*pairwise(combinations)}
+
+
+@pytest.mark.parametrize("together", [1, 2, 3])
+def test_every_few_values_that_stand_together_do_so_in_what_is_chosen(together):
+    combinations = [*itertools.product(*OPTIONS[0])]
+    chosen = pairwise(combinations, together)
+    for places in itertools.combinations(range(len(OPTIONS[0])), together):
+        assert {tuple(row[place] for place in places) for row in chosen} == {
+            *itertools.product(*(OPTIONS[0][place] for place in places))
+        }
+    assert len(chosen) < len(combinations) and {*chosen} < {*combinations}
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_combinations_are_parted_into_the_chosen_and_the_slow(together):
+    combinations = [*itertools.product(*OPTIONS[0])]
+    first, others = parted(combinations, together)
+    assert first == pairwise(combinations, together)
+    assert {*first}.isdisjoint(row.values for row in others) and len(first) + len(others) == len(combinations)
+    assert {mark.name for row in others for mark in row.marks} == {"slow"} and all(row.marks for row in others)
 
 
 def test_impossible_combinations_are_left_out_and_all_other_pairs_stay():
