@@ -1,5 +1,6 @@
 """The papers' whole grid: every shortcut, placement, unit and family against formulas of its own in NumPy."""
 
+import itertools
 import math
 from functools import partial
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from keras_resnet.choices.shortcuts import SHORTCUTS
 from tests.keras_resnet.helpers import build, images, outputs, relative_error, tiny
 from tests.keras_resnet.orders import Order, order_of
 from tests.keras_resnet.reference import Reference, average_pool, max_pool, relu, units
-from tests.pairs import products
+from tests.pairs import pairwise, parted
 
 CONVOLUTIONS = {"basic": 2, "bottleneck": 3, "single": 1}
 CHOICES = {
@@ -152,17 +153,37 @@ def expected_logits(model, architecture, x, activation=None):
     return net.logits(follow(net, "post", x, order.before))
 
 
-@pytest.mark.parametrize(
-    ("choice", "placement", "unit", "stem"), products(CHOICES, PLACEMENTS, CONVOLUTIONS, ("cifar", "imagenet"))
-)
-def test_network_computes_its_formula_and_is_saved(choice, placement, unit, stem, tmp_path):
-    architecture = tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, stem=stem, widths=(3, 4))
-    x = images(2, 21, 20, 3)
+def assert_formula(architecture, x, activation=None):
+    """Compare a network with its formula; return the network and what it computes."""
     model = build(architecture, shape=x.shape[1:])
     actual = outputs(model, x)
-    assert relative_error(actual, expected_logits(model, architecture, x.astype("float64"))) < 1e-5
-    model.save(tmp_path / "model.keras")
-    np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
+    assert relative_error(actual, expected_logits(model, architecture, x.astype("float64"), activation)) < 1e-5
+    return model, actual
+
+
+def assert_formula_and_file(architecture, x, folder, activation=None):
+    """Compare a network with its formula, and with itself as its file gives it back."""
+    model, actual = assert_formula(architecture, x, activation)
+    model.save(folder / "model.keras")
+    np.testing.assert_array_equal(outputs(keras.models.load_model(folder / "model.keras"), x), actual)
+
+
+# What holds every three choices of the grid. Files are written of every two: the layers that they hold are of no more.
+PAIRS, OTHERS = parted(pairwise([*itertools.product(CHOICES, PLACEMENTS, CONVOLUTIONS, ("cifar", "imagenet"))], 3))
+
+
+def grid_network(choice, placement, unit, stem):
+    return tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, stem=stem, widths=(3, 4))
+
+
+@pytest.mark.parametrize(("choice", "placement", "unit", "stem"), PAIRS)
+def test_network_computes_its_formula_and_is_saved(choice, placement, unit, stem, tmp_path):
+    assert_formula_and_file(grid_network(choice, placement, unit, stem), images(2, 21, 20, 3), tmp_path)
+
+
+@pytest.mark.parametrize(("choice", "placement", "unit", "stem"), OTHERS)
+def test_network_of_every_three_choices_computes_its_formula(choice, placement, unit, stem):
+    assert_formula(grid_network(choice, placement, unit, stem), images(2, 21, 20, 3))
 
 
 def swish(weights, x):
@@ -203,19 +224,23 @@ def test_every_activation_that_learns_has_a_formula(name):
     assert name in named, f"give the activation {name!r} a row in ACTIVATIONS of {__file__}"
 
 
-@pytest.mark.parametrize(
-    ("activation", "placement", "shortcut"),
-    products(ACTIVATIONS, PLACEMENTS, ("A", "B", "C", "none", "exclusive_gating")),
-)
-def test_activation_computes_its_formula_everywhere_and_is_saved(activation, placement, shortcut, tmp_path):
-    choice, formula = ACTIVATIONS[activation]
-    architecture = tiny(activation=choice, placement=placement, shortcut=shortcut, widths=(3, 4))
-    x = images(2, 11, 10, 3)
-    model = build(architecture, shape=x.shape[1:])
-    actual = outputs(model, x)
-    assert relative_error(actual, expected_logits(model, architecture, x.astype("float64"), formula)) < 1e-5
-    model.save(tmp_path / "model.keras")
-    np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
+OF_ACTIVATIONS = itertools.product(ACTIVATIONS, PLACEMENTS, ("A", "B", "C", "none", "exclusive_gating"))
+ACTIVATION_PAIRS, OTHER_ACTIVATIONS = parted([*OF_ACTIVATIONS])
+
+
+def activated(activation, placement, shortcut):
+    return tiny(activation=ACTIVATIONS[activation][0], placement=placement, shortcut=shortcut, widths=(3, 4))
+
+
+@pytest.mark.parametrize(("activation", "placement", "shortcut"), ACTIVATION_PAIRS)
+def test_activation_computes_its_formula_and_is_saved(activation, placement, shortcut, tmp_path):
+    network, formula = activated(activation, placement, shortcut), ACTIVATIONS[activation][1]
+    assert_formula_and_file(network, images(2, 11, 10, 3), tmp_path, formula)
+
+
+@pytest.mark.parametrize(("activation", "placement", "shortcut"), OTHER_ACTIVATIONS)
+def test_activation_computes_its_formula_everywhere(activation, placement, shortcut):
+    assert_formula(activated(activation, placement, shortcut), images(2, 11, 10, 3), ACTIVATIONS[activation][1])
 
 
 RELATIVES = {
@@ -236,23 +261,33 @@ RELATIVES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("relative", "placement", "shortcut"),
-    products(RELATIVES, PLACEMENTS, ("A", "B", "C", "shortcut_only_gating"), together=1),
-)
+OF_RELATIVES = itertools.product(RELATIVES, PLACEMENTS, ("A", "B", "C", "shortcut_only_gating"))
+RELATIVE_PAIRS, OTHER_RELATIVES = parted([*OF_RELATIVES])
+FAST_RELATIVES, SLOW_RELATIVES = parted(RELATIVE_PAIRS, together=1)
+
+
+def related(relative, placement, shortcut):
+    """Describe a relative, and give the formula of its activation."""
+    network = tiny(**{"unit": "bottleneck", "placement": placement, "shortcut": shortcut, **RELATIVES[relative]})
+    return network, maxout(2) if network.activation == "maxout" else None
+
+
+@pytest.mark.parametrize(("relative", "placement", "shortcut"), [*FAST_RELATIVES, *SLOW_RELATIVES])
 def test_relatives_of_other_papers_compute_their_formula_and_are_saved(relative, placement, shortcut, tmp_path):
-    architecture = tiny(**{"unit": "bottleneck", "placement": placement, "shortcut": shortcut, **RELATIVES[relative]})
-    x = images(2, 21, 20, 3)
-    model = build(architecture, shape=x.shape[1:])
-    formula = maxout(2) if architecture.activation == "maxout" else None
-    actual = outputs(model, x)
-    assert relative_error(actual, expected_logits(model, architecture, x.astype("float64"), formula)) < 1e-5
-    model.save(tmp_path / "model.keras")
-    np.testing.assert_array_equal(outputs(keras.models.load_model(tmp_path / "model.keras"), x), actual)
+    network, formula = related(relative, placement, shortcut)
+    assert_formula_and_file(network, images(2, 21, 20, 3), tmp_path, formula)
 
 
-@pytest.mark.sampled(4)
-@pytest.mark.parametrize(("choice", "placement", "unit"), products(CHOICES, PLACEMENTS, CONVOLUTIONS, together=1))
+@pytest.mark.parametrize(("relative", "placement", "shortcut"), OTHER_RELATIVES)
+def test_relatives_of_other_papers_compute_their_formula_everywhere(relative, placement, shortcut):
+    network, formula = related(relative, placement, shortcut)
+    assert_formula(network, images(2, 21, 20, 3), formula)
+
+
+@pytest.mark.sampled(18)
+@pytest.mark.parametrize(
+    ("choice", "placement", "unit"), pairwise([*itertools.product(CHOICES, PLACEMENTS, CONVOLUTIONS)])
+)
 def test_every_weight_learns(choice, placement, unit):
     architecture = tiny(shortcut=CHOICES[choice], placement=placement, unit=unit, widths=(8, 12))
     model = build(architecture, shape=(8, 8, 3))
