@@ -106,13 +106,30 @@ KERAS_TOTALS = [
 
 
 @functools.cache
-def cost(name: str, **arguments) -> tuple[int, int, int]:
-    """Build a network once; return its trainable parameters, all its parameters and its multiply-adds."""
+def cost(name: str | keras_resnet.Architecture, **arguments) -> tuple[int, int, int]:
+    """Build a network once; return its trainable parameters, all its parameters and its multiply-adds.
+
+    Those of a thousand layers, of which test_depth builds one, are counted by shorter ones.
+    """
+    if name in GROWN and not arguments:
+        return grown(name)
     model = keras_resnet.ResNet(name, **arguments)
     counts = count_parameters(model), model.count_params(), count_multiply_adds(model)
     del model
     gc.collect()  # several of these networks at a time take gigabytes
     return counts
+
+
+GROWN = {name for name, network in keras_resnet.CATALOGUE.items() if network.depth > 1000}
+
+
+def grown(name: str) -> tuple[int, int, int]:
+    """Count a deep CIFAR network by two short ones: each further unit of a stage costs the same."""
+    network = keras_resnet.CATALOGUE[name]
+    layers, choices = (network.depth - 2) // network.blocks[0], {"placement": network.placement}
+    assert network == keras_resnet.cifar(network.depth, network.unit, **choices)
+    few, more = (cost(keras_resnet.cifar(n * layers + 2, network.unit, **choices)) for n in (2, 3))
+    return tuple(two + (network.blocks[0] - 2) * (three - two) for two, three in zip(few, more))
 
 
 def agrees(count: int, figure: str, unit: float) -> bool:
@@ -129,6 +146,12 @@ def is_large(name: str) -> bool:
 def patiently(*rows: tuple) -> list:
     """Mark as slow the rows of a table that begin with the name of a large network."""
     return [pytest.param(*row, marks=pytest.mark.slow if is_large(row[0]) else ()) for row in rows]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ResNet110", "ResNet164", "ResNet110V2", "ResNet164V2"])
+def test_short_networks_tell_the_cost_of_deep_ones(name):
+    assert grown(name) == cost(name)
 
 
 def test_the_tables_cover_the_whole_catalogue():

@@ -1,13 +1,10 @@
-"""The table of figures against the networks built, and against the published ones."""
+"""The table of figures against the published ones; test_complexity compares it with the networks built."""
 
 import csv
 import re
 
-import pytest
-
 import keras_resnet
 from keras_resnet.architecture.figures import FIGURES
-from tests.keras_resnet.test_complexity import cost
 from tests.shared import shared_file
 
 # The rows of the papers' tables that the errors are of: paper, table, model, beginning of the protocol.
@@ -32,18 +29,6 @@ ROWS = {
 
 def test_every_network_of_the_catalogue_has_figures_in_its_order():
     assert list(FIGURES) == list(keras_resnet.CATALOGUE)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["ResNet1202", "ResNet1202V2", "ResNet1001", "ResNet1001V2"])
-def test_figures_of_deep_networks_grow_in_proportion_to_their_units(name):
-    network = keras_resnet.CATALOGUE[name]
-    layers = 3 * (network.depth - 2) // sum(network.blocks)
-    small = [keras_resnet.cifar(n * layers + 2, network.unit, placement=network.placement) for n in (2, 3)]
-    (first, _, first_cost), (second, _, second_cost) = (cost(one) for one in small)
-    more = network.blocks[0] - 2
-    expected = (first + more * (second - first), first_cost + more * (second_cost - first_cost))
-    assert FIGURES[name][:2] == expected
 
 
 def test_errors_are_those_of_the_papers():

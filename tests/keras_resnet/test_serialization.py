@@ -1,7 +1,5 @@
 """Networks come back from files and configurations with the same outputs, also in a fresh process."""
 
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -148,18 +146,3 @@ def test_file_remembers_its_data_format(data_format, tmp_path):
     keras.config.set_image_data_format("channels_first" if data_format == "channels_last" else "channels_last")
     loaded = keras.saving.load_model(tmp_path / "network.keras")
     np.testing.assert_array_equal(compiled_outputs(loaded, x), expected)
-
-
-@pytest.mark.slow
-def test_network_of_a_thousand_layers_is_saved_loaded_and_cloned_at_the_usual_recursion_limit(tmp_path):
-    limit = sys.getrecursionlimit()
-    model = build(tiny(blocks=(500,), widths=(2,)), (4, 4, 3))
-    x = images(1, 4, 4, 3)
-    expected = outputs(model, x)
-    model.save(tmp_path / "deep.keras")
-    loaded = keras.saving.load_model(tmp_path / "deep.keras")
-    cloned = keras.models.clone_model(model)
-    cloned.set_weights(model.get_weights())
-    for copy in (loaded, cloned):
-        np.testing.assert_array_equal(outputs(copy, x), expected)
-    assert sys.getrecursionlimit() == limit <= 3000
