@@ -87,12 +87,12 @@ def test_folder_without_configuration_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("depth", "accuracy"), [(20, 0.9173), (32, 0.9263), (56, 0.9339)])
-def test_public_cifar_networks_have_their_published_accuracy(depth, accuracy):
-    (path,) = shared_file("data/weights/cifar10_option_a").glob(f"resnet{depth}-*.th")
+def test_public_cifar_network_has_its_published_accuracy():
+    # Of the deeper ones test_weights compares the logits.
+    (path,) = shared_file("data/weights/cifar10_option_a").glob("resnet20-*.th")
     changes = {"dataset": "cifar10", "data_dir": shared_file("data/tfds")}
-    results = evaluate_file(path, f"resnet{depth}", changes)
-    assert (results["examples"], round(results["accuracy"], 4)) == (10_000, accuracy)
+    results = evaluate_file(path, "resnet20", changes)
+    assert (results["examples"], round(results["accuracy"], 4)) == (10_000, 0.9173)
 
 
 def test_file_of_weights_needs_a_data_set(tmp_path):
