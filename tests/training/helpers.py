@@ -1,5 +1,6 @@
 """What the tests of training have in common: image files, the weights of a run."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,6 +77,19 @@ def same_weights(one: RunFolder, other: RunFolder) -> bool:
     pairs = list(zip(weights_of(one), weights_of(other), strict=True))
     assert pairs
     return all(np.array_equal(left, right) for left, right in pairs)
+
+
+class Keep(keras.callbacks.Callback):
+    """Copies the folder of a run before an epoch, the second unless told otherwise, as a run killed there leaves it."""
+
+    def __init__(self, run: RunFolder, copy: RunFolder, epoch: int = 1):
+        super().__init__()
+        self.run, self.copy, self.epoch = run, copy, epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Copy it."""
+        if epoch == self.epoch:
+            shutil.copytree(self.run.path, self.copy.path)
 
 
 def folder_config(folder: Path, **fields) -> RunConfig:

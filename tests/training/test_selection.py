@@ -1,10 +1,12 @@
 """The best epoch and the end of a run that no longer improves, both by the validation split."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
 
-from tests.training.helpers import same_weights, weights_of
+from tests.training.helpers import Keep, same_weights, weights_of
 from training.callbacks import SaveRun
 from training.config import make_config
 from training.plan import Phase, Plan
@@ -71,18 +73,14 @@ def test_a_test_set_chooses_nothing(fields):
 
 
 class Weights(keras.callbacks.Callback):
-    """Keeps the weights of every epoch, and stops the run after some."""
+    """Keeps the weights of every epoch."""
 
-    def __init__(self, last: int = 99):
+    def __init__(self):
         super().__init__()
-        self.last, self.kept = last, []
+        self.kept = []
 
     def on_epoch_end(self, epoch, logs=None):
         self.kept.append(self.model.get_weights())
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.last:
-            raise KeyboardInterrupt
 
 
 # A rate so high that accuracy goes up and down.
@@ -100,7 +98,7 @@ UNSTEADY = {
 def test_best_network_is_that_of_its_epoch_also_of_a_run_that_was_stopped(tiny, tmp_path):
     config, watch = tiny(**UNSTEADY, evaluation={"keep_best": True}), Weights()
     whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
-    results = train(config, whole, callbacks=[watch])
+    results = train(config, whole, callbacks=[watch, Keep(whole, parts, epoch=2)])
     best = best_epoch(whole.read_metrics())
     accuracies = [row["val_accuracy"] for row in whole.read_metrics()]
     assert best - 1 == int(np.argmax(accuracies)) and len(set(accuracies)) > 1
@@ -110,8 +108,7 @@ def test_best_network_is_that_of_its_epoch_also_of_a_run_that_was_stopped(tiny, 
     assert f"| best epoch | {best} |" in whole.report_file.read_text(encoding="utf-8")
     # The accuracy of each epoch is that of the validation split, and only the last figure that of the test split.
     assert results["split"] == "test" and results["accuracy"] not in accuracies
-    with pytest.raises(KeyboardInterrupt):
-        train(config, parts, callbacks=[Weights(last=2)])
+    assert len(parts.read_metrics()) == 2
     assert train(config, parts, resume=True) == results
     assert parts.best_file.read_bytes() and parts.read_metrics() == whole.read_metrics()
     for left, right in zip(kept, keras.models.load_model(parts.best_file).get_weights(), strict=True):
@@ -134,23 +131,23 @@ def test_run_ends_when_it_no_longer_improves_and_stays_ended(tiny, tmp_path, mon
     whole, early = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "early")
     train(tiny(**UNSTEADY), whole)
     config = tiny(**{**UNSTEADY, "epochs": 40}, evaluation={"patience": 2})
-    results = train(config, early)
+    # Killed after the last row and before the last model and checkpoint, a run makes that epoch again.
+    killed, save = RunFolder(tmp_path / "killed"), SaveRun.save
+
+    def keep_and_save(self):
+        shutil.rmtree(killed.path, ignore_errors=True)
+        shutil.copytree(early.path, killed.path)
+        save(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SaveRun, "save", keep_and_save)
+        results = train(config, early)
     found = early.read_metrics()
     assert best_epoch(found) == len(found) - 2 < 38
     shared = min(len(found), 5)  # a constant rate: what comes later changes nothing
     assert found[:shared] == whole.read_metrics()[:shared]
     weights = weights_of(early)
-    # Killed after the last row and before the last checkpoint, a run makes that epoch again.
-    killed, save = RunFolder(tmp_path / "killed"), SaveRun.save
-
-    def kill_at_the_end(self):
-        if len(killed.read_metrics()) == len(found):
-            raise KeyboardInterrupt
-        save(self)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(SaveRun, "save", kill_at_the_end)
-        train(config, killed)
+    assert killed.read_metrics() == found and not same_weights(killed, early)  # the network of the epoch before
     assert train(config, killed, resume=True) == results and same_weights(killed, early)
     assert train(config, early, resume=True) == results
     assert early.read_metrics() == found
