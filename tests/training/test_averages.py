@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.helpers import same_weights
+from tests.training.helpers import Keep, same_weights
 from training.averaging import ShownAverage, averages_of, normalizations_of
 from training.data.batches import sample_batches
 from training.data.datasets import open_source
@@ -229,9 +229,7 @@ def test_run_tests_and_saves_the_average_and_goes_on_with_its_weights(tiny, tmp_
 
 
 LONG = {
-    "plain": {},
-    "fine-tuning": {"start": {"head_epochs": 1}},
-    "bfloat16": {"hardware.dtype": "mixed_bfloat16"},
+    "fine-tuning in bfloat16": {"start": {"head_epochs": 1}, "hardware.dtype": "mixed_bfloat16"},
     "chosen": {
         "validation": 0.3,
         "evaluation": {"keep_best": True, "patience": 2},
@@ -247,10 +245,10 @@ def test_interrupted_run_of_an_average_goes_on_to_the_very_same_end(fields, tiny
         fields = {"start": {**fields["start"], "weights": str(trained.folder.path)}}
     config = tiny(**EMA, **fields, epochs=3)
     whole, parts, follow = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts"), Follow()
-    results = train(config, whole, callbacks=[follow])
-    for last in (1, 2):
-        with pytest.raises(KeyboardInterrupt):
-            train(config, parts, resume=last > 1, callbacks=[Follow(last=last)])
+    results = train(config, whole, callbacks=[follow, Keep(whole, parts)])
+    with pytest.raises(KeyboardInterrupt):
+        train(config, parts, resume=True, callbacks=[Follow(last=2)])
+    assert len(parts.read_metrics()) == 2
     assert train(config, parts, resume=True) == results
     assert same_weights(whole, parts) and whole.read_metrics() == parts.read_metrics()
     learned = [weight.numpy() for weight in whole.load_model().trainable_weights]

@@ -7,7 +7,7 @@ import pytest
 import keras_resnet
 from keras_resnet.adaptation import stages_of, transfer
 from tests.keras_resnet.helpers import randomise
-from tests.training.helpers import same_weights
+from tests.training.helpers import Keep, same_weights
 from training import fine_tune
 from training.callbacks import SaveRun
 from training.config import load_recipe, make_config
@@ -76,14 +76,12 @@ def test_frozen_stages_keep_every_bit_and_a_stopped_run_goes_on_to_the_same_end(
 ):
     config = tuning(trained, image_dir, freeze=("conv1", 2), learning_rate=0.1)
     whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
-    train(config, whole)
-    for stopped_after in (1, 2):  # between the phases, and within the second
-        with monkeypatch.context() as patch:
-            stop_after(patch, stopped_after)
-            with pytest.raises(KeyboardInterrupt):
-                train(config, parts, resume=stopped_after > 1)
-        if stopped_after == 1:
-            after_head = by_stage(parts.load_model())
+    train(config, whole, callbacks=[Keep(whole, parts)])  # stopped between the phases, and then within the second
+    after_head = by_stage(parts.load_model())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, 2)
+        train(config, parts, resume=True)
+    assert len(parts.read_metrics()) == 2
     train(config, parts, resume=True)
     assert same_weights(whole, parts)
     assert parts.metrics_file.read_bytes() == whole.metrics_file.read_bytes()
