@@ -59,8 +59,8 @@ def check_whitening(model: keras.Model, start: Start) -> None:
     most = 2 * side * side * channels
     if filters % 2 or filters > most:
         raise ValueError(
-            f"{asked}, two filters for each direction in patches of {side}x{side} pixels and {channels} channels: an "
-            f"even number up to {most}; it has {filters}. Set stem_width, by network.choices."
+            f"{asked}, two filters for each direction in patches of {side}x{side}x{channels} values: an even number "
+            f"up to {most}; it has {filters}. Set stem_width, by network.choices."
         )
 
 

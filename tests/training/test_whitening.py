@@ -76,8 +76,8 @@ def test_stem_makes_the_strongest_directions_equally_strong_and_uncorrelated(ima
         (
             {"widths": [32, 32, 32]},
             {"whiten": 2},
-            "two filters for each direction in patches of 2x2 pixels and 3 channels: an even number up to 24; it has "
-            "32. Set stem_width, by network.choices.",
+            "two filters for each direction in patches of 2x2x3 values: an even number up to 24; it has 32. Set "
+            "stem_width, by network.choices.",
         ),
         ({"stem_width": 7}, {"whiten": 2}, "an even number up to 24; it has 7."),
     ],
