@@ -119,11 +119,12 @@ def test_best_network_is_that_of_its_epoch_also_of_a_run_that_was_stopped(tiny, 
 def test_patience_begins_after_the_warm_up_also_of_a_run_that_was_stopped_within_it(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("training.selection.best_epoch", lambda rows: 1)  # nothing is better than the first epoch
     warm = {**UNSTEADY, "schedule": {"name": "constant", "warmup": 7}}  # of three steps an epoch
-    config, folder = tiny(**warm, evaluation={"patience": 1}), RunFolder(tmp_path / "run")
-    with pytest.raises(KeyboardInterrupt):
-        train(config, folder, callbacks=[Weights(last=2)])
-    train(config, folder, resume=True)
-    assert len(folder.read_metrics()) == 4
+    config = tiny(**warm, evaluation={"patience": 1})
+    folder, stopped = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "stopped")
+    train(config, folder, callbacks=[Keep(folder, stopped, epoch=2)])
+    assert len(stopped.read_metrics()) == 2
+    train(config, stopped, resume=True)
+    assert len(stopped.read_metrics()) == len(folder.read_metrics()) == 4
 
 
 @pytest.mark.slow
