@@ -82,6 +82,18 @@ def test_step_that_xla_compiles_tells_nothing_and_the_network_keeps_its_own():
         assert "train_step" not in vars(network)
 
 
+def test_what_a_step_computes_waits_for_the_note_that_its_batch_is_there():
+    step = tf.function(clocks.noting([], lambda data: 2 * data[0]))
+    graph = step.get_concrete_function((tf.ones(3), None)).graph
+    product = next(operation for operation in graph.get_operations() if operation.type == "Mul")
+    before, found = [product], set()
+    while before:
+        operation = before.pop()
+        found.add(operation.type)
+        before += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
+    assert "PyFunc" in found
+
+
 def test_epoch_of_one_step_has_no_share():
     clock = EpochClock(8)
     clock.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
