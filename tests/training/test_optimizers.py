@@ -179,6 +179,17 @@ def test_orthogonalize_keeps_directions_and_brings_lengths_near_one(shape):
     assert np.diag(inner).min() > 0.65 and np.diag(inner).max() < 1.25
 
 
+@pytest.mark.parametrize("shape", [(2, 27, 4), (2, 4, 27), (30, 30)])
+def test_orthogonalize_gives_what_the_iteration_gives_as_its_authors_write_it(shape):
+    # The directions differ in length by a factor of up to 1,000, as those of gradients do.
+    expected = matrices = numbers(*shape) * np.logspace(0, -3, shape[-1], dtype="float32")
+    expected = expected / np.linalg.norm(expected, axis=(-2, -1), keepdims=True).astype("float64")
+    for _ in range(5):
+        gram = expected @ np.swapaxes(expected, -2, -1)
+        expected = 3.4445 * expected + (-4.7750 * gram + 2.0315 * gram @ gram) @ expected
+    np.testing.assert_allclose(orthogonalize(matrices), expected, atol=1e-3)
+
+
 def test_orthogonalize_takes_each_matrix_of_a_batch_alone():
     batch = numbers(3, 5, 4)
     together = np.asarray(orthogonalize(batch))

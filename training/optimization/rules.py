@@ -161,16 +161,21 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 def orthogonalize(matrices, iterations: int = 5):
     """Move the singular values of matrices (..., rows, columns) to between 0.7 and 1.2, without decomposing them.
 
+    Every iteration multiplies by a polynomial of the smaller Gram matrix. So these polynomials, which are small, are
+    multiplied among themselves, and the long matrix once at the end.
+
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
     """
     a, b, c = NEWTON_SCHULZ
-    tall = matrices.shape[-2] > matrices.shape[-1]
-    x = keras.ops.swapaxes(matrices, -2, -1) if tall else matrices
-    x = x / (keras.ops.norm(x, axis=(-2, -1), keepdims=True) + 1e-7)
+    x = matrices / (keras.ops.norm(matrices, axis=(-2, -1), keepdims=True) + 1e-7)
+    transposed, tall = keras.ops.swapaxes(x, -2, -1), x.shape[-2] > x.shape[-1]
+    gram = keras.ops.matmul(transposed, x) if tall else keras.ops.matmul(x, transposed)
+    identity = product = keras.ops.eye(gram.shape[-1], dtype=gram.dtype)
     for _ in range(iterations):
-        gram = keras.ops.matmul(x, keras.ops.swapaxes(x, -2, -1))
-        x = a * x + keras.ops.matmul(b * gram + c * keras.ops.matmul(gram, gram), x)
-    return keras.ops.swapaxes(x, -2, -1) if tall else x
+        factor = a * identity + b * gram + c * keras.ops.matmul(gram, gram)
+        product = keras.ops.matmul(factor, product)
+        gram = keras.ops.matmul(keras.ops.matmul(factor, gram), factor)
+    return keras.ops.matmul(x, product) if tall else keras.ops.matmul(product, x)
 
 
 @keras.saving.register_keras_serializable("training")
