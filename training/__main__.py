@@ -66,7 +66,7 @@ class TrainOptions:
     """Hosts that share the run, as in node1:29400,node2:29400, the same list on each; or auto, under Slurm and in
     Kubernetes. Needs KERAS_BACKEND=jax. The first one writes the run."""
     host_index: int | None = None
-    """Place of this host in --hosts, from 0 on."""
+    """Place of this host in --hosts, from 0 on; not with auto, which finds it."""
     host_timeout: float = 45
     """Seconds to wait at the start for the other hosts."""
     verbose: Verbose = False

@@ -46,6 +46,12 @@ REFUSED = [
     (["--hosts", "fe80::1,fe80::2", "--host-index", "0"], "received 'fe80::1'. An IPv6 address stands in brackets."),
     (["--hosts", "a:1,a:1", "--host-index", "0"], "each host has an address of its own"),
     (["--hosts", "auto"], "--hosts auto needs SLURM_STEP_NODELIST and SLURM_PROCID"),
+    (["--hosts", "a:1", "--host-index", "1"], "--host-index must be 0, the place of this host in --hosts; received 1."),
+    (["--hosts", "a", "--host-index", "0"], "--hosts takes HOST:PORT, as in node1:29400; received 'a'."),
+    (
+        ["--host-timeout", "9"],
+        "--host-timeout is for the wait for other hosts, and --hosts is not given. Leave it out.",
+    ),
 ]
 
 
@@ -54,6 +60,16 @@ def test_what_names_no_hosts_raises_an_error(arguments, sentence):
     with pytest.raises(ValueError) as error:
         hosts_of(arguments, {})
     assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("environment", [{}, {"SLURM_STEP_NODELIST": "gpu[1-2]", "SLURM_PROCID": "0"}])
+@pytest.mark.parametrize("index", [["--host-index", "1"], ["--host-index=1"]])
+def test_place_of_a_host_is_not_given_where_the_scheduler_tells_it(environment, index):
+    expected = (
+        "--host-index 1 would be ignored: .* Leave --host-index out, or name the hosts, as in --hosts node1:29400"
+    )
+    with pytest.raises(ValueError, match=expected):
+        hosts_of(["--hosts", "auto", *index], environment)
 
 
 def test_slurm_tells_the_hosts():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from training.command_line import option
 
-HOSTS, INDEX, AUTO = "--hosts", "--host-index", "auto"
+HOSTS, INDEX, TIMEOUT, AUTO = "--hosts", "--host-index", "--host-timeout", "auto"
 PORT = 29_400  # where nothing else decides it
 PORTS = 10_000  # after it, among which jobs of Slurm choose by their number
 ADVICE = f"Give {HOSTS} HOST:PORT,HOST:PORT,... and {INDEX} 0, 1 and so on, the same list on each"
@@ -33,10 +33,8 @@ class Hosts:
         if len(set(self.addresses)) < len(self.addresses):
             raise ValueError(f"{HOSTS} names {', '.join(self.addresses)}; each host has an address of its own.")
         if not 0 <= self.index < len(self.addresses):
-            raise ValueError(
-                f"{INDEX} must be 0 to {len(self.addresses) - 1}, the place of this host in {HOSTS}; received "
-                f"{self.index}."
-            )
+            places = f"0 to {len(self.addresses) - 1}" if len(self.addresses) > 1 else "0"
+            raise ValueError(f"{INDEX} must be {places}, the place of this host in {HOSTS}; received {self.index}.")
 
     def name(self, index: int) -> str:
         """Name a host in a sentence."""
@@ -59,15 +57,22 @@ def hosts_of(arguments: Sequence[str], environment: Mapping[str, str]) -> Hosts 
     """Find the hosts of a command; None where it is to run on one alone.
 
     Raises:
-        ValueError: the options do not say which hosts, or which of them this is; or `auto`, and the environment is
-            neither that of Slurm nor that of an Indexed Job of Kubernetes.
+        ValueError: the options do not say which hosts, or which of them this is, or say what would be ignored; or
+            `auto`, and the environment is neither that of Slurm nor that of an Indexed Job of Kubernetes.
     """
     given, index = option(list(arguments), HOSTS), option(list(arguments), INDEX)
     if given is None:
         if index is not None:
             raise ValueError(f"{INDEX} is the place of this host among {HOSTS}, which are not given. {ADVICE}.")
+        if option(list(arguments), TIMEOUT) is not None:
+            raise ValueError(f"{TIMEOUT} is for the wait for other hosts, and {HOSTS} is not given. Leave it out.")
         return None
     if given == AUTO:
+        if index is not None:
+            raise ValueError(
+                f"{INDEX} {index} would be ignored: {HOSTS} {AUTO} takes the place of this host from Slurm or "
+                f"Kubernetes. Leave {INDEX} out, or name the hosts, as in {HOSTS} node1:{PORT},node2:{PORT}."
+            )
         hosts = of_kubernetes(environment) or of_slurm(environment)
         if hosts is None:
             raise ValueError(
@@ -80,7 +85,8 @@ def hosts_of(arguments: Sequence[str], environment: Mapping[str, str]) -> Hosts 
         raise ValueError(f"{INDEX} is missing, the place of this host among {HOSTS}. {ADVICE}.")
     if not index.isascii() or not index.isdigit():
         raise ValueError(f"{INDEX} must be a number from 0 on; received {index!r}.")
-    return Hosts(addresses, int(index)) if len(addresses) > 1 else None
+    hosts = Hosts(addresses, int(index))
+    return hosts if len(addresses) > 1 else None
 
 
 def of_kubernetes(environment: Mapping[str, str]) -> Hosts | None:

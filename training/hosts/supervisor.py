@@ -19,13 +19,12 @@ from pathlib import Path
 from keras_resnet.interrupts import STATUS
 from keras_resnet.startup import VERBOSE
 from training.command_line import option
-from training.hosts.addresses import HOSTS, INDEX, Hosts
+from training.hosts.addresses import HOSTS, INDEX, TIMEOUT, Hosts
 from training.hosts.errors import WorkerErrors
 from training.hosts.links import Link, Message
 from training.hosts.meeting import SILENCE, call, gather
 
 WORKER = "KERAS_RESNET_WORKER"  # what a worker is told, as JSON
-TIMEOUT = "--host-timeout"
 PATIENCE = 45  # seconds to wait for other hosts where nothing else is asked for
 BEAT = 2.0  # seconds between two signs of life
 GRACE = 8.0  # seconds in which what looks like the end of another host is waited for
