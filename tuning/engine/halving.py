@@ -44,14 +44,10 @@ class HalvingOracle(Proposals):
 
     def _is_closing(self) -> bool:
         """Tell whether the budget no longer brings a new point to its full length."""
-        bracket = self._next_bracket(self._brackets())
+        bracket = self._next_bracket(brackets_of(self.planned))
         way = sum(rung_epochs(self.planned, bracket, number) for number in range(bracket + 1))
         trials_left = (self.study.trials or math.inf) - len(self.trials)
         return self.epochs_left < way or trials_left <= bracket
-
-    def _brackets(self) -> list[int]:
-        """List the brackets, the one that begins with the fewest epochs first."""
-        return [s for s in range(self.planned.bit_length(), -1, -1) if FACTOR**s <= self.planned]
 
     def _next_bracket(self, brackets: list[int]) -> int:
         """Choose the bracket on which the fewest epochs were spent, the first of several."""
@@ -63,7 +59,7 @@ class HalvingOracle(Proposals):
 
     def _begin(self) -> dict[str, Any] | None:
         """Begin a point in a bracket whose first epochs the budget still holds."""
-        brackets = [s for s in self._brackets() if rung_epochs(self.planned, s, 0) <= self.epochs_left]
+        brackets = [s for s in brackets_of(self.planned) if rung_epochs(self.planned, s, 0) <= self.epochs_left]
         values = self._random_values() if brackets else None
         return values and {**values, **self._rung(self._next_bracket(brackets), 0)}
 
@@ -122,6 +118,16 @@ class HalvingOracle(Proposals):
             found += scored[: len(trials) // FACTOR] if due else scored
         waiting = [trial for trial in found if trial.trial_id not in gone]
         return sorted(waiting, key=lambda t: (-t.hyperparameters.values["tuner/epochs"], -self.study.sign * t.score))
+
+
+def brackets_of(planned: int) -> list[int]:
+    """List the brackets of runs of so many epochs, the one that begins with the fewest first."""
+    return [s for s in range(planned.bit_length(), -1, -1) if FACTOR**s <= planned]
+
+
+def shortest_rung(planned: int) -> int:
+    """Give the epochs with which a search of runs of so many begins."""
+    return rung_epochs(planned, brackets_of(planned)[0], 0)
 
 
 def rung_epochs(planned: int, bracket: int, number: int) -> int:

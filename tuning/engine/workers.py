@@ -113,9 +113,10 @@ def prepare(folder: Path, facts: Mapping[str, Any], configs: list[RunConfig], **
 
 
 def planned_epochs(study: Study) -> int:
-    """Give the epochs of a run; a ValueError says that the data set or the fields do not work."""
+    """Give the epochs of a run; a ValueError says that the data set, the fields or the lengths of runs do not work."""
     from training.data.datasets import open_source  # imports TensorFlow Datasets
     from training.plan import Plan
+    from tuning.engine.lengths import check_lengths
 
     space = study.parsed_space
     config = study.config(space.fields(next(space.points(coarse=True))))
@@ -131,7 +132,9 @@ def planned_epochs(study: Study) -> int:
             f"The claim {errors[0]!r} is of an error, and the images of {source.name!r} may have several classes each; "
             f"measure {' or '.join(LOSSES)}."
         )
-    return Plan.of(source, config).epochs
+    planned = Plan.of(source, config).epochs
+    check_lengths(study, source, planned)
+    return planned
 
 
 def work(
