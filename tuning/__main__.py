@@ -257,7 +257,10 @@ def export(arguments: list[str]) -> None:
     start_keras()
     from tuning.exporting import export_study
 
-    print(f"{export_study(options.study, options.to, options.overwrite)} {options.to}")
+    what, left_out = export_study(options.study, options.to, options.overwrite)
+    print(f"{what} {options.to}")
+    if left_out:
+        print(left_out)
 
 
 def work(arguments: list[str]) -> None:

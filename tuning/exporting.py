@@ -9,6 +9,7 @@ from typing import NamedTuple
 from keras_resnet.files import prepare_place, write_text
 from tuning.optuna_storage import write_storage
 from tuning.report.runs import runs_csv
+from tuning.report.wording import left_out_text
 from tuning.results import StudyResults, read_results
 
 
@@ -28,7 +29,14 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def export_study(folder: Path, to: Path, overwrite: bool = False) -> str:
+class Exported(NamedTuple):
+    """What was written."""
+
+    what: str  # in a word
+    left_out: str  # which trials are not in it, a line each, for their files cannot be read; empty where all are
+
+
+def export_study(folder: Path, to: Path, overwrite: bool = False) -> Exported:
     """Write a study, ended or not, as a file for other programs, whole or not at all.
 
     Args:
@@ -38,7 +46,7 @@ def export_study(folder: Path, to: Path, overwrite: bool = False) -> str:
         overwrite: bool, whether to replace a file that is there.
 
     Returns:
-        str, in a word what was written.
+        Exported: in a word what was written, and which trials were left out, for their files cannot be read.
 
     Raises:
         ValueError: the folder is no study, the ending is another, or the file is there.
@@ -56,4 +64,4 @@ def export_study(folder: Path, to: Path, overwrite: bool = False) -> str:
     results = read_results(folder)
     prepare_place(to)
     made.write(results, to)
-    return made.what
+    return Exported(made.what, left_out_text(results))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pydantic
 
 from training.progress import duration
-from tuning.report.wording import Measure, count_text, point_text
+from tuning.report.wording import Measure, count_text, left_out_text, point_text
 from tuning.results import (
     KILLED,
     LOST,
@@ -151,8 +151,7 @@ def status_text(status: Status) -> str:
     if results.finals:
         done = sum(trial.status != RUNNING for trial in results.finals)
         lines.append(f"finals: {done} of {count_text(len(results.finals), 'finalist')} tested")
-    lines += [f"left out: {sentence}" for sentence in results.unread]
-    return "\n".join(lines)
+    return "\n".join(filter(None, [*lines, left_out_text(results)]))
 
 
 def running_text(one: Running, results: StudyResults) -> str:

@@ -98,7 +98,7 @@ def test_loss_is_minimized(tmp_path, optuna):
     study = write_study(tmp_path / "study", SPACE, objective="loss", repeats=1)
     for number, loss in enumerate((0.5, 0.25, 0.75)):
         write_trial(tmp_path / "study", study, f"{number:04d}", RELU, [loss])
-    assert export_study(tmp_path / "study", tmp_path / "study.sqlite3") == "storage"
+    assert export_study(tmp_path / "study", tmp_path / "study.sqlite3") == ("storage", "")
     stored = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path / 'study.sqlite3'}")
     assert (stored.direction.name, stored.best_value) == ("MINIMIZE", 0.25)
 
@@ -114,6 +114,24 @@ def test_file_that_is_there_is_replaced_only_where_that_is_asked_for(folder, tmp
     assert file.read_text(encoding="utf-8") == "mine"
     assert main(["export", str(folder), "--to", str(file), "--overwrite"]) == 0
     assert file.read_bytes()[:4] in (b"part", b"SQLi")
+
+
+@pytest.mark.parametrize(("name", "what"), [("runs.csv", "runs"), ("study.db", "storage")])
+def test_trials_that_are_left_out_are_counted_and_named(folder, tmp_path, capsys, name, what):
+    if name.endswith(".db"):
+        pytest.importorskip("optuna", reason="the extra tpe is not installed")
+    command = ["export", str(folder), "--to", str(tmp_path / name), "--overwrite"]
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"{what} {tmp_path / name}\n"
+    (folder / "trials/0000/trial.json").write_text("{", encoding="utf-8")
+    (folder / "trials/0003/seed-1/metrics.csv").write_text("epoch,loss\n1,low\n", encoding="utf-8")
+    assert main(command) == 0
+    first, second, *others = capsys.readouterr().out.splitlines()
+    assert (first, second) == (f"{what} {tmp_path / name}", "left out: 2 trials whose files cannot be read")
+    assert [line.split(" is damaged", 1)[0].strip() for line in others] == [
+        str(folder / "trials/0000/trial.json"),
+        str(folder / "trials/0003/seed-1/metrics.csv"),
+    ]
 
 
 @pytest.mark.parametrize("share", [0.2, 0.99])  # of the pages that it takes: its tables fail, or one of its trials

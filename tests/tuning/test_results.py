@@ -1,11 +1,13 @@
 """What is read from a study folder in which files are damaged, or missing."""
 
 import json
+import re
 import shutil
 
 import pytest
 
 from tests.tuning.helpers import fill, write_study, write_trial
+from tuning.__main__ import main
 from tuning.report.writing import write_report
 from tuning.results import FAILED, FAULT, Outcome, by_number, read_results, read_trial, spent, write_outcome
 from tuning.status import seconds_left
@@ -56,6 +58,22 @@ def test_one_damaged_trial_is_left_out_and_named(folder, text):
     page = (folder / "report.md").read_text(encoding="utf-8")
     assert "Left out: " in page and "trials/0002/trial.json is damaged" in page
     assert len(read_results(folder).trials) == 3
+
+
+def test_terminal_names_what_is_left_out_as_the_page_does(folder, tmp_path, capsys):
+    (folder / "trials/0002/trial.json").write_text("", encoding="utf-8")
+    sentence = (
+        rf"left out: 1 trial whose files cannot be read\n  {re.escape(str(folder))}/trials/0002/trial\.json is dam"
+    )
+    for command in ("report", "status"):
+        assert main([command, str(folder)]) == 0
+        assert re.search(rf"^{sentence}", capsys.readouterr().out, re.MULTILINE)
+    whole = tmp_path / "whole"
+    write_trial(whole, write_study(whole, SPACE), "0000", {"activation": "gelu"}, [0.5])
+    assert main(["compare", str(whole), str(folder), "--to", str(tmp_path / "page")]) == 0
+    assert re.search(rf"^B, {sentence}", capsys.readouterr().out, re.MULTILINE)
+    page = (tmp_path / "page/comparison.md").read_text(encoding="utf-8")
+    assert "Left out of B: " in page and "Left out of A: " not in page and "trials/0002/trial.json is damaged" in page
 
 
 def test_trial_whose_folder_was_removed_is_no_more(folder):

@@ -14,6 +14,7 @@ from tuning.comparison.shared import Point, compare_to_first, points_of
 from tuning.comparison.sides import Side, read_sides
 from tuning.report.pictures import to_png
 from tuning.report.tables import Rows
+from tuning.report.wording import left_out_text
 from tuning.report.writing import templates, tidy, to_html
 from tuning.results import write_text
 
@@ -77,6 +78,7 @@ def comparison_text(sides: Sequence[Side], points: Sequence[Point]) -> str:
     if len(rows) > 1:
         more = len(rows) - 1 - IN_TERMINAL
         parts.append(shown(rows[: IN_TERMINAL + 1]) + (f"\n... and {more} more" if more > 0 else ""))
+    parts += [f"{side.letter}, {text}" for side in sides if (text := left_out_text(side.findings.results))]
     return "\n\n".join(filter(None, parts))
 
 

@@ -15,7 +15,7 @@ from tuning.report.findings import Findings
 from tuning.report.sentences import common_field, early_stopping, reason_of
 from tuning.report.statistics import noise, within_noise
 from tuning.report.verdicts import NOT_RUN, Verdict
-from tuning.report.wording import NONE, VERDICTS, Measure, count_text, listing, point_text, value_text
+from tuning.report.wording import NONE, VERDICTS, Measure, count_text, left_out_text, listing, point_text, value_text
 from tuning.results import COMPLETED, DIVERGED, LOST, STOPPED, StudyResults, TrialResult, deviation
 from tuning.study import OBJECTIVES
 
@@ -64,7 +64,8 @@ def leaderboard_csv(findings: Findings) -> str:
 def found_text(results: StudyResults) -> str:
     """Write for the terminal what a study has found: what became of its claims, or else its best trials."""
     verdicts = Findings(results).verdicts
-    return "\n".join(f"{verdict.word}: {verdict.claim.claim}" for verdict in verdicts) or leaderboard_text(results)
+    found = "\n".join(f"{verdict.word}: {verdict.claim.claim}" for verdict in verdicts) or leaderboard_text(results)
+    return "\n".join(filter(None, [found, left_out_text(results)]))
 
 
 def leaderboard_text(results: StudyResults) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tuning.results import TrialResult
+from tuning.results import StudyResults, TrialResult
 from tuning.space.dimensions import Dimension, Range, Space
 from tuning.study import Study
 
@@ -59,6 +59,12 @@ def point_text(space: Space, trial: TrialResult) -> str:
     """Write the point of a trial in one line, as in "activation=gelu, shortcut=B"."""
     parts = [f"{dimension.name}={value_text(dimension, trial.values)}" for dimension in space.searched]
     return ", ".join(parts) or "the only point"
+
+
+def left_out_text(results: StudyResults) -> str:
+    """Say for the terminal how many trials are left out of a study, and why each is; empty where none is."""
+    lines = [f"left out: {count_text(len(results.unread), 'trial')} whose files cannot be read", *results.unread]
+    return "\n  ".join(lines) if results.unread else ""
 
 
 def count_text(count: int, one: str, several: str | None = None) -> str:
