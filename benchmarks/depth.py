@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import load, prepare_process, print_machine
-from options import described, positive
+from options import described, in_a_sentence, positive
 
 DEPTHS = (20, 56, 110, 164, 1001, 1202)
 
@@ -42,6 +42,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     options = parse(arguments)

@@ -31,7 +31,7 @@ from inference_network import Plan, make_maker
 from inference_rows import BASE, EXPORTS, ROWS, make_contenders
 from inference_table import HEADINGS, TEXTS, Measured, as_csv, table, verdicts
 from machine import load, prepare_process, print_machine
-from options import described, positive, positive_number
+from options import described, in_a_sentence, positive, positive_number
 from processes import UnavailableError, Worker
 
 
@@ -45,6 +45,7 @@ class Trouble(NamedTuple):
 Troubles = dict[str, Trouble]  # by row
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; its status is 1 where a row has failed."""
     options = parse(arguments)
@@ -141,7 +142,10 @@ def make(plan: Plan, names: Sequence[str], troubles: Troubles) -> int:
     """Write what the rows open, in a process that ends with it; give the multiply-adds of an image."""
     started = time.perf_counter()
     with Worker(make_maker, plan) as maker:
-        multiply_adds = maker.ask("multiply_adds")
+        try:
+            multiply_adds = maker.ask("multiply_adds")
+        except RuntimeError as error:  # of its files, which all rows need
+            raise ChildProcessError(f"The network cannot be prepared: {error}") from error
         for name in names:
             row = ROWS[name]
             with noted(name, troubles):

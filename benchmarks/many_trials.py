@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from machine import prepare_process, print_machine
-from options import described, positive
+from options import described, in_a_sentence, positive
 
 EPOCHS, SEEDS = 20, 3
 SPACE = {
@@ -31,6 +31,7 @@ SPACE = {
 }
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = described(__doc__)

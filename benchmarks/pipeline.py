@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import load, prepare_process, print_machine
-from options import described, positive
+from options import described, in_a_sentence, positive
 
 BATCHES = {32: 128, 224: 32}  # images in a batch, by their side
 # Keras's layers of the same purpose, with strengths as near as they allow.
@@ -49,6 +49,7 @@ EVERYTHING = ("color_jitter", "pad_crop", "flip", "cutout", "cutmix")  # beside 
 FILES = 256  # made where no folder of images is given
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     options = parse(arguments)

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machine import prepare_process, print_machine
-from options import described, positive
+from options import described, in_a_sentence, positive
 
 if TYPE_CHECKING:
     import keras
@@ -48,6 +48,7 @@ LINKS = {
 BACKWARD = 2 / 3  # share of a step's arithmetic that the backward pass has, under which gradients can travel
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     options = parse(arguments)

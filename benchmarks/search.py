@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import errno
 import functools
+import io
 import itertools
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +29,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from machine import prepare_process
-from options import described, positive
+from options import described, in_a_sentence, positive
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -253,18 +256,38 @@ def read_results(file: Path = RESULTS) -> list[dict[str, str]]:
 def run(options: argparse.Namespace) -> None:
     """Make the searches that are not there yet, repeat by repeat."""
     done = {(row["objective"], int(row["repeat"]), row["method"]) for row in read_results(options.results)}
-    is_new = not options.results.is_file()
-    with open(options.results, "a", encoding="utf-8", newline="") as lines:
-        writer = csv.writer(lines, lineterminator="\n")
-        if is_new:
-            writer.writerow(COLUMNS)
-        for repeat in range(options.first, options.first + options.repeats):
-            for name, method in itertools.product(options.objectives, options.methods):
-                if (name, repeat, method) not in done:
-                    regrets = search(method, OBJECTIVES[name], repeat)
-                    writer.writerow([name, repeat, method, *(f"{regret:.4f}" for regret in regrets)])
-                    lines.flush()
-                    print(name, repeat, method, *(f"{regret:.3f}" for regret in regrets), flush=True)
+    add_line(options.results)  # what cannot be written is found before the first search
+    for repeat in range(options.first, options.first + options.repeats):
+        for name, method in itertools.product(options.objectives, options.methods):
+            if (name, repeat, method) not in done:
+                regrets = search(method, OBJECTIVES[name], repeat)
+                add_line(options.results, name, repeat, method, *(f"{regret:.4f}" for regret in regrets))
+                print(name, repeat, method, *(f"{regret:.3f}" for regret in regrets), flush=True)
+
+
+def add_line(file: Path, *cells: object) -> None:
+    """Add a line to the searches that were made, whole or not at all; to a new file their head first.
+
+    An OSError says that it cannot be written.
+    """
+    import fcntl
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    try:
+        with open(file, "ab", buffering=0) as lines:
+            fcntl.flock(lines, fcntl.LOCK_EX)  # others may search other repeats at once
+            end = lines.seek(0, os.SEEK_END)
+            writer.writerows([*([] if end else [COLUMNS]), *([cells] if cells else [])])
+            data = text.getvalue().encode()
+            try:
+                if lines.write(data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                lines.truncate(end)
+                raise
+    except OSError as error:
+        raise OSError(f"Cannot add a line to {file}: {error.strerror}. Its lines before are untouched.") from error
 
 
 def interval(numbers: np.ndarray) -> str:
@@ -310,6 +333,7 @@ Made by `python benchmarks/search.py`; no network is trained.
 """
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = described(__doc__)

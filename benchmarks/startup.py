@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from machine import prepare_process, print_machine
-from options import described, positive
+from options import described, in_a_sentence, positive
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "import tensorflow"
@@ -42,6 +42,7 @@ class Start(NamedTuple):
     noise: int  # lines on its standard error
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = described(__doc__)
@@ -76,7 +77,7 @@ def start(case: list[str], folder: str) -> Start:
         seconds = time.perf_counter() - began
         _, errors = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{' '.join(case)} ended with status {process.returncode}: {errors.strip()}")
+        raise ChildProcessError(f"{' '.join(case)} ended with status {process.returncode}: {errors.strip()}")
     return Start(seconds, len(errors.splitlines()))
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import torch_step
 from machine import load, prepare_process, print_machine
-from options import described, positive
+from options import described, in_a_sentence, positive
 
 if TYPE_CHECKING:
     import keras
@@ -129,6 +129,7 @@ CASES: dict[str, Case] = {
 }
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     options = parse(arguments)

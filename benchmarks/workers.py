@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from machine import prepare_process, print_machine
-from options import described, positive
+from options import described, in_a_sentence, positive
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = """
@@ -30,6 +30,7 @@ finalists: 0
 """
 
 
+@in_a_sentence
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = described(__doc__)
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_study(workers: int, epochs: int) -> float:
-    """Run the study once; give the seconds of the whole command, or raise a RuntimeError where it failed."""
+    """Run the study once; give the seconds of the whole command, or raise a ChildProcessError where it failed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as folder:
         description = Path(folder, "described.yaml")
@@ -71,7 +72,7 @@ def run_study(workers: int, epochs: int) -> float:
         )
         seconds = time.perf_counter() - began
     if process.returncode:
-        raise RuntimeError(process.stderr)
+        raise ChildProcessError(f"The study ended with status {process.returncode}: {process.stderr.strip()}")
     return seconds
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_sample_image
 
+from keras_resnet.files import write_atomically
+from training.command_line import run
 from training.data.augmentation import AUGMENTATIONS, Drawn
 from training.data.augmentation.composition import augment
 from training.data.augmentation.registry import Step
@@ -39,7 +42,12 @@ SHOWN = {
 }
 
 
-def main() -> None:
+def main() -> int:
+    """Write the picture; what hinders that is said in a sentence."""
+    return run({}, lambda _: draw(), [], "train")
+
+
+def draw() -> None:
     """Write the picture."""
     photographs = [photograph("flower.jpg"), photograph("china.jpg")]
     images = [np.asarray(small(photographs[0]))] + [shown(name, *photographs) for name in AUGMENTATIONS]
@@ -53,7 +61,7 @@ def main() -> None:
         corner = MARGIN + column * (SIDE + MARGIN), MARGIN + row * height
         sheet.paste(Image.fromarray(image), corner)
         drawing.text((corner[0], corner[1] + SIDE), caption, "black", font_size=8)
-    sheet.save(PICTURE, quality=88)
+    write_atomically(PICTURE, lambda part: sheet.save(part, quality=88))
 
 
 def photograph(name: str) -> Image.Image:
@@ -94,4 +102,4 @@ def shown(name: str, image: Image.Image, other: Image.Image) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -10,6 +11,7 @@ import keras_resnet
 from keras_resnet.analysis import UnitGraph, draw_units, draw_xor, fit_xor, unit_graph
 from keras_resnet.choices.placements import PLACEMENTS
 from keras_resnet.choices.shortcuts import SHORTCUTS
+from training.command_line import run
 
 FOLDER = Path(__file__).parent
 WIDTH = 8.5  # inches, 1700 pixels
@@ -23,7 +25,12 @@ UNITS = {
 }
 
 
-def main() -> None:
+def main() -> int:
+    """Write every figure; what hinders that is said in a sentence."""
+    return run({}, lambda _: draw(), [], "train")
+
+
+def draw() -> None:
     """Write every figure beside this file."""
     placements = {panel_title(*item): unit(SAME, placement=item[1]) for item in zip(ascii_lowercase, PLACEMENTS)}
     units = {title: unit(prefix, network) for title, (network, prefix) in UNITS.items()}
@@ -74,4 +81,4 @@ def shortcuts(prefix: str) -> dict[str, UnitGraph]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

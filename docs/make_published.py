@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 
 from keras_resnet.analysis.pictures import COLORS, new_figure, save, tidy
+from training.command_line import run
 
 DATA, PICTURE = (Path(__file__).with_name(f"published.{ending}") for ending in ("csv", "png"))
 # Names that would run over a line, by network and depth: how far they are moved, in points.
@@ -17,7 +19,12 @@ MOVED = {("FitNet", 19): (-16, 7), ("Highway", 19): (-48, -3)}
 SHALLOW = 8
 
 
-def main() -> None:
+def main() -> int:
+    """Write the picture; what hinders that is said in a sentence."""
+    return run({}, lambda _: draw(), [], "train")
+
+
+def draw() -> None:
     """Write the picture."""
     rows = read_rows()
     figure = new_figure((10.5, 3.8))
@@ -69,4 +76,4 @@ def draw_depths(axes: Axes, rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,7 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keras_resnet.files import make_folder, write_atomically, write_text
 from keras_resnet.interrupts import STATUS
+from training.command_line import run
 from tuning.packaged import STUDIES, packaged_study
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +24,12 @@ MOST = 200_000  # bytes of the pictures of a report
 NOT_RUN = "not run yet"
 
 
-def main(names: list[str]) -> None:
+def main(names: list[str] | None = None) -> int:
+    """Make the pages of studies; what hinders that is said in a sentence."""
+    return run({}, make_all, names, "train,tune")
+
+
+def make_all(names: list[str]) -> None:
     """Run studies, all unless some are named, and write their pages."""
     for name in names:
         packaged_study(name)  # an unknown one is refused before the first begins
@@ -56,6 +63,7 @@ def publish(name: str, folder: Path, pages: Path) -> None:
 
     Raises:
         ValueError: the study is not finished, its pictures are too large, or the index does not name it.
+        OSError: a file cannot be written.
     """
     text = (folder / "report.md").read_text(encoding="utf-8")
     if "**This study is not finished" in text:
@@ -66,12 +74,12 @@ def publish(name: str, folder: Path, pages: Path) -> None:
     index = linked((pages / "README.md").read_text(encoding="utf-8"), name)
     places = {pages / placed(picture, name): data for picture, data in pictures.items()}
     for place, data in places.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
+        make_folder(place.parent)
+        write_atomically(place, lambda part, data=data: part.write_bytes(data))
     for left in {*(pages / "pictures").glob(f"{name}-*.png")} - places.keys():
         left.unlink()  # of a report that had more of them
-    (pages / f"{name}.md").write_text(as_page(text, name, folder), encoding="utf-8")
-    (pages / "README.md").write_text(index, encoding="utf-8")
+    write_text(pages / f"{name}.md", as_page(text, name, folder))
+    write_text(pages / "README.md", index)
 
 
 def placed(picture: str, name: str) -> str:
@@ -102,4 +110,4 @@ def linked(index: str, name: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main())

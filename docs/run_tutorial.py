@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from keras_resnet.files import write_text
+
 NOTEBOOK = Path(__file__).with_name("tutorial.ipynb")
 
 
@@ -22,13 +24,23 @@ def run(folder: str | os.PathLike) -> nbformat.NotebookNode:
     return notebook
 
 
-def main() -> None:
+def main() -> int:
+    """Make the outputs anew; a file that hinders that is named in a sentence, a cell by its traceback."""
+    try:
+        make()
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make() -> None:
     """Run the notebook in a folder of its own, and write it with its outputs."""
     with tempfile.TemporaryDirectory() as folder:
         notebook = run(folder)
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
-    nbformat.write(notebook, NOTEBOOK)
+    write_text(NOTEBOOK, nbformat.writes(notebook).rstrip("\n") + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

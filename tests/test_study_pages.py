@@ -64,6 +64,20 @@ def test_studies_end_where_the_user_stops_one(asked):
     assert end.value.code == 130 and ran == ["depth"] and not (pages / "degradation.md").exists()
 
 
+def test_study_that_is_not_known_is_named_in_a_sentence(asked, capsys):
+    ran, main, _ = asked
+    assert main(["degredation"]) == 1 and ran == []
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_page_that_cannot_be_written_is_named_and_leaves_the_one_before(asked, study_pages):
+    _, main, pages = asked
+    (pages / "pictures").write_text("no folder", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"^degradation: Cannot make the folder .*pictures: "):
+        main(["degradation"])
+    assert read(pages / "README.md") == "Report of `degradation`: not run yet.\n"
+
+
 def test_pictures_of_an_earlier_report_go(study_pages):
     publish, folder, pages = study_pages
     (pages / "pictures").mkdir()
