@@ -32,6 +32,7 @@ RUN_FILES = (
     "labels.txt",
     "skipped.json",
     "curves.png",
+    "evaluation.json",
     "report.md",
     "config.yaml",
 )
@@ -96,6 +97,11 @@ class RunFolder:
     def skipped_file(self) -> Path:
         """The image files that a run leaves out as it cannot read them, where it may leave any out."""
         return self.path / "skipped.json"
+
+    @property
+    def evaluation_file(self) -> Path:
+        """The figures of its last test, in the views that it chose, as JSON."""
+        return self.path / "evaluation.json"
 
     @property
     def report_file(self) -> Path:

@@ -1,5 +1,7 @@
 """The page and the curves of a run."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -47,6 +49,15 @@ def test_page_states_facts_and_results(folder):
         "| seed | 4 |",
     }
     assert expected <= set(page(folder))
+
+
+@pytest.mark.parametrize("views", ["single", "flip", "ten_crop"])
+def test_results_of_the_last_test_can_be_read_by_programs(folder, views):
+    config = make_config({"network": "ResNet8", "epochs": 2, "evaluation.views": views})
+    shown = {} if views == "single" else {"views": views}  # as `evaluate` gives them
+    write_report(folder, config, FACTS, {**RESULTS, **shown})
+    written = json.loads((folder.path / "evaluation.json").read_text(encoding="utf-8"))
+    assert written == {**RESULTS, "views": views} and list(written)[:3] == ["split", "examples", "views"]
 
 
 def test_page_has_a_row_an_epoch(folder):

@@ -1,5 +1,6 @@
 """Runs: what they leave behind, that they repeat, and that they go on where they were stopped."""
 
+import json
 import random
 import re
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_run_leaves_every_file_it_promises(trained):
         "checkpoint.weights.h5",
         "curves.png",
         "report.md",
+        "evaluation.json",
         "labels.txt",
         "preprocessing.json",
         "savedmodel/saved_model.pb",
@@ -84,6 +86,8 @@ def test_results_are_those_of_the_last_epoch(trained):
     assert trained.results["accuracy"] == pytest.approx(last["val_accuracy"], abs=1e-6)
     assert trained.results["loss"] == pytest.approx(last["val_loss"], rel=1e-5)
     assert (trained.results["split"], trained.results["examples"]) == ("test", 364)
+    written = json.loads((trained.folder.path / "evaluation.json").read_text(encoding="utf-8"))
+    assert written == {**trained.results, "views": "single"}
 
 
 def test_model_in_the_folder_has_the_recorded_accuracy(trained):

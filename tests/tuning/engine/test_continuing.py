@@ -113,7 +113,15 @@ def study_config(one: Job):
 def test_copy_that_was_killed_halfway_is_made_anew(job, tmp_path):
     one, past = job("one", 2), tmp_path / "past"
     past.mkdir()
-    for name in ("config.yaml", "checkpoint.weights.h5", "outcome.json", "run.lock", "report.md", "metrics.csv"):
+    for name in (
+        "config.yaml",
+        "checkpoint.weights.h5",
+        "outcome.json",
+        "run.lock",
+        "report.md",
+        "evaluation.json",
+        "metrics.csv",
+    ):
         (past / name).write_text(f"of {name}", encoding="utf-8")
     left = one.folder.with_name(f".copy-of-{one.folder.name}")
     left.mkdir(parents=True)
