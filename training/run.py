@@ -123,6 +123,8 @@ def train(
         make_loss(config.loss, task=source.task)  # refused before images are read
         if resume:
             check_skipped(folder, source)
+        else:
+            datasets.check_trained(source, config.data)
         run = Run(config, folder, source, Plan.of(source, config), distribution)
         if worker:
             worker.agree_on_data(source, config)

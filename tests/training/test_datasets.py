@@ -13,6 +13,7 @@ from keras_resnet.images import decode_image
 from tests.training.helpers import folder_config, read_pixels
 from training.config import Data
 from training.data import datasets, registered
+from training.data.arrays import make_arrays
 from training.data.datasets import open_source
 
 # Image folders.
@@ -213,6 +214,14 @@ def test_validation_of_encoded_images(image_dir):
     source = open_source(folder_config(image_dir, validation=0.34).data)
     assert (source.count(source.train_split), sorted(labels_of(source, source.test_split))) == (4, [0, 1])
     datasets.check_images(source, source.train_split, source.test_split)
+
+
+def test_class_without_images_is_no_fault_of_the_validation_split():
+    labels, names = np.repeat([0, 2], 4), ("cat", "cow", "dog")
+    arrays = make_arrays((np.zeros((8, 4, 4, 3), "uint8"), labels), classes=names)
+    for share, lost in ((0.75, ()), (0.9, ("cat", "dog"))):
+        source = open_source(Data(dataset="arrays", validation=share), arrays)
+        assert source.untrained == lost and source.classes == names
 
 
 def test_validation_that_leaves_no_example_is_refused(tiny):

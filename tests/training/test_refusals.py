@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_resnet
 from tests.keras_resnet.helpers import run_python
-from tests.training.helpers import instead, unread, write_yaml
+from tests.training.helpers import instead, unread, write_image, write_yaml
 from training import command_line, run
 from training.__main__ import main
 from training.run_folder import RunFolder
@@ -113,6 +113,22 @@ def test_damaged_validation_image_is_named_before_training(refused, training, im
     damaged.write_bytes(damaged.read_bytes()[:100])
     sentence = refused(*on_images(training, image_dir))
     assert sentence == unread(damaged, 9)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("share", "lost"),
+    [(0.84, "the class cat"), (0.99, "the classes cat, dog")],  # of three cats and ten dogs
+)
+def test_validation_that_leaves_no_training_image_of_a_class_is_refused(
+    refused, training, image_dir, tmp_path, share, lost
+):
+    for number in range(3, 10):
+        write_image(image_dir / "train" / "dog" / f"{number}.png", (9, 9), seed=number)
+    assert refused(*on_images(training, image_dir), "--validation", share) == (
+        f"validation={share} takes every training image of {lost} to test on, and leaves none to learn from; give a "
+        "smaller share."
+    )
     assert not (tmp_path / "run").exists()
 
 

@@ -19,7 +19,7 @@ from training.config import Data, Network, Start, make_config
 from training.data.arrays import make_arrays
 from training.data.augmentation.composition import augment
 from training.data.augmentation.streams import open_streams
-from training.data.datasets import open_source
+from training.data.datasets import check_trained, open_source
 from training.evaluation.candidates import evaluate_file, evaluate_run
 from training.networks import load_start, make_model
 from training.run_folder import RunFolder
@@ -181,6 +181,15 @@ def test_validation_is_drawn_from_all_images():
     np.testing.assert_array_equal(parts[1], again.parts[again.test_split][1])
     labels = [label for _, label in source.examples(source.test_split).as_numpy_iterator()]
     np.testing.assert_array_equal(labels, MARKS[parts[1]])
+
+
+def test_validation_that_takes_all_images_is_refused():
+    source = on_arrays(0.99)
+    check_trained(source, Data(validation=0.99))  # one is left, which has not every class
+    with pytest.raises(
+        ValueError, match=r"validation=0\.995 takes every training image to test on, and leaves none to"
+    ):
+        check_trained(on_arrays(0.995), Data(validation=0.995))
 
 
 @pytest.mark.parametrize("kind", ["int64", "uint8", "bool"])

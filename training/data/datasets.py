@@ -65,6 +65,7 @@ class Source:
     # Splits that the reader does not know: a split that it knows, and which of its examples belong to the part.
     parts: dict[str, tuple[str, np.ndarray]] = dataclasses.field(default_factory=dict)
     validation_split: str | None = None  # that was taken off the training split, if one was
+    untrained: tuple[str, ...] = ()  # classes all of whose images went into it
     # Image files that are left out as they cannot be decoded, from the folder of the data; None where none may be.
     skipped: tuple[str, ...] | None = None
     display_names: tuple[str, ...] | None = None  # by which the classes are shown, in the order of the labels
@@ -247,15 +248,18 @@ def _leave_out_broken(reader: Reader, data: Data, splits: Sequence[str]) -> tupl
 
 def _hold_out(source: Source, data: Data) -> Source:
     """Part a training split in two and test on the smaller one, unless another was named."""
-    members = validation_members(source, data.validation, data.validation_seed)
+    labels = source.reader.labels(source.train_split)
+    members = validation_members(source, labels, data.validation, data.validation_seed)
     if not members.any():
         raise ValueError(
             f"validation={data.validation} of {len(members)} examples in {len(source.classes)} classes leaves none; "
             "give a larger share."
         )
     rest, kept = f"{source.train_split} without validation", f"validation of {source.train_split}"
+    lost = [] if source.task is ANY else np.setdiff1d(labels[members], labels[~members])
     return dataclasses.replace(
         source,
+        untrained=tuple(source.classes[label] for label in lost),
         train_split=rest,
         test_split=data.test_split or kept,
         validation_split=kept,
@@ -263,13 +267,12 @@ def _hold_out(source: Source, data: Data) -> Source:
     )
 
 
-def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
-    """Draw the examples of a validation split: a bool for each of the training split.
+def validation_members(source: Source, labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Draw the examples of a validation split: a bool for each of the training split, of which the labels are given.
 
     It is the same share of each class; of all images where they may have any number of classes, which cannot be shared
     out one by one.
     """
-    labels = source.reader.labels(source.train_split)
     generator, members = np.random.default_rng(seed), np.zeros(len(labels), bool)
     if source.task is ANY:
         groups = [np.arange(len(labels))]
@@ -279,6 +282,20 @@ def validation_members(source: Source, share: float, seed: int) -> np.ndarray:
         own = generator.permutation(group)
         members[own[: round(share * len(own))]] = True
     return members
+
+
+def check_trained(source: Source, data: Data) -> None:
+    """Raise an error where the validation split leaves no image to train on, or none of a class.
+
+    Images of any number of classes are not shared out by class, and chance may leave none of a rare one.
+    """
+    count = len(source.untrained)
+    if count or not source.count(source.train_split):
+        classes = f" of the class{'es' if count > 1 else ''} {image_files.shortened(source.untrained)}" if count else ""
+        raise ValueError(
+            f"validation={data.validation} takes every training image{classes} to test on, and leaves none to learn "
+            "from; give a smaller share."
+        )
 
 
 def check_images(source: Source, *splits: str) -> None:

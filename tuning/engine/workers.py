@@ -114,13 +114,14 @@ def prepare(folder: Path, facts: Mapping[str, Any], configs: list[RunConfig], **
 
 def planned_epochs(study: Study) -> int:
     """Give the epochs of a run; a ValueError says that the data set, the fields or the lengths of runs do not work."""
-    from training.data.datasets import open_source  # imports TensorFlow Datasets
+    from training.data.datasets import check_trained, open_source  # imports TensorFlow Datasets
     from training.plan import Plan
     from tuning.engine.lengths import check_lengths
 
     space = study.parsed_space
     config = study.config(space.fields(next(space.points(coarse=True))))
     source = open_source(config.data)
+    check_trained(source, config.data)
     if study.objective not in ("loss", source.task.measure):
         raise ValueError(
             f"The objective {study.objective} is for images of one class each, and those of {source.name!r} may have "

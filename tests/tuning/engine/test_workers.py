@@ -33,6 +33,17 @@ def test_study_of_several_labels_needs_another_objective(tmp_path):
         planned_epochs(make_study(claimed, "a test"))
 
 
+def test_study_whose_validation_split_takes_all_images_of_a_class_is_refused(tmp_path):
+    for number in range(12):
+        write_image(tmp_path / "train" / ("cat" if number < 2 else "dog") / f"{number}.png", (8, 8), seed=number)
+    fields = {"dataset": "image_folder", "data_dir": str(tmp_path), "image_size": 8, "network": "ResNet8", "epochs": 1}
+    fields |= {"batch_size": 1, "data.standardize": "imagenet"}
+    described = {"trials": 1, "space": {"activation": ["relu", "gelu"]}, "validation": 0.8, "fields": fields}
+    with pytest.raises(ValueError, match=r"^validation=0\.8 takes every training image of the class cat to test on"):
+        planned_epochs(make_study(described, "a test"))
+    assert planned_epochs(make_study({**described, "validation": 0.5}, "a test")) == 1
+
+
 @pytest.fixture
 def seeds_run(study, tmp_path, monkeypatch):
     """Make the function that gives the seeds that a worker runs of a trial, and what it raises in the end."""
