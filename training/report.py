@@ -55,13 +55,13 @@ def show_epochs(axes: Axes, label: str, falls: bool = True) -> None:
 
 
 def write_report(folder: RunFolder, config: RunConfig, network: dict[str, Any], results: dict[str, Any]) -> None:
-    """Write `curves.png`, the results as `evaluation.json`, and `report.md`."""
+    """Write `curves.png`, the results as `test.json`, and `report.md`."""
     rows = folder.read_metrics()
     if rows:
         title = f"{network['network']} on {config.data.dataset}"
         write_atomically(folder.path / "curves.png", lambda part: draw_curves(rows, part, title))
     about = {"split": results["split"], "examples": results["examples"], "views": config.evaluation.views["name"]}
-    write_text(folder.evaluation_file, json.dumps({**about, **results}, indent=2) + "\n")
+    write_text(folder.test_file, json.dumps({**about, **results}, indent=2) + "\n")
     text = _page(config, network, results, rows, folder.read_times())
     write_text(folder.report_file, text)
 

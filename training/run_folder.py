@@ -32,7 +32,7 @@ RUN_FILES = (
     "labels.txt",
     "skipped.json",
     "curves.png",
-    "evaluation.json",
+    "test.json",
     "report.md",
     "config.yaml",
 )
@@ -99,9 +99,9 @@ class RunFolder:
         return self.path / "skipped.json"
 
     @property
-    def evaluation_file(self) -> Path:
+    def test_file(self) -> Path:
         """The figures of its last test, in the views that it chose, as JSON."""
-        return self.path / "evaluation.json"
+        return self.path / "test.json"
 
     @property
     def report_file(self) -> Path:

@@ -56,7 +56,7 @@ def test_results_of_the_last_test_can_be_read_by_programs(folder, views):
     config = make_config({"network": "ResNet8", "epochs": 2, "evaluation.views": views})
     shown = {} if views == "single" else {"views": views}  # as `evaluate` gives them
     write_report(folder, config, FACTS, {**RESULTS, **shown})
-    written = json.loads((folder.path / "evaluation.json").read_text(encoding="utf-8"))
+    written = json.loads((folder.path / "test.json").read_text(encoding="utf-8"))
     assert written == {**RESULTS, "views": views} and list(written)[:3] == ["split", "examples", "views"]
 
 

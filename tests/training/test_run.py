@@ -48,7 +48,7 @@ def test_run_leaves_every_file_it_promises(trained):
         "checkpoint.weights.h5",
         "curves.png",
         "report.md",
-        "evaluation.json",
+        "test.json",
         "labels.txt",
         "preprocessing.json",
         "savedmodel/saved_model.pb",
@@ -86,7 +86,7 @@ def test_results_are_those_of_the_last_epoch(trained):
     assert trained.results["accuracy"] == pytest.approx(last["val_accuracy"], abs=1e-6)
     assert trained.results["loss"] == pytest.approx(last["val_loss"], rel=1e-5)
     assert (trained.results["split"], trained.results["examples"]) == ("test", 364)
-    written = json.loads((trained.folder.path / "evaluation.json").read_text(encoding="utf-8"))
+    written = json.loads((trained.folder.path / "test.json").read_text(encoding="utf-8"))
     assert written == {**trained.results, "views": "single"}
 
 

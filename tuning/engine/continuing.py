@@ -12,7 +12,7 @@ from tuning.results import OUTCOME_FILE
 
 TO_THE_END = ("one_cycle", "cosine", "polynomial")  # schedules whose course ends with the run
 AMOUNTS = ("warmup", "milestones", "every")  # parameters of the others: steps, or below 1 a share of the run
-REPORTS = ("report.md", "curves.png", "evaluation.json")  # of the shorter run, which the longer one writes anew
+REPORTS = ("report.md", "curves.png", "test.json")  # of the shorter run, which the longer one writes anew
 
 
 def length_matters(config: RunConfig) -> str | None:

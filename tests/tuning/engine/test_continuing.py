@@ -119,7 +119,7 @@ def test_copy_that_was_killed_halfway_is_made_anew(job, tmp_path):
         "outcome.json",
         "run.lock",
         "report.md",
-        "evaluation.json",
+        "test.json",
         "metrics.csv",
     ):
         (past / name).write_text(f"of {name}", encoding="utf-8")
