@@ -123,7 +123,8 @@ def test_recipe_names_a_network_that_exists_or_takes_that_of_the_weights(name):
     if config.start.new_head:
         assert config.network == Network()
     else:
-        assert make_architecture(config.network, config.start).depth >= 18
+        assert make_architecture(config.network, config.start) is not None
+        assert keras_resnet.get_architecture(config.network.name).depth >= 18
 
 
 def test_cifar10_recipe_is_that_of_the_paper():
