@@ -56,7 +56,8 @@ class Option:
 
     def read(self, value: Any) -> Any:
         """Read a mapping or a list that was written as YAML."""
-        return read_choice(name_of(self.path), value) if self.kind in (str, str | None) else value
+        is_text = self.kind in (str, str | None) and value is not None  # which is written None
+        return read_choice(name_of(self.path), value) if is_text else value
 
 
 def _options() -> list[Option]:

@@ -54,6 +54,11 @@ def test_command_line_overrides_the_recipe(parsed):
     assert parsed(*arguments, "--augmentation", "[]")["config"] == make_config({"augmentation": []}, "", flat(expected))
 
 
+def test_choice_of_the_recipe_is_left_to_the_network_by_none(parsed):
+    config = parsed("--recipe", "cifar10-94", "--shortcut", "None", "--start.whiten", "None", "--freeze")["config"]
+    assert (config.network.shortcut, config.start.whiten, config.start.freeze) == (None, None, ())
+
+
 def test_choices_with_parameters_are_read(parsed):
     augmentation = "[{name: pad_crop, pixels: 2}, flip]"
     arguments = ("--optimizer", "muon", "--optimizer.kernel-rate", 0.02, "--learning-rate", 1e-3)
