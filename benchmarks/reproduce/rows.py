@@ -1,4 +1,4 @@
-"""The rows of the papers' tables that are measured again: a network, its recipe, and what the papers publish of it.
+"""The rows that are measured: networks of the papers with what is published of them, and recipes with a change.
 
 Reading them takes neither TensorFlow nor another backend.
 """
@@ -6,7 +6,7 @@ Reading them takes neither TensorFlow nor another backend.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from training.config import RunConfig
 
 FOLDER = Path(__file__).parent
-ROWS = FOLDER / "rows.yaml"
+ROWS, INGREDIENTS = FOLDER / "rows.yaml", FOLDER / "ingredients.yaml"
 FAIL, FAILS_ABOVE = "fail", 20  # what arXiv 1603.05027, Table 1, writes for an error above 20 %
 NUMBERS = (int, float)
 
@@ -61,31 +61,46 @@ class Published:
 
 @dataclass(frozen=True)
 class Row:
-    """A network, the recipe that trains it, and where the papers have it.
+    """A recipe and what is set otherwise in it: the network of a row of a paper, or an ingredient that is changed.
 
     Args:
         key: str, its name.
-        network: str, a name in the catalogue.
         recipe: str, one that comes with `training`, or a YAML file beside this one.
-        published: tuple of Published, one for each table.
+        network: str, a name in the catalogue, by itself; None for the network of the recipe, with its choices.
+        published: tuple of Published, one for each table; of a row of a paper only.
+        change: str, what is changed, as in "without label smoothing"; of a row of ingredients only.
         seeds: int, how many runs are wanted.
-        choices: mapping of fields of `Architecture`.
+        choices: mapping of fields of `Architecture`, over those of the network.
+        augmentations: mapping from names of augmentations of the recipe to parameters over theirs, or to None, which
+            leaves one out.
         overrides: mapping of fields of the configuration, by short name or dotted path.
     """
 
     key: str
-    network: str
     recipe: str
-    published: tuple[Published, ...]
+    network: str | None = None
+    published: tuple[Published, ...] = ()
+    change: str = ""
     seeds: int = 1
     choices: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    augmentations: Mapping[str, Mapping[str, Any] | None] = dataclasses.field(default_factory=dict)
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("network", "recipe"):
+        for name in ("recipe", "change"):
             _check(name, getattr(self, name), (str,), "a text")
-        for name in ("choices", "overrides"):
+        _check("network", self.network, (str, type(None)), "a text or nothing")
+        for name in ("choices", "augmentations", "overrides"):
             _check(name, getattr(self, name), (Mapping,), "a mapping of fields")
+        for name, parameters in self.augmentations.items():
+            _check(f"augmentations.{name}", parameters, (Mapping, type(None)), "a mapping of parameters or nothing")
+        if bool(self.published) == bool(self.change):
+            raise ValueError(
+                "give either published, of a row of a paper, or change, of a row of ingredients; received "
+                f"{'both' if self.change else 'neither'}."
+            )
+        if self.published and self.network is None:
+            raise ValueError("network must be given of a row of a paper.")
         if isinstance(self.seeds, bool) or not isinstance(self.seeds, int) or self.seeds < 1:
             raise ValueError(f"seeds must be a whole number from 1; received {self.seeds!r}.")
 
@@ -112,10 +127,38 @@ class Row:
         Returns:
             Dict from short name or dotted path to value.
         """
-        own = ("shortcut", "placement", "activation")
-        named = {name: self.choices[name] for name in own if name in self.choices}
-        rest = {name: value for name, value in self.choices.items() if name not in own}
-        return {"network": self.network, **named, **({"network.choices": rest} if rest else {}), **self.overrides}
+        from training.config.fields import flatten, nest
+
+        recipe = nest(flatten(self.read_recipe()))
+        network = self._network_over(recipe.get("network", {}))
+        return {**network, **self._augmentation_over(recipe.get("augmentation", ())), **self.overrides}
+
+    def _network_over(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the network as fields, where they are not those that the recipe has."""
+        from training.config.groups import NAMED
+
+        if not (self.network or self.choices):
+            return {}
+        among = before.get("choices", {})
+        named = {name: before[name] for name in NAMED if before.get(name) is not None}
+        choices = {**({} if self.network else {**among, **named}), **self.choices}
+        rest = {name: value for name, value in choices.items() if name not in NAMED}
+        return {
+            **({"network": self.network} if self.network else {}),
+            **{name: choices.get(name) for name in NAMED if choices.get(name) != before.get(name)},
+            **({"network.choices": rest} if rest != among else {}),
+        }
+
+    def _augmentation_over(self, before: Sequence[Any]) -> dict[str, Any]:
+        """Write the augmentation of the recipe, changed, as a field; nothing where it stays."""
+        if not self.augmentations:
+            return {}
+        listed = [one if isinstance(one, Mapping) else {"name": one} for one in before]
+        for name in self.augmentations:
+            if name not in (names := [one["name"] for one in listed]):
+                raise ValueError(f"row {self.key}: {_unknown('augmentation of the recipe', name, names)}")
+        changed = [(one, self.augmentations.get(one["name"], {})) for one in listed]
+        return {"augmentation": [{**one, **own} for one, own in changed if own is not None]}
 
     def read_recipe(self) -> dict[str, Any]:
         """Read the fields of the recipe."""
@@ -145,17 +188,42 @@ def read_rows(path: Path = ROWS) -> dict[str, Row]:
     return {str(key): make_row(str(key), fields) for key, fields in rows.items()}
 
 
+def read_all(files: Sequence[Path] = (ROWS, INGREDIENTS)) -> dict[str, Row]:
+    """Read the rows of several files, whose results lie in one.
+
+    Args:
+        files: sequence of Path.
+
+    Returns:
+        Dict from key to Row.
+
+    Raises:
+        ValueError: as of `read_rows`; or two files have a row of one key.
+    """
+    found: dict[str, Row] = {}
+    for path in files:
+        rows = read_rows(path)
+        if twice := found.keys() & rows.keys():
+            raise ValueError(f"{path} has a row {min(twice)!r}, as another file has; give it another key.")
+        found |= rows
+    return found
+
+
 def make_row(key: str, fields: Any) -> Row:
     """Make a row of its fields, and check them."""
     try:
         known = _known(Row, fields, given=("key",))
-        published = known["published"]
-        if not isinstance(published, list) or not published:
-            raise ValueError(f"published must be a list, one item for each table; received {published!r}.")
-        items = tuple(Published(**_known(Published, item)) for item in published)
-        return Row(key=key, **{**known, "published": items})
+        if "published" in known:
+            known["published"] = _make_published(known["published"])
+        return Row(key=key, **known)
     except ValueError as error:
         raise ValueError(f"row {key!r}: {error}") from error
+
+
+def _make_published(items: Any) -> tuple[Published, ...]:
+    if not isinstance(items, list) or not items:
+        raise ValueError(f"published must be a list, one item for each table; received {items!r}.")
+    return tuple(Published(**_known(Published, item)) for item in items)
 
 
 def pick(rows: Mapping[str, Row], key: str) -> Row:

@@ -151,7 +151,7 @@ def test_steps_are_those_of_the_checkpoint_of_a_model(tmp_path):
 @pytest.mark.parametrize("length", [{"epochs": 2}, {"iterations": 30}])
 def test_run_that_was_made_is_entered_with_its_error(tmp_path, length):
     published = (Published("1512.03385", "Table 6", "option A", 8.75),)
-    row = Row("digits", "ResNet8", "digits", published, overrides={"batch_size": 64, **length})
+    row = Row("digits", "digits", "ResNet8", published, overrides={"batch_size": 64, **length})
     folder = RunFolder(tmp_path / "run")
     results = train(row.config(data_dir=tmp_path / "data", seed=1), folder)
     result = result_of(row, folder, DEVICE, "abc1234")

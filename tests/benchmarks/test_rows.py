@@ -12,18 +12,21 @@ import yaml
 import keras_resnet
 from keras_resnet.architecture.figures import FIGURES
 from keras_resnet.choices.shortcuts import parse_shortcut
-from rows import FAIL, FOLDER, Published, Row, make_row, pick, read_rows
+from rows import FAIL, FOLDER, INGREDIENTS, Published, Row, make_row, pick, read_all, read_rows
 from tests.shared import shared_file
-from training.config import RunConfig, load_recipe, make_config, read_fields
+from tests.training.helpers import write_yaml
+from training.config import Network, RunConfig, load_recipe, make_config, read_fields
+from training.config.fields import choice_of, flat_config
 from training.networks import make_architecture
+from training.whitening import check_whitening
 
-ROWS = read_rows()
+ROWS, OF_RECIPE = read_rows(), read_rows(INGREDIENTS)
 ITEMS = [(row, item) for row in ROWS.values() for item in row.published]
 
 
 @functools.cache
 def config_of(key: str) -> RunConfig:
-    return ROWS[key].config()
+    return read_all()[key].config()
 
 
 def architecture_of(row: Row) -> keras_resnet.Architecture:
@@ -146,9 +149,96 @@ def test_mean_of_runs_is_compared_with_the_papers_mean_where_it_has_one():
     assert ROWS["plain20"].published[0].reference is ROWS["resnet110-dropout"].published[0].reference is None
 
 
+# What of a configuration each row of ingredients changes, and into what; a network is compared as what it is.
+RECIPE = make_config(load_recipe("cifar10-94"))
+CHANGES = {
+    "cifar10-94": {},
+    "no_whitening": {"start.whiten": None, "start.freeze": ()},
+    "sgd": {"optimizer": "sgd"},
+    "cosine": {"schedule": "cosine"},
+    "no_smoothing": {"loss": "cross_entropy"},
+    "random_flip": {"augmentation": ["pad_crop", "flip"]},
+    "no_flip": {"augmentation": ["pad_crop"]},
+    "no_shifts": {"augmentation": ["flip"]},
+    "stride": {},
+    "no_shortcut": {},
+    "paper_network": {},
+}
+
+
+def field_of(config: RunConfig, path: str):
+    """Give a field as `CHANGES` does, of a choice its name."""
+    flat = flat_config(config)
+    if path == "augmentation":
+        return [choice["name"] for choice in flat[path]]
+    return flat.get(path, flat.get(f"{path}.name"))
+
+
+def test_rows_of_ingredients_are_those_of_one_recipe():
+    assert list(OF_RECIPE) == list(CHANGES)
+    assert {row.recipe for row in OF_RECIPE.values()} == {"cifar10-94"}
+    assert [row.seeds for row in OF_RECIPE.values()] == [3] + 10 * [1]
+    assert len({row.change for row in OF_RECIPE.values()}) == len(OF_RECIPE)
+    assert config_of("cifar10-94") == RECIPE
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_row_of_ingredients_changes_what_it_says_and_nothing_else(key):
+    before, now = flat_config(RECIPE), flat_config(config_of(key))
+    paths = {path for path in before | now if before.get(path) != now.get(path) and not path.startswith("network.")}
+    changed = {choice_of(path) or path for path in paths}
+    assert {path: field_of(config_of(key), path) for path in changed} == CHANGES[key]
+
+
+def test_parameters_of_changed_ingredients():
+    assert config_of("no_smoothing").loss["label_smoothing"] == 0
+    assert [config_of(key).augmentation[-1]["alternating"] for key in ("cifar10-94", "random_flip")] == [True, False]
+    optimizer = config_of("sgd").optimizer
+    assert (optimizer["nesterov"], optimizer["decayed"], optimizer["scaling"]) == (True, "kernels", "linear")
+    # arXiv 1512.03385, section 4.2: 0.1 for 128 images.
+    assert (optimizer["learning_rate"], optimizer["reference_batch"]) == (0.1, 128)
+
+
+@pytest.mark.parametrize(
+    ("key", "architecture"),
+    [
+        ("cifar10-94", architecture_of(OF_RECIPE["cifar10-94"])),
+        ("stride", architecture_of(OF_RECIPE["cifar10-94"]).replace(downsampling="stride")),
+        ("no_shortcut", architecture_of(OF_RECIPE["cifar10-94"]).replace(shortcut="none")),
+        ("paper_network", keras_resnet.get_architecture("ResNet20")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_network_of_ingredients_is_the_recipes_with_a_change_or_the_papers_and_can_whiten(key, architecture):
+    assert architecture_of(OF_RECIPE[key]) == architecture
+    check_whitening(keras_resnet.ResNet(architecture, input_shape=(32, 32, 3), classes=10), config_of(key).start)
+
+
+def test_rows_lay_their_network_over_that_of_the_recipe_or_put_it_in_its_place(tmp_path):
+    network = {"name": "ResNet8", "activation": "silu", "choices": {"stem_width": 8, "shortcut": "C"}}
+    recipe = str(write_yaml(tmp_path / "recipe.yaml", network=network, epochs=1))
+    one = {"recipe": recipe, "change": "a change"}
+    assert Row("one", **one).config().network == Network(**network)
+    other = Row("other", **one, choices={"shortcut": "none", "widths": (4, 8, 16)}).config().network
+    choices = {"stem_width": 8, "widths": (4, 8, 16)}
+    assert other == Network(name="ResNet8", activation="silu", shortcut="none", choices=choices)
+    assert Row("third", **one, network="ResNet14").config().network == Network(name="ResNet14")
+
+
+def test_rows_change_augmentations_where_they_stand(tmp_path):
+    listed = [{"name": "pad_crop", "pixels": 3}, "flip", {"name": "cutout", "side": 4}]
+    recipe = str(write_yaml(tmp_path / "recipe.yaml", augmentation=listed, epochs=1))
+    changed = {"cutout": None, "pad_crop": {"border": "reflect"}}
+    row = Row("one", recipe, change="a change", augmentations=changed)
+    expected = [{"name": "pad_crop", "pixels": 3, "border": "reflect"}, {"name": "flip"}]
+    assert row.fields() == {"augmentation": expected}
+    with pytest.raises(ValueError, match=r"row two: Unknown augmentation of the recipe 'flop'. Did you mean 'flip'\?"):
+        Row("two", recipe, change="a change", augmentations={"flop": None}).config()
+
+
 def test_rows_are_read_without_a_backend():
     code = (
-        f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import results, rows; rows.read_rows(); results.read();"
+        f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import results, rows; rows.read_all(); results.read();"
         "print([name for name in ('keras', 'tensorflow', 'jax', 'training') if name in sys.modules])"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -181,6 +271,16 @@ ITEM = GOOD["published"][0]
         ),
         ({**GOOD, "published": [{**ITEM, "mean": "6.61"}]}, "mean must be a number or nothing; received '6.61'."),
         ({**GOOD, "published": [{**ITEM, "errors": 1}]}, "Unknown field 'errors'. Did you mean 'error'?"),
+        ({"network": "ResNet20", "recipe": "cifar10"}, "or change, of a row of ingredients; received neither."),
+        ({**GOOD, "change": "without shifts"}, "give either published, of a row of a paper, or change, of a row of"),
+        ({"recipe": "cifar10", "change": 3}, "change must be a text; received 3."),
+        ({**GOOD, "network": 20}, "network must be a text or nothing; received 20."),
+        ({**GOOD, "network": None}, "network must be given of a row of a paper."),
+        ({**GOOD, "augmentations": ["flip"]}, "augmentations must be a mapping of fields; received ['flip']."),
+        (
+            {**GOOD, "augmentations": {"flip": False}},
+            "augmentations.flip must be a mapping of parameters or nothing; received False.",
+        ),
         ({**GOOD, "seeds": True}, "seeds must be a whole number from 1; received True."),
         ({**GOOD, "seeds": 0}, "seeds must be a whole number from 1; received 0."),
         ({**GOOD, "choices": ["A"]}, "choices must be a mapping of fields; received ['A']."),
@@ -217,6 +317,13 @@ def test_file_that_is_no_yaml_raises_an_error(tmp_path):
     path.write_text("resnet20: {network: [", encoding="utf-8")
     with pytest.raises(ValueError, match=r"rows.yaml is not valid YAML: "):
         read_rows(path)
+
+
+def test_rows_of_all_files_have_keys_of_their_own(tmp_path):
+    assert list(read_all()) == [*ROWS, *OF_RECIPE]
+    paths = [write_yaml(tmp_path / f"{name}.yaml", one=GOOD, **{name: GOOD}) for name in ("first", "second")]
+    with pytest.raises(ValueError, match=r"second.yaml has a row 'one', as another file has; give it another key\."):
+        read_all(paths)
 
 
 def test_unknown_row_raises_an_error_that_names_the_nearest():
