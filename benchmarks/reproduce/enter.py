@@ -3,30 +3,39 @@
     python benchmarks/reproduce/enter.py resnet20 --print-command --data-dir DIR --seed 0
     python benchmarks/reproduce/enter.py resnet20 runs/resnet20-0 --device "AMD EPYC 7B13, 2 cores"
 
-A run is entered when it is finished, and its configuration that of the row in every field that decides the result.
+A run is entered when it is finished, and its configuration that of the row in every field that decides the result. Its
+error is that of its last test, whose figures it leaves in evaluation.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from results import RESULTS, Result, append, current_commit
-from rows import FOLDER, Row, pick, read_rows
+from rows import FOLDER, Row, pick, read_all
 
 if TYPE_CHECKING:
     from training.config import RunConfig
     from training.run_folder import RunFolder
 
 ROOT = FOLDER.parents[1]
-# Fields that leave the recipe as it is, beside those of the machine: which run it is, and how it computes, for the
-# precision is a column of the results.
-FREE = ("seed", "deterministic", "hardware.dtype", "hardware.jit_compile", "hardware.steps_per_execution")
+# Fields that leave the recipe as it is, beside those of the machine: which run it is; how it computes, for the
+# precision is a column of the results; and whether it was tested before its last epoch too, which teaches it nothing.
+FREE = (
+    "seed",
+    "deterministic",
+    "hardware.dtype",
+    "hardware.jit_compile",
+    "hardware.steps_per_execution",
+    "evaluation.each_epoch",
+)
 
 
 def command_of(row: Row, data_dir: str = "DIR", seed: int = 0) -> str:
@@ -41,15 +50,23 @@ def command_of(row: Row, data_dir: str = "DIR", seed: int = 0) -> str:
         str, to be run in the root of the repository.
     """
     from training.config.fields import SHORT, name_of
-    from training.config.text import write_inline
 
     is_file = row.recipe.endswith(".yaml")
     recipe = str((FOLDER / row.recipe).relative_to(ROOT)) if is_file else row.recipe
     words = ["python", "-m", "training", "--config" if is_file else "--recipe", recipe]
     for name, value in {**row.fields(), "data_dir": data_dir, "seed": seed}.items():
         flag = "--" + name_of(SHORT.get(name, name)).replace("_", "-")
-        words += [flag, write_inline(value) if isinstance(value, (Mapping, list, tuple)) else str(value)]
+        words += [flag, *words_of(name, value)]
     return shlex.join([*words, "--run-dir", f"runs/{row.key}-{seed}"])
+
+
+def words_of(name: str, value: Any) -> list[str]:
+    """Write the value of a field as words of a command line: a choice as YAML, a list as its items."""
+    from training.config.text import write_inline
+
+    if isinstance(value, Mapping) or name == "augmentation":
+        return [write_inline(value)]
+    return list(map(str, value)) if isinstance(value, (list, tuple)) else [str(value)]
 
 
 def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
@@ -65,23 +82,44 @@ def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
         Result.
 
     Raises:
-        ValueError: the folder holds no run, a run of another recipe, or one that is not finished.
+        ValueError: the folder holds no run, a run of another recipe, or one that is not finished or was not tested.
     """
     config = folder.read_config()
     if differences := differing(row.config(), config):
         raise ValueError(f"{folder.path} is no run of row {row.key!r}: {', '.join(differences)}.")
     check_finished(folder, config)
-    last = folder.read_metrics()[-1]
     return Result(
         row=row.key,
         seed=config.seed,
-        error=round(100 * (1 - last["val_accuracy"]), 4),
+        error=error_of(folder, config.evaluation.views["name"]),
         device=device,
         precision=config.hardware.dtype,
         seconds=round(sum(epoch["seconds"] for epoch in folder.read_times()), 1),
         commit=commit,
         engine="training",
     )
+
+
+def error_of(folder: RunFolder, views: str) -> float:
+    """Read the error of a run's last test, in %, from the figures that it leaves; they must be those of its views."""
+    file = folder.evaluation_file
+    remedy = (
+        f"python -m training --run-dir {folder.path} --resume tests the finished run once more and writes it; nothing "
+        "is trained."
+    )
+    if not file.is_file():
+        raise ValueError(
+            f"{folder.path} has no evaluation.json, the figures of its last test: it was stopped before, or an earlier "
+            f"version made it. {remedy}"
+        )
+    try:
+        figures = json.loads(file.read_text(encoding="utf-8"))
+        tested, accuracy = figures["views"], float(figures["accuracy"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} is damaged. {remedy}") from error
+    if tested != views:  # as `evaluate RUN --to RUN` leaves it
+        raise ValueError(f"{file} is of a test in the views {tested!r}, and the run is one of {views!r}. {remedy}")
+    return round(100 * (1 - accuracy), 4)
 
 
 def differing(expected: RunConfig, actual: RunConfig) -> list[str]:
@@ -134,7 +172,7 @@ def steps_done(checkpoint: Path) -> int:
 def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", metavar="ROW", help="key of a row in rows.yaml")
+    parser.add_argument("row", metavar="ROW", help="key of a row in rows.yaml or ingredients.yaml")
     parser.add_argument("run", metavar="RUN", nargs="?", type=Path, help="run folder of `python -m training`")
     parser.add_argument("--device", help="what the run computed on, as in 'NVIDIA H100' or 'AMD EPYC 7B13, 2 cores'")
     parser.add_argument("--commit", help="commit that trained the run (default the one that is checked out)")
@@ -150,7 +188,7 @@ def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> str:
     """Do what the options ask for, and say what was done."""
-    row = pick(read_rows(), options.row)
+    row = pick(read_all(), options.row)
     if options.print_command:
         return command_of(row, options.data_dir, options.seed)
     from training.run_folder import RunFolder

@@ -25,7 +25,7 @@ class Result:
     Args:
         row: str, key of its row.
         seed: int.
-        error: float, test error of the last epoch on all test images, in %.
+        error: float, test error of the last epoch on all test images, in % and in the views of the row's recipe.
         device: str, what it ran on, as in "NVIDIA H100".
         precision: str, as in "float32", "tf32" or "mixed_bfloat16".
         seconds: float, what its training took; of seeds that ran at once, the whole divided by their number.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import re
 import shlex
@@ -16,7 +17,7 @@ import training.__main__ as training
 from enter import FREE, differing, main, result_of, steps_done
 from keras_resnet.files import write_atomically
 from results import Result, current_commit, read
-from rows import Published, Row, read_rows
+from rows import INGREDIENTS, Published, Row, read_all, read_rows
 from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
 from training.config.fields import FIELDS, flat_config
@@ -24,17 +25,20 @@ from training.optimization.optimizers import make_optimizer
 from training.run import train
 from training.run_folder import RunFolder
 
-ROWS = read_rows()
+ROWS, OF_RECIPE = read_rows(), read_rows(INGREDIENTS)
 DEVICE = "some CPU, 2 cores"
 
 
 def write_run(folder, config, steps=64_000, accuracy=0.9173):
-    """Write what of a run folder is read when it is entered."""
+    """Write what of a run folder is read when it is entered; its last test is another than those after its epochs."""
     folder.mkdir()
+    last = config.epochs or 164
     (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
-    metrics = f"epoch,loss,accuracy,val_loss,val_accuracy\n163,0.3,0.95,0.4,0.8\n164,0.1,0.99,0.3,{accuracy}\n"
+    metrics = f"epoch,loss,accuracy,val_loss,val_accuracy\n{last - 1},0.3,0.95,0.4,0.8\n{last},0.1,0.99,0.3,0.9\n"
     (folder / "metrics.csv").write_text(metrics, encoding="utf-8")
-    (folder / "times.csv").write_text("epoch,seconds\n163,30.25\n164,20.5\n", encoding="utf-8")
+    (folder / "times.csv").write_text(f"epoch,seconds\n{last - 1},30.25\n{last},20.5\n", encoding="utf-8")
+    figures = {"split": "test", "examples": 10_000, "views": config.evaluation.views["name"], "accuracy": accuracy}
+    (folder / "evaluation.json").write_text(json.dumps(figures), encoding="utf-8")
     with h5py.File(folder / "checkpoint.weights.h5", "w") as file:
         file["optimizer/vars/0"] = np.int64(steps)
     return folder
@@ -57,7 +61,7 @@ def test_finished_run_is_entered(tmp_path, enter):
     config = ROWS["resnet20"].config(seed=3, data_dir="here", hardware={"dtype": "mixed_bfloat16"})
     status, printed, results = enter("resnet20", write_run(tmp_path / "run", config))
     assert (status, printed) == (0, f"resnet20, seed 3: 8.27 % entered into {tmp_path / 'results.csv'}.\n")
-    # 8.27 % of the images are not among the 91.73 % of the last epoch; 50.75 seconds are those of both epochs.
+    # 8.27 % of the images are not among the 91.73 % of the last test; 50.75 seconds are those of both epochs.
     assert results == [Result("resnet20", 3, 8.27, DEVICE, "mixed_bfloat16", 50.8, "abc1234", "training")]
 
 
@@ -88,7 +92,58 @@ def test_run_of_another_recipe_is_refused(tmp_path, enter, fields, message):
 def test_only_fields_that_decide_nothing_are_free():
     one, other = ROWS["resnet20"].config(), ROWS["resnet20"].config(seed=1, **{"data.shuffle_buffer": 7})
     assert differing(one, other) == ["data.shuffle_buffer is 7 instead of 50000"]
+    # Whether a run is tested after each epoch changes no bit of what it learns (tests/training/test_last_test.py).
+    assert differing(one, ROWS["resnet20"].config(**{"evaluation.each_epoch": False})) == []
+    flipped = ROWS["resnet20"].config(**{"evaluation.views": "flip"})
+    assert differing(one, flipped) == ["evaluation.views.name is 'flip' instead of 'single'"]
     assert set(FREE) <= set(FIELDS) and not set(FREE) & {"data.dataset", "hardware.synchronized", "batch_size"}
+
+
+def test_error_of_a_row_of_ingredients_is_that_of_its_views(tmp_path, enter):
+    config = OF_RECIPE["no_smoothing"].config(seed=1, **{"evaluation.each_epoch": True})
+    status, printed, results = enter("no_smoothing", write_run(tmp_path / "run", config, accuracy=0.94125))
+    # 94.125 % of the images and mirror images are right; in the single view of the last epoch it was 90 %.
+    assert (status, printed) == (0, f"no_smoothing, seed 1: 5.88 % entered into {tmp_path / 'results.csv'}.\n")
+    assert results == [Result("no_smoothing", 1, 5.875, DEVICE, "mixed_bfloat16", 50.8, "abc1234", "training")]
+
+
+def test_run_of_another_ingredient_or_tested_in_other_views_is_refused(tmp_path, enter):
+    folder = write_run(tmp_path / "run", OF_RECIPE["no_smoothing"].config())
+    status, printed, results = enter("cosine", folder)
+    assert (status, results) == (1, []) and "is no run of row 'cosine': " in printed
+    assert "schedule.name is 'one_cycle' instead of 'cosine'" in printed
+    assert "its network is another" in enter("stride", folder)[1]
+    folder = write_run(tmp_path / "single", OF_RECIPE["no_smoothing"].config(**{"evaluation.views": "single"}))
+    status, printed, results = enter("no_smoothing", folder)
+    assert (status, results) == (1, []) and "evaluation.views.name is 'single' instead of 'flip'." in printed
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            None,
+            "RUN has no evaluation.json, the figures of its last test: it was stopped before, or an earlier version ",
+        ),
+        ("{", "RUN/evaluation.json is damaged. "),
+        ("[]", "RUN/evaluation.json is damaged. "),
+        ('{"views": "flip"}', "RUN/evaluation.json is damaged. "),
+        ('{"views": "flip", "accuracy": null}', "RUN/evaluation.json is damaged. "),
+        (
+            '{"views": "single", "accuracy": 0.9}',
+            "RUN/evaluation.json is of a test in the views 'single', and the run is one of 'flip'. ",
+        ),
+    ],
+)
+def test_run_without_the_figures_of_its_last_test_is_refused_with_a_way_out(tmp_path, enter, written, message):
+    folder = write_run(tmp_path / "run", OF_RECIPE["no_shifts"].config())
+    (folder / "evaluation.json").unlink()
+    if written:
+        (folder / "evaluation.json").write_text(written, encoding="utf-8")
+    status, printed, results = enter("no_shifts", folder)
+    assert (status, results) == (1, []) and printed.startswith("error: " + message.replace("RUN", str(folder)))
+    remedy = "--resume tests the finished run once more and writes it; nothing is trained.\n"
+    assert printed.endswith(f" python -m training --run-dir {folder} {remedy}")
 
 
 @pytest.mark.parametrize("steps", [63_733, 0])
@@ -148,23 +203,38 @@ def test_steps_are_those_of_the_checkpoint_of_a_model(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("length", [{"epochs": 2}, {"iterations": 30}])
+@pytest.mark.parametrize(
+    "length", [{"epochs": 2, "evaluation": {"views": "flip", "each_epoch": False}}, {"iterations": 30}]
+)
 def test_run_that_was_made_is_entered_with_its_error(tmp_path, length):
     published = (Published("1512.03385", "Table 6", "option A", 8.75),)
     row = Row("digits", "digits", "ResNet8", published, overrides={"batch_size": 64, **length})
-    folder = RunFolder(tmp_path / "run")
-    results = train(row.config(data_dir=tmp_path / "data", seed=1), folder)
+    folder, config = RunFolder(tmp_path / "run"), row.config(data_dir=tmp_path / "data", seed=1)
+    results = train(config, folder)
     result = result_of(row, folder, DEVICE, "abc1234")
-    assert result.error == pytest.approx(100 * (1 - results["accuracy"]), abs=1e-3)
+    assert result.error == round(100 * (1 - results["accuracy"]), 4)
     assert (result.seed, result.precision, result.seconds > 0) == (1, "float32", True)
-    longer = dataclasses.replace(row, overrides={"batch_size": 64, next(iter(length)): 100})
+    folder.evaluation_file.unlink()
+    with pytest.raises(ValueError, match=r"has no evaluation\.json"):
+        result_of(row, folder, DEVICE, "abc1234")
+    train(config, folder, resume=True)
+    assert result_of(row, folder, DEVICE, "abc1234") == result
+    longer = dataclasses.replace(row, overrides={**row.overrides, next(iter(length)): 100})
     write_atomically(folder.config_file, lambda part: part.write_text(longer.config(seed=1).to_yaml()))
     with pytest.raises(ValueError, match=r"is not finished: it has made (2|30) of 100 (epochs|steps)\."):
         result_of(longer, folder, DEVICE, "abc1234")
 
 
 @pytest.mark.parametrize(
-    "key", ["resnet20", "resnet110", "resnet110-dropout", "resnet110-single", "resnet164-cifar100-full_preactivation"]
+    "key",
+    [
+        "resnet20",
+        "resnet110",
+        "resnet110-dropout",
+        "resnet110-single",
+        "resnet164-cifar100-full_preactivation",
+        *OF_RECIPE,
+    ],
 )
 def test_printed_command_trains_the_row(key, capsys, monkeypatch):
     started = []
@@ -175,7 +245,7 @@ def test_printed_command_trains_the_row(key, capsys, monkeypatch):
     assert arguments[:3] == ["python", "-m", "training"]
     assert training.main(arguments[3:]) == 0
     ((config, folder),) = started
-    assert flat_config(config) == flat_config(ROWS[key].config(data_dir="my data", seed=2))
+    assert flat_config(config) == flat_config(read_all()[key].config(data_dir="my data", seed=2))
     assert str(folder.path) == f"runs/{key}-2"
 
 
