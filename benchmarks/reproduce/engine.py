@@ -48,6 +48,7 @@ ONLY: dict[str, tuple[Any, ...]] = {
     "data.balance.name": ("none",),
     "data.repeats": (1,),
     "evaluation.test_crop": (None, 1.0),
+    "evaluation.views.name": ("single",),
     "schedule.name": tuple(name for name in SCHEDULES if name != "plateau"),
     "hardware.dtype": ("float32", "mixed_bfloat16"),
 }

@@ -39,6 +39,7 @@ def place_in(folder, runs):
         ({"test_split": "train[:10%]"}, r"test_split='train\[:10%\]' is for .*; here it must be None or 'test'\."),
         ({"hardware.dtype": "mixed_float16"}, "here it must be 'float32' or 'mixed_bfloat16'"),
         ({"schedule": "plateau"}, "schedule.name='plateau' is for .python -m training.; here it must be 'constant' or"),
+        ({"evaluation.views": "flip"}, "views.name='flip' is for .python -m training.; here it must be 'single'"),
         ({"dataset": "cifar100"}, "The run is one on 'cifar100', and the images are 'cifar10'"),
         ({"augmentation": ["random_resized_crop"]}, "random_resized_crop changes the size of images"),
     ],
