@@ -65,7 +65,7 @@ docs: $(VENV)/docs-installed  ## Guide and API reference as HTML; a broken inter
 tutorial: $(VENV)/docs-installed  ## The outputs in docs/tutorial.ipynb, made anew.
 	$(BIN)/python docs/run_tutorial.py
 
-reproduction: install  ## docs/reproduction.md and its picture, made anew from benchmarks/reproduce/results.csv.
+reproduction: install  ## docs/reproduction.md, its picture and docs/cifar10-94.md, anew from benchmarks/reproduce/results.csv.
 	$(BIN)/python benchmarks/reproduce/table.py
 
 benchmark-inference: install  ## How fast ResNet-50 answers: every export beside keras.applications and PyTorch.

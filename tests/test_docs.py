@@ -44,7 +44,7 @@ PAGES = [
     README,
     INDEX,
     ROOT / "CONTRIBUTING.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("index", "units", "reproduction")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("index", "units", "reproduction", "cifar10-94")),
 ]
 PAGES += GUIDE
 SLOW = ("networks.md", "fine-tuning.md", "export.md")  # pages whose examples build many networks, or need a run

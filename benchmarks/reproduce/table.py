@@ -1,10 +1,10 @@
-"""Write docs/reproduction.md and its picture from the rows and their results: `make reproduction`."""
+"""Write docs/reproduction.md with its picture, and docs/cifar10-94.md, from rows and results: `make reproduction`."""
 
 from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from results import Result
 from rows import FAIL, FAILS_ABOVE, FOLDER, Published, Row
 
 DOCS = FOLDER.parents[1] / "docs"
-TEMPLATE = FOLDER / "reproduction.md.j2"
+REPRODUCTION, INGREDIENTS = "reproduction.md", "cifar10-94.md"  # pages in docs, whose templates lie here
 MINUS = "−"
 
 
@@ -53,9 +53,22 @@ class Measured:
         """Precision and engine."""
         return f"{self.results[0].precision}, {self.results[0].engine}"
 
+    @property
+    def device(self) -> str:
+        """What the runs computed on."""
+        return ", ".join(dict.fromkeys(result.device for result in self.results))
+
+    @property
+    def accuracy(self) -> str:
+        """What is left of 100 % by the errors, as text."""
+        return self._with_spread(100 - self.mean)
+
     def __str__(self) -> str:
+        return self._with_spread(self.mean)
+
+    def _with_spread(self, mean: float) -> str:
         spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
-        return f"{self.mean:.2f}{spread} ({len(self.results)})"
+        return f"{mean:.2f}{spread} ({len(self.results)})"
 
 
 @dataclass(frozen=True)
@@ -100,8 +113,7 @@ class Line:
     @property
     def ours(self) -> list[str]:
         """What was measured, one item for each engine and precision."""
-        several = len(self.measured) > 1
-        return [f"{one}, {one.way}" if several else str(one) for one in self.measured] or ["not run"]
+        return list_ways(self.measured, str)
 
     @property
     def differences(self) -> list[str]:
@@ -114,8 +126,7 @@ class Line:
             return "fails too" if measured.mean > FAILS_ABOVE else "does not fail"
         if self.published.reference is None:
             return ""
-        difference = round(measured.mean - self.published.reference, 2) or 0.0  # never -0.0
-        return f"{difference:+.2f}".replace("-", MINUS)
+        return signed(measured.mean - self.published.reference)
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,43 @@ class Table:
     paper: str
     name: str
     lines: list[Line]
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """A recipe with one thing changed, beside the recipe as it stands.
+
+    Args:
+        row: Row.
+        measured: tuple of Measured, one for each engine and precision; empty where the row was not run.
+        recipe: tuple of Measured of the recipe itself; None in its own line.
+    """
+
+    row: Row
+    measured: tuple[Measured, ...]
+    recipe: tuple[Measured, ...] | None
+
+    @property
+    def accuracies(self) -> list[str]:
+        """What was measured, one item for each engine and precision."""
+        return list_ways(self.measured, lambda one: one.accuracy)
+
+    @property
+    def differences(self) -> list[str]:
+        """How much more accurate than the recipe it is by the same engine at the same precision, item by item."""
+        recipe = {one.way: one for one in self.recipe or ()}
+        return [signed(recipe[one.way].mean - one.mean) if one.way in recipe else "" for one in self.measured]
+
+
+def list_ways(measured: Sequence[Measured], text: Callable[[Measured], str]) -> list[str]:
+    """Write what was measured of a row, with engine and precision where there are several."""
+    several = len(measured) > 1
+    return [f"{text(one)}, {one.way}" if several else text(one) for one in measured] or ["not run"]
+
+
+def signed(difference: float) -> str:
+    """Write a difference with its sign, which a zero has too."""
+    return f"{round(difference, 2) or 0.0:+.2f}".replace("-", MINUS)  # never -0.0
 
 
 def measure(found: Iterable[Result]) -> tuple[Measured, ...]:
@@ -178,12 +226,31 @@ def make_tables(known: Mapping[str, Row], found: Sequence[Result]) -> list[Table
     return [Table(paper, name, tables[paper, name]) for paper, name in ordered]
 
 
-def render(known: Mapping[str, Row], found: Sequence[Result]) -> str:
-    """Write the page.
+def make_ingredients(known: Mapping[str, Row], found: Sequence[Result]) -> list[Ingredient]:
+    """Lay out rows of ingredients beside the row of their recipe, whose key is the recipe's name.
 
     Args:
         known: mapping of rows.
         found: sequence of Result.
+
+    Returns:
+        List of Ingredient, in the order of the rows.
+
+    Raises:
+        ValueError: there is no row of a recipe as it stands.
+    """
+    measured = measure_rows(known, found)
+    recipes = {key: measured[rows.pick(known, row.recipe).key] for key, row in known.items()}
+    return [Ingredient(row, measured[key], None if key == row.recipe else recipes[key]) for key, row in known.items()]
+
+
+def render(known: Mapping[str, Row], found: Sequence[Result], page: str = REPRODUCTION) -> str:
+    """Write a page.
+
+    Args:
+        known: mapping of rows.
+        found: sequence of Result, of these rows.
+        page: str, name of the page in docs, whose template says which of tables and lines it shows.
 
     Returns:
         str, Markdown.
@@ -192,31 +259,51 @@ def render(known: Mapping[str, Row], found: Sequence[Result]) -> str:
 
     layout = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
     environment = jinja2.Environment(**layout, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = environment.from_string((FOLDER / f"{page}.j2").read_text(encoding="utf-8"))
     measured = measure_rows(known, found)
+    shown = {"tables": make_tables} if page == REPRODUCTION else {"ingredients": make_ingredients}
     return template.render(
-        tables=make_tables(known, found),
+        **{name: make(known, found) for name, make in shown.items()},
         rows=known,
         measured={key: items for key, items in measured.items() if items},
         runs=len(found),
     )
 
 
+def read_pages() -> dict[str, tuple[dict[str, Row], list[Result]]]:
+    """Read the rows of each page, and out of the one file of results those of its rows.
+
+    Returns:
+        Dict from the name of a page to rows and results.
+
+    Raises:
+        ValueError: a file is damaged, or a result is of no row.
+    """
+    found, every = results.read(), rows.read_all()
+    for result in found:
+        rows.pick(every, result.row)
+    pages = {REPRODUCTION: rows.read_rows(rows.ROWS), INGREDIENTS: rows.read_rows(rows.INGREDIENTS)}
+    return {page: (known, [one for one in found if one.row in known]) for page, known in pages.items()}
+
+
 def main() -> int:
-    """Write the page and the picture."""
+    """Write the pages and the picture."""
     from keras_resnet.files import write_atomically, write_text
     from picture import draw
     from tuning.report.pictures import to_png
 
     try:
-        known, found = rows.read_rows(), results.read()
-        text, picture = render(known, found), to_png(draw(make_tables(known, found)))
-        write_text(DOCS / "reproduction.md", text)
+        pages = read_pages()
+        texts = {page: render(*shown, page) for page, shown in pages.items()}
+        picture = to_png(draw(make_tables(*pages[REPRODUCTION])))
+        for page, text in texts.items():
+            write_text(DOCS / page, text)
         write_atomically(DOCS / "reproduction.png", lambda part: part.write_bytes(picture))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{DOCS / 'reproduction.md'}: {len(found)} runs of {len(known)} rows")
+    for page, (known, found) in pages.items():
+        print(f"{DOCS / page}: {len(found)} runs of {len(known)} rows")
     return 0
 
 

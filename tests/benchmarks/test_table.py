@@ -1,4 +1,4 @@
-"""The page of the reproduction: its numbers by hand, and that it is written from the rows and results as they stand."""
+"""The pages of rows: their numbers by hand, and that they are written from the rows and results as they stand."""
 
 import re
 import shlex
@@ -10,12 +10,11 @@ import cifar
 import enter
 import export_data
 import picture
-import results
 import rows
 import table
 from results import Result
 
-ROWS = rows.read_rows()
+ROWS, OF_RECIPE = rows.read_rows(), rows.read_rows(rows.INGREDIENTS)
 
 
 def run(row: str, seed: int, error: float, seconds: float = 600.0, **fields) -> Result:
@@ -126,19 +125,107 @@ def test_result_of_an_unknown_row_raises_an_error():
         table.render(ROWS, [run("resnet21", 0, 8.0)])
 
 
-def test_page_is_written_from_the_rows_and_results_as_they_stand():
-    page = (table.DOCS / "reproduction.md").read_text(encoding="utf-8")
-    assert page == table.render(ROWS, results.read()), "run `make reproduction`"
+@pytest.mark.parametrize("page", [table.REPRODUCTION, table.INGREDIENTS])
+def test_page_is_written_from_the_rows_and_results_as_they_stand(page):
+    written = (table.DOCS / page).read_text(encoding="utf-8")
+    assert written == table.render(*table.read_pages()[page], page), "run `make reproduction`"
     assert (table.DOCS / "reproduction.png").is_file()
 
 
-def test_commands_that_the_page_shows_are_understood(empty):
-    shown = [shlex.split(line)[1:] for line in re.findall(r"^python .*$", empty, re.MULTILINE)]
+def test_commands_that_the_pages_show_are_understood(empty, untried):
+    lines = re.findall(r"^python (?!-m ).*$", empty + untried, re.MULTILINE)
+    shown = [shlex.split(line)[1:] for line in lines]
     parsers = {"enter": enter.read_options, "export_data": export_data.parse, "cifar": cifar.parse}
     names = [Path(script).stem for script, *_ in shown]
     assert set(names) == set(parsers) and all((table.DOCS.parent / script).is_file() for script, *_ in shown)
     for name, (_, *arguments) in zip(names, shown):
-        assert set(getattr(parsers[name](arguments), "rows", ())) <= set(ROWS)
+        options = parsers[name](arguments)
+        assert set(getattr(options, "rows", ())) <= set(ROWS)
+        assert getattr(options, "row", "resnet20") in {**ROWS, **OF_RECIPE}
+
+
+def of_recipe(row: str, seed: int, error: float, seconds: float = 600.0, **fields) -> Result:
+    """Make up a run of a row of ingredients."""
+    usual = {"device": "some CPU", "precision": "mixed_bfloat16", "engine": "training"}
+    return run(row, seed, error, seconds, **{**usual, **fields})
+
+
+# The recipe's mean is an error of 6.3, so an accuracy of 93.7; the deviation is sqrt((0.2² + 0² + 0.2²) / 2) = 0.2.
+INGREDIENTS = [
+    of_recipe("cifar10-94", 0, 6.3),
+    of_recipe("cifar10-94", 1, 6.1, seconds=630.0),
+    of_recipe("cifar10-94", 2, 6.5, device="another CPU"),
+    of_recipe("no_whitening", 0, 7.05, seconds=606.0),
+    of_recipe("no_smoothing", 0, 6.25),
+    of_recipe("sgd", 0, 6.3),
+    of_recipe("stride", 0, 8.0),
+    of_recipe("stride", 0, 7.0, precision="float32", seconds=1200.0, device="third CPU"),
+    of_recipe("no_shortcut", 0, 9.0, precision="float32"),
+]
+
+
+@pytest.fixture(scope="module")
+def untried() -> str:
+    """The page of ingredients without a run."""
+    return table.render(OF_RECIPE, [], table.INGREDIENTS)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("cifar10-94", ["the recipe as it stands", "93.70 ± 0.20 (3)", "", "10.2", "some CPU, another CPU"]),
+        ("no_whitening", [OF_RECIPE["no_whitening"].change, "92.95 (1)", "−0.75", "10.1", "some CPU"]),
+        ("no_smoothing", ["without label smoothing", "93.75 (1)", "+0.05", "10.0", "some CPU"]),
+        ("sgd", ["with Nesterov SGD instead of Muon", "93.70 (1)", "+0.00", "10.0", "some CPU"]),
+        # By another precision the recipe was not run, and there is nothing to compare with.
+        (
+            "stride",
+            [
+                OF_RECIPE["stride"].change,
+                "92.00 (1), mixed_bfloat16, training<br>93.00 (1), float32, training",
+                "−1.70<br>",
+                "10.0<br>20.0",
+                "some CPU<br>third CPU",
+            ],
+        ),
+        ("no_shortcut", ["without shortcuts", "91.00 (1)", "", "10.0", "some CPU"]),
+        ("no_flip", ["without flips in training", "not run", "", "", ""]),
+    ],
+)
+def test_page_of_ingredients_gives_the_numbers(key, expected):
+    page = table.render(OF_RECIPE, INGREDIENTS, table.INGREDIENTS)
+    assert cells(page, key, "What each ingredient gives") == expected
+    assert "So far 6 of 11 rows are measured, by 9 of 13 runs." in page
+
+
+def test_page_of_ingredients_tells_how_each_row_was_measured():
+    page = table.render(OF_RECIPE, INGREDIENTS, table.INGREDIENTS)
+    assert cells(page, "cifar10-94", "How it was measured") == ["training", "mixed_bfloat16", "0, 1, 2", "abc1234"]
+    assert page.count("| `stride` | training | ") == 2
+
+
+def test_page_of_ingredients_without_a_run_has_every_row(untried):
+    assert untried.count("| not run |") == len(OF_RECIPE) == 11
+    assert "So far none of the 11 rows is measured, and none of 13 runs made; the page fills" in untried
+    assert "Accuracy is 100 minus the test error" in untried and "Nothing has been run yet." in untried
+    assert re.findall(r"^python -m .*$", untried, re.MULTILINE) == [
+        "python -m training --recipe cifar10-94 --data-dir DIR"
+    ]
+
+
+def test_row_of_ingredients_needs_that_of_its_recipe():
+    alone = {"no_flip": OF_RECIPE["no_flip"]}
+    with pytest.raises(ValueError, match=r"Unknown row 'cifar10-94'\."):
+        table.make_ingredients(alone, [])
+
+
+def test_each_page_has_the_results_of_its_rows(monkeypatch):
+    monkeypatch.setattr("results.read", lambda: [*MADE_UP, *INGREDIENTS])
+    pages = table.read_pages()
+    assert pages == {"reproduction.md": (ROWS, MADE_UP), "cifar10-94.md": (OF_RECIPE, INGREDIENTS)}
+    monkeypatch.setattr("results.read", lambda: [run("resnet21", 0, 8.0)])
+    with pytest.raises(ValueError, match=r"Unknown row 'resnet21'\."):
+        table.read_pages()
 
 
 def points(axes) -> set[tuple[float, float, str]]:
