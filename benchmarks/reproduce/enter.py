@@ -4,7 +4,7 @@
     python benchmarks/reproduce/enter.py resnet20 runs/resnet20-0 --device "AMD EPYC 7B13, 2 cores"
 
 A run is entered when it is finished, and its configuration that of the row in every field that decides the result. Its
-error is that of its last test, whose figures it leaves in evaluation.json.
+error is that of its last test, whose figures it leaves in test.json.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
     return Result(
         row=row.key,
         seed=config.seed,
-        error=error_of(folder, config.evaluation.views["name"]),
+        error=error_of(folder),
         device=device,
         precision=config.hardware.dtype,
         seconds=round(sum(epoch["seconds"] for epoch in folder.read_times()), 1),
@@ -100,26 +100,23 @@ def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
     )
 
 
-def error_of(folder: RunFolder, views: str) -> float:
-    """Read the error of a run's last test, in %, from the figures that it leaves; they must be those of its views."""
-    file = folder.evaluation_file
+def error_of(folder: RunFolder) -> float:
+    """Read the error of a run's last test, in %, from the figures that it leaves."""
+    file = folder.test_file
     remedy = (
         f"python -m training --run-dir {folder.path} --resume tests the finished run once more and writes it; nothing "
         "is trained."
     )
     if not file.is_file():
         raise ValueError(
-            f"{folder.path} has no evaluation.json, the figures of its last test: it was stopped before, or an earlier "
+            f"{folder.path} has no test.json, the figures of its last test: it was stopped before, or an earlier "
             f"version made it. {remedy}"
         )
     try:
         figures = json.loads(file.read_text(encoding="utf-8"))
-        tested, accuracy = figures["views"], float(figures["accuracy"])
+        return round(100 * (1 - figures["accuracy"]), 4)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file} is damaged. {remedy}") from error
-    if tested != views:  # as `evaluate RUN --to RUN` leaves it
-        raise ValueError(f"{file} is of a test in the views {tested!r}, and the run is one of {views!r}. {remedy}")
-    return round(100 * (1 - accuracy), 4)
 
 
 def differing(expected: RunConfig, actual: RunConfig) -> list[str]:

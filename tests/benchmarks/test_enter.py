@@ -38,7 +38,7 @@ def write_run(folder, config, steps=64_000, accuracy=0.9173):
     (folder / "metrics.csv").write_text(metrics, encoding="utf-8")
     (folder / "times.csv").write_text(f"epoch,seconds\n{last - 1},30.25\n{last},20.5\n", encoding="utf-8")
     figures = {"split": "test", "examples": 10_000, "views": config.evaluation.views["name"], "accuracy": accuracy}
-    (folder / "evaluation.json").write_text(json.dumps(figures), encoding="utf-8")
+    (folder / "test.json").write_text(json.dumps(figures), encoding="utf-8")
     with h5py.File(folder / "checkpoint.weights.h5", "w") as file:
         file["optimizer/vars/0"] = np.int64(steps)
     return folder
@@ -121,25 +121,18 @@ def test_run_of_another_ingredient_or_tested_in_other_views_is_refused(tmp_path,
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        (
-            None,
-            "RUN has no evaluation.json, the figures of its last test: it was stopped before, or an earlier version ",
-        ),
-        ("{", "RUN/evaluation.json is damaged. "),
-        ("[]", "RUN/evaluation.json is damaged. "),
-        ('{"views": "flip"}', "RUN/evaluation.json is damaged. "),
-        ('{"views": "flip", "accuracy": null}', "RUN/evaluation.json is damaged. "),
-        (
-            '{"views": "single", "accuracy": 0.9}',
-            "RUN/evaluation.json is of a test in the views 'single', and the run is one of 'flip'. ",
-        ),
+        (None, "RUN has no test.json, the figures of its last test: it was stopped before, or an earlier version "),
+        ("{", "RUN/test.json is damaged. "),
+        ("[]", "RUN/test.json is damaged. "),
+        ('{"views": "flip"}', "RUN/test.json is damaged. "),
+        ('{"views": "flip", "accuracy": null}', "RUN/test.json is damaged. "),
     ],
 )
 def test_run_without_the_figures_of_its_last_test_is_refused_with_a_way_out(tmp_path, enter, written, message):
     folder = write_run(tmp_path / "run", OF_RECIPE["no_shifts"].config())
-    (folder / "evaluation.json").unlink()
+    (folder / "test.json").unlink()
     if written:
-        (folder / "evaluation.json").write_text(written, encoding="utf-8")
+        (folder / "test.json").write_text(written, encoding="utf-8")
     status, printed, results = enter("no_shifts", folder)
     assert (status, results) == (1, []) and printed.startswith("error: " + message.replace("RUN", str(folder)))
     remedy = "--resume tests the finished run once more and writes it; nothing is trained.\n"
@@ -214,7 +207,7 @@ def test_run_that_was_made_is_entered_with_its_error(tmp_path, length):
     result = result_of(row, folder, DEVICE, "abc1234")
     assert result.error == round(100 * (1 - results["accuracy"]), 4)
     assert (result.seed, result.precision, result.seconds > 0) == (1, "float32", True)
-    folder.evaluation_file.unlink()
+    folder.test_file.unlink()
     with pytest.raises(ValueError, match=r"has no evaluation\.json"):
         result_of(row, folder, DEVICE, "abc1234")
     train(config, folder, resume=True)
