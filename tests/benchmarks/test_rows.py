@@ -160,7 +160,7 @@ CHANGES = {
     "random_flip": {"augmentation": ["pad_crop", "flip"]},
     "no_flip": {"augmentation": ["pad_crop"]},
     "no_shifts": {"augmentation": ["flip"]},
-    "stride": {},
+    "max_pool": {},
     "no_shortcut": {},
     "paper_network": {},
 }
@@ -203,7 +203,7 @@ def test_parameters_of_changed_ingredients():
     ("key", "architecture"),
     [
         ("cifar10-94", architecture_of(OF_RECIPE["cifar10-94"])),
-        ("stride", architecture_of(OF_RECIPE["cifar10-94"]).replace(downsampling="stride")),
+        ("max_pool", architecture_of(OF_RECIPE["cifar10-94"]).replace(downsampling="max_pool")),
         ("no_shortcut", architecture_of(OF_RECIPE["cifar10-94"]).replace(shortcut="none")),
         ("paper_network", keras_resnet.get_architecture("ResNet20")),
     ],

@@ -158,8 +158,8 @@ INGREDIENTS = [
     of_recipe("no_whitening", 0, 7.05, seconds=606.0),
     of_recipe("no_smoothing", 0, 6.25),
     of_recipe("sgd", 0, 6.3),
-    of_recipe("stride", 0, 8.0),
-    of_recipe("stride", 0, 7.0, precision="float32", seconds=1200.0, device="third CPU"),
+    of_recipe("max_pool", 0, 8.0),
+    of_recipe("max_pool", 0, 7.0, precision="float32", seconds=1200.0, device="third CPU"),
     of_recipe("no_shortcut", 0, 9.0, precision="float32"),
 ]
 
@@ -179,9 +179,9 @@ def untried() -> str:
         ("sgd", ["with Nesterov SGD instead of Muon", "93.70 (1)", "+0.00", "10.0", "some CPU"]),
         # By another precision the recipe was not run, and there is nothing to compare with.
         (
-            "stride",
+            "max_pool",
             [
-                OF_RECIPE["stride"].change,
+                OF_RECIPE["max_pool"].change,
                 "92.00 (1), mixed_bfloat16, training<br>93.00 (1), float32, training",
                 "−1.70<br>",
                 "10.0<br>20.0",
@@ -201,7 +201,7 @@ def test_page_of_ingredients_gives_the_numbers(key, expected):
 def test_page_of_ingredients_tells_how_each_row_was_measured():
     page = table.render(OF_RECIPE, INGREDIENTS, table.INGREDIENTS)
     assert cells(page, "cifar10-94", "How it was measured") == ["training", "mixed_bfloat16", "0, 1, 2", "abc1234"]
-    assert page.count("| `stride` | training | ") == 2
+    assert page.count("| `max_pool` | training | ") == 2
 
 
 def test_page_of_ingredients_without_a_run_has_every_row(untried):
