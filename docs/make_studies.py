@@ -17,11 +17,13 @@ from keras_resnet.files import make_folder, write_atomically, write_text
 from keras_resnet.interrupts import STATUS
 from training.command_line import run
 from tuning.packaged import STUDIES, packaged_study
+from tuning.report.verdicts import HOLDS, OPEN, OPPOSITE
 
 ROOT = Path(__file__).parents[1]
 PAGES, RUNS = ROOT / "docs" / "studies", ROOT / "build" / "studies"
 MOST = 200_000  # bytes of the pictures of a report
 NOT_RUN = "not run yet"
+FOUND = {HOLDS: "hold", OPEN: "undecided", OPPOSITE: "the other way round"}
 
 
 def main(names: list[str] | None = None) -> int:
@@ -71,7 +73,7 @@ def publish(name: str, folder: Path, pages: Path) -> None:
     pictures = {picture: (folder / picture).read_bytes() for picture in re.findall(r"\]\((pictures/\w+\.png)\)", text)}
     if (size := sum(map(len, pictures.values()))) > MOST:
         raise ValueError(f"The pictures of {name} have {size:,} bytes together; at most {MOST:,} go into the docs.")
-    index = linked((pages / "README.md").read_text(encoding="utf-8"), name)
+    index = linked((pages / "README.md").read_text(encoding="utf-8"), name, text)
     places = {pages / placed(picture, name): data for picture, data in pictures.items()}
     for place, data in places.items():
         make_folder(place.parent)
@@ -99,14 +101,20 @@ def as_page(text: str, name: str, folder: Path) -> str:
     return text
 
 
-def linked(index: str, name: str) -> str:
-    """Link the report of a study in the line of the index that says whether there is one."""
-    page, count = re.subn(
-        rf"^Report of `{name}`: .*\.$", f"Report of `{name}`: [{name}.md]({name}.md).", index, flags=re.MULTILINE
-    )
+def linked(index: str, name: str, text: str) -> str:
+    """Link the report of a study in the line of the index that says whether there is one, and tell what it found."""
+    line = f"Report of `{name}`: [{name}.md]({name}.md){found(text)}."
+    page, count = re.subn(rf"^Report of `{name}`: .*\.$", line, index, flags=re.MULTILINE)
     if count != 1:
         raise ValueError(f"docs/studies/README.md needs one line 'Report of `{name}`: {NOT_RUN}.'; found {count}.")
     return page
+
+
+def found(text: str) -> str:
+    """Count the verdicts that end the lines of a report's table of claims."""
+    counts = {word: len(re.findall(rf"\| {word} \|$", text, re.MULTILINE)) for word in FOUND}
+    told = ", ".join(f"{count} {FOUND[word]}" for word, count in counts.items() if count)
+    return told and f"; its claims, on digits: {told}"
 
 
 if __name__ == "__main__":

@@ -101,6 +101,16 @@ def test_report_of_a_study_goes_into_the_docs_with_its_pictures_and_a_link(study
     assert read(pages / "README.md") == "Report of `degradation`: [degradation.md](degradation.md).\n"
 
 
+def test_index_tells_what_became_of_the_claims(study_pages):
+    publish, folder, pages = study_pages
+    words = ("holds", "undecided", "the opposite holds", "holds", "undecided", "holds")
+    table = "".join(f"| claim {place} | 3.1 % | {word} |\n" for place, word in enumerate(words))
+    (folder / "report.md").write_text(f"{PAGE}\n{table}\n| holds | 0.5 |\n", encoding="utf-8")
+    publish("degradation", folder, pages)
+    found = "its claims, on digits: 3 hold, 2 undecided, 1 the other way round"
+    assert read(pages / "README.md") == f"Report of `degradation`: [degradation.md](degradation.md); {found}.\n"
+
+
 @pytest.mark.parametrize("fault", ["unfinished", "large", "unnamed"])
 def test_report_that_does_not_fit_the_docs_changes_nothing(study_pages, fault):
     publish, folder, pages = study_pages
