@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import matplotlib
@@ -16,7 +17,8 @@ from tuning.report.wording import value_text
 from tuning.results import StudyResults, TrialResult
 
 LINES = ("-", "--", ":", "-.")  # of the levels of the first dimension, where there are two or more
-COLORS = "viridis"  # from the first level of the other dimensions to their last
+# Of the levels of the other dimensions: a scale where they are steps of one thing, as depths are, else colors apart.
+SCALE, APART = "viridis", "tab10"
 LONGEST = 60  # letters of a label, of which two stand side by side
 
 
@@ -34,7 +36,7 @@ def draw_training(results: StudyResults) -> Figure | None:
     firsts = [word[0] if len(word) > 1 else "" for word in words]
     others = [", ".join(word[1:] or word) for word in words]
     lines, colors = _levels(firsts), _levels(others)
-    shades = matplotlib.colormaps[COLORS](np.linspace(0, 0.88, len(colors)))
+    shades = _shades(colors)
     columns = 2 if max(map(len, labels)) > 22 else 4
     figure = Figure(figsize=(10, 4 + 0.2 * math.ceil(len(labels) / columns)), layout="constrained")
     panels = figure.subplots(1, len(ERRORS), sharey=True)
@@ -58,6 +60,14 @@ def draw_training(results: StudyResults) -> Figure | None:
 def _levels(words: Sequence[str]) -> list[str]:
     """List what occurs, each once, in its order."""
     return list(dict.fromkeys(words))
+
+
+def _shades(levels: Sequence[str]) -> np.ndarray:
+    """Choose the colors of levels, which are steps of one thing where they differ in their numbers alone."""
+    apart = matplotlib.colormaps[APART]
+    if len({re.sub(r"[\d.]+", "0", level) for level in levels}) > 1 and len(levels) <= apart.N:
+        return apart(np.arange(len(levels)))
+    return matplotlib.colormaps[SCALE](np.linspace(0, 0.88, len(levels)))
 
 
 def _mean_error(trial: TrialResult, column: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """The page of a study that chooses nothing: claims, both errors, what is published."""
 
+import matplotlib
 import pytest
 from PIL import Image
 
@@ -113,6 +114,18 @@ def test_curves_of_three_choices_can_be_told_apart(tmp_path):
     assert {line.get_linestyle() for line in lines} == {"-", "--"}  # of the first choice
     write_report(tmp_path)
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["training.png"]  # no two choices alone
+
+
+@pytest.mark.parametrize(
+    ("space", "colors"), [({"batch_size": [16, 64]}, "viridis"), ({"shortcut": ["none", "A"]}, "tab10")]
+)
+def test_curves_are_colored_by_a_scale_where_their_points_are_steps_of_one_thing(tmp_path, space, colors):
+    study = write_study(tmp_path, space, trials=None, **{**SETTINGS, "claims": [], "published": []})
+    for number, values in enumerate(study.parsed_space.points()):
+        write_trial(tmp_path, study, f"{number:04d}", values, [0.9, 0.8])
+    lines = draw_training(read_results(tmp_path)).axes[0].lines
+    expected = matplotlib.colormaps[colors]([0.0, 0.88] if colors == "viridis" else [0, 1])
+    assert [tuple(line.get_color()) for line in lines] == [tuple(color) for color in expected]
 
 
 def test_curve_of_an_only_point_is_drawn(tmp_path):
