@@ -18,12 +18,13 @@ from keras_resnet.interrupts import STATUS
 from training.command_line import run
 from tuning.packaged import STUDIES, packaged_study
 from tuning.report.verdicts import HOLDS, OPEN, OPPOSITE
+from tuning.report.wording import count_text
 
 ROOT = Path(__file__).parents[1]
 PAGES, RUNS = ROOT / "docs" / "studies", ROOT / "build" / "studies"
 MOST = 200_000  # bytes of the pictures of a report
 NOT_RUN = "not run yet"
-FOUND = {HOLDS: "hold", OPEN: "undecided", OPPOSITE: "the other way round"}
+FOUND = {HOLDS: ("holds", "hold"), OPEN: ("undecided",) * 2, OPPOSITE: ("the other way round",) * 2}
 
 
 def main(names: list[str] | None = None) -> int:
@@ -113,7 +114,7 @@ def linked(index: str, name: str, text: str) -> str:
 def found(text: str) -> str:
     """Count the verdicts that end the lines of a report's table of claims."""
     counts = {word: len(re.findall(rf"\| {word} \|$", text, re.MULTILINE)) for word in FOUND}
-    told = ", ".join(f"{count} {FOUND[word]}" for word, count in counts.items() if count)
+    told = ", ".join(count_text(count, *FOUND[word]) for word, count in counts.items() if count)
     return told and f"; its claims, on digits: {told}"
 
 
