@@ -131,6 +131,9 @@ def muon(
     *,
     learning_rate: Rate = 0.2,
     kernel_rate: Annotated[float, Range(0, math.inf, above=True), "highest rate of convolution kernels"] = 0.015,
+    head_rate: Annotated[
+        float | None, Range(0, math.inf, above=True), "highest rate of the classifier; None for learning_rate"
+    ] = None,
     momentum: Momentum = 0.9,
     nesterov: Nesterov = True,
     weight_decay: Decay = 5e-4,
@@ -139,13 +142,18 @@ def muon(
     """Muon for convolution kernels, SGD for all other parameters.
 
     Both have the momentum; `kernel_rate` is Muon's and follows the same schedule; all others are SGD's, so that of
-    "kernels" only the classifier's decays.
+    "kernels" only the classifier's decays. `head_rate` is for a classifier that learns more slowly than the offsets and
+    scales of normalizations.
 
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
     """
+    from keras_resnet.build.head import TOP
     from training.optimization.rules import Muon
 
     own = {"l2": weight_decay, "decayed": decayed, "kernel_ratio": kernel_rate / learning_rate}
+    if head_rate is not None:
+        rates = common["rates"]
+        common = {**common, "rates": {**rates, TOP: rates.get(TOP, 1.0) * head_rate / learning_rate}}
     return Muon(schedule(learning_rate), momentum, nesterov, **own, **common)
 
 
