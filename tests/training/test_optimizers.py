@@ -241,11 +241,11 @@ def test_muon_gives_the_classifier_a_rate_of_its_own():
     trained = [model.get_layer(name).trainable_variables[-1] for name in ("predictions", "conv1_bn", "conv1_conv")]
     before = [variable.numpy() for variable in trained]
     choice = {"name": "muon", "learning_rate": 0.2, "kernel_rate": 0.1, "momentum": 0, "weight_decay": 0}
-    optimizer = make_optimizer({**choice, "head_rate": 0.01}, make_schedule("constant", 2), {"predictions": 0.5})
+    optimizer = make_optimizer({**choice, "head_share": 0.05}, make_schedule("constant", 2), {"predictions": 0.5})
     assert make_optimizer(choice, make_schedule("constant", 2), {"predictions": 0.5}).rates == {"predictions": 0.5}
     optimizer.apply([keras.ops.ones(variable.shape) for variable in trained], trained)
     bias, offset, _ = (left - variable.numpy() for left, variable in zip(before, trained))
-    np.testing.assert_allclose(bias, 0.005, rtol=1e-4)  # half of the rate, as the stages ask
+    np.testing.assert_allclose(bias, 0.005, rtol=1e-4)  # half of 0.05 of the rate, as the stages ask
     np.testing.assert_allclose(offset, 0.2, rtol=1e-4)
     assert np.linalg.norm(trained[2].numpy()) == pytest.approx(4, rel=1e-4)  # Muon keeps the norm, sqrt(16)
 

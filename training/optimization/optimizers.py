@@ -131,9 +131,9 @@ def muon(
     *,
     learning_rate: Rate = 0.2,
     kernel_rate: Annotated[float, Range(0, math.inf, above=True), "highest rate of convolution kernels"] = 0.015,
-    head_rate: Annotated[
-        float | None, Range(0, math.inf, above=True), "highest rate of the classifier; None for learning_rate"
-    ] = None,
+    head_share: Annotated[
+        float, Range(0, math.inf, above=True), "rate of the classifier as a share of learning_rate"
+    ] = 1.0,
     momentum: Momentum = 0.9,
     nesterov: Nesterov = True,
     weight_decay: Decay = 5e-4,
@@ -142,8 +142,8 @@ def muon(
     """Muon for convolution kernels, SGD for all other parameters.
 
     Both have the momentum; `kernel_rate` is Muon's and follows the same schedule; all others are SGD's, so that of
-    "kernels" only the classifier's decays. `head_rate` is for a classifier that learns more slowly than the offsets and
-    scales of normalizations.
+    "kernels" only the classifier's decays. `head_share` lets it learn more slowly than the offsets and scales of
+    normalizations.
 
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
     """
@@ -151,9 +151,9 @@ def muon(
     from training.optimization.rules import Muon
 
     own = {"l2": weight_decay, "decayed": decayed, "kernel_ratio": kernel_rate / learning_rate}
-    if head_rate is not None:
+    if head_share != 1:
         rates = common["rates"]
-        common = {**common, "rates": {**rates, TOP: rates.get(TOP, 1.0) * head_rate / learning_rate}}
+        common = {**common, "rates": {**rates, TOP: rates.get(TOP, 1.0) * head_share}}
     return Muon(schedule(learning_rate), momentum, nesterov, **own, **common)
 
 
