@@ -208,7 +208,7 @@ def test_run_that_was_made_is_entered_with_its_error(tmp_path, length):
     assert result.error == round(100 * (1 - results["accuracy"]), 4)
     assert (result.seed, result.precision, result.seconds > 0) == (1, "float32", True)
     folder.test_file.unlink()
-    with pytest.raises(ValueError, match=r"has no evaluation\.json"):
+    with pytest.raises(ValueError, match=r"has no test\.json"):
         result_of(row, folder, DEVICE, "abc1234")
     train(config, folder, resume=True)
     assert result_of(row, folder, DEVICE, "abc1234") == result
