@@ -282,7 +282,10 @@ def read_pages() -> dict[str, tuple[dict[str, Row], list[Result]]]:
     found, every = results.read(), rows.read_all()
     for result in found:
         rows.pick(every, result.row)
-    pages = {REPRODUCTION: rows.read_rows(rows.ROWS), INGREDIENTS: rows.read_rows(rows.INGREDIENTS)}
+    pages = {
+        REPRODUCTION: {key: row for key, row in every.items() if row.published},
+        INGREDIENTS: {key: row for key, row in every.items() if row.change},
+    }
     return {page: (known, [one for one in found if one.row in known]) for page, known in pages.items()}
 
 
