@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import errno
 import functools
 import io
 import itertools
@@ -30,6 +29,7 @@ from threadpoolctl import threadpool_limits
 
 from machine import prepare_process
 from options import described, in_a_sentence, positive
+from reproduce.results import write_whole
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -279,13 +279,7 @@ def add_line(file: Path, *cells: object) -> None:
             fcntl.flock(lines, fcntl.LOCK_EX)  # others may search other repeats at once
             end = lines.seek(0, os.SEEK_END)
             writer.writerows([*([] if end else [COLUMNS]), *([cells] if cells else [])])
-            data = text.getvalue().encode()
-            try:
-                if lines.write(data) < len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError:
-                lines.truncate(end)
-                raise
+            write_whole(lines, text.getvalue().encode())
     except OSError as error:
         raise OSError(f"Cannot add a line to {file}: {error.strerror}. Its lines before are untouched.") from error
 

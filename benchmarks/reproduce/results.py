@@ -111,7 +111,9 @@ def append(path: Path, result: Result) -> None:
                 "already. Remove its line to enter it anew, or run another seed."
             )
         try:
-            _write_whole(file, present, _as_lines([list(dataclasses.astuple(result))], header=not present))
+            missing = "\n" if present and not present.endswith("\n") else ""
+            added = _as_lines([list(dataclasses.astuple(result))], header=not present)
+            write_whole(file, (missing + added).encode())
         except OSError as error:
             raise OSError(f"Cannot add a line to {path}: {error.strerror}. Its lines before are untouched.") from error
 
@@ -132,10 +134,9 @@ def current_commit() -> str:
         raise ValueError("git does not say which commit this is; give that of the run, by --commit.") from error
 
 
-def _write_whole(file: IO[bytes], present: str, added: str) -> None:
-    """Write what is added by one call to the end of the file, or leave the file as it was."""
-    missing = "\n" if present and not present.endswith("\n") else ""
-    data, end = (missing + added).encode(), file.seek(0, os.SEEK_END)
+def write_whole(file: IO[bytes], data: bytes) -> None:
+    """Write by one call to the end of an open file, or leave the file as it was."""
+    end = file.seek(0, os.SEEK_END)
     try:
         if os.write(file.fileno(), data) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
