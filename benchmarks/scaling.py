@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import socket
 import statistics
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from machine import prepare_process, print_machine
 from options import described, in_a_sentence, positive
+from processes import LINES
 
 if TYPE_CHECKING:
     import keras
@@ -94,13 +96,13 @@ def count_parameters(network: str, side: int) -> int:
 
     shape = (side, side, 3)
     model = keras_resnet.ResNet(network, input_shape=shape, classes=CLASSES, weights=None)
-    return sum(int(variable.value.size) for variable in model.trainable_variables)
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
 def run_group(options: argparse.Namespace, count: int) -> dict[str, list[float]]:
     """Time both contenders with a number of processes; a round's time is that of the slowest.
 
-    Raises RuntimeError where a process fails.
+    Raises ChildProcessError where a process fails.
     """
     addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(count))
     fixed = [f"--{name}={getattr(options, name)}" for name in ("network", "side", "batch", "rounds", "steps")]
@@ -124,10 +126,11 @@ def outputs_of(processes: list[subprocess.Popen]) -> list[str]:
         with ThreadPoolExecutor(len(processes)) as pool:
             answers = {pool.submit(process.communicate): process for process in processes}
             for answer in as_completed(answers):
-                if answers[answer].returncode:
+                if status := answers[answer].returncode:
                     for process in processes:
                         process.kill()
-                    raise RuntimeError(answer.result()[1])
+                    last = " ".join(answer.result()[1].splitlines()[-LINES:])
+                    raise ChildProcessError(f"A process of this script ended with status {status}: {last}")
     finally:
         for process in processes:
             process.kill()

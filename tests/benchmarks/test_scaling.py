@@ -1,6 +1,7 @@
 """The benchmark of scale: its arithmetic by hand, the table in the guide, and two processes on this machine."""
 
 import argparse
+import subprocess
 import sys
 import time
 
@@ -41,9 +42,25 @@ def test_the_guide_has_the_table_of_today(scaling):
     assert table in (ROOT / "docs" / "guide" / "scaling.md").read_text(encoding="utf-8")
 
 
+def test_what_resnet50_learns_is_counted(scaling):
+    assert scaling.count_parameters("ResNet50", 64) == RESNET50
+
+
 def test_a_line_tells_the_median_and_the_range_of_what_communication_adds(scaling):
     line = scaling.line_of(2, 1_000_000, {"alone": [0.010, 0.011, 0.010], "together": [0.013, 0.012, 0.014]})
     assert " ".join(line.split()) == "2 10.0 (10.0 to 11.0) 13.0 (12.0 to 14.0) 3.0 (1.0 to 4.0) 4.00 MB"
+
+
+def test_a_process_that_fails_ends_the_benchmark_in_a_sentence(scaling, monkeypatch, capsys):
+    def run_group(options, count):
+        commands = ["import time; time.sleep(300)", "import sys; sys.exit('a\\nno memory\\n is left')"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return scaling.outputs_of([subprocess.Popen([sys.executable, "-c", code], **pipes) for code in commands])
+
+    monkeypatch.setattr(scaling, "prepare_process", lambda: None)
+    monkeypatch.setattr(scaling, "run_group", run_group)
+    assert scaling.main(["--network", "ResNet8", "--processes", "2"]) == 1
+    assert capsys.readouterr().err == "error: A process of this script ended with status 1: a no memory is left\n"
 
 
 @pytest.mark.slow
@@ -65,7 +82,7 @@ def test_the_error_of_the_process_that_failed_is_shown_at_once(scaling, monkeypa
 
     monkeypatch.setattr(scaling, "environment_of", environment_of)
     began = time.monotonic()
-    with pytest.raises(RuntimeError, match="none"):
+    with pytest.raises(ChildProcessError, match="none"):
         scaling.run_group(options, 2)
     assert time.monotonic() - began < 100  # where the first one would wait for 300 s
 
@@ -74,5 +91,5 @@ def test_the_error_of_the_process_that_failed_is_shown_at_once(scaling, monkeypa
 def test_the_error_of_a_process_is_shown(scaling):
     pytest.importorskip("jax", reason="the benchmark needs JAX: pip install 'keras-resnet-suite[reproduce]'")
     options = argparse.Namespace(network="ResNet7", side=8, batch=2, rounds=1, steps=1)
-    with pytest.raises(RuntimeError, match="ResNet7"):
+    with pytest.raises(ChildProcessError, match="ResNet7"):
         scaling.run_group(options, 1)
