@@ -20,8 +20,8 @@ import draws
 from data import Images
 from keras_resnet.build.head import TOP
 from keras_resnet.preprocessing import Preprocessing
+from limits import check_config
 from training.config import RunConfig
-from training.config.fields import flat_config, name_of
 from training.data.augmentation import AUGMENTATIONS, Drawn
 from training.data.augmentation.composition import augment
 from training.data.augmentation.registry import Step, keyed
@@ -30,28 +30,10 @@ from training.networks import make_architecture, make_model
 from training.optimization.losses import make_loss
 from training.optimization.optimizers import make_optimizer
 from training.optimization.rules import layer_rates
-from training.optimization.schedules import SCHEDULES, make_schedule
+from training.optimization.schedules import make_schedule
 from training.plan import Plan
 
 TEST_BATCH = 500
-# Fields that mean something only to `python -m training`: the values at which a run here is the same.
-ONLY: dict[str, tuple[Any, ...]] = {
-    "start.weights": (None,),
-    "start.whiten": (None,),
-    "start.freeze": ((),),
-    "start.head_epochs": (0,),
-    "data.train_split": ("train",),
-    "data.test_split": (None, "test"),
-    "data.validation": (0.0,),
-    "data.image_size": (None,),
-    "data.sizes.name": ("full",),
-    "data.balance.name": ("none",),
-    "data.repeats": (1,),
-    "evaluation.test_crop": (None, 1.0),
-    "evaluation.views.name": ("single",),
-    "schedule.name": tuple(name for name in SCHEDULES if name != "plateau"),
-    "hardware.dtype": ("float32", "mixed_bfloat16"),
-}
 
 
 class State(NamedTuple):
@@ -216,22 +198,6 @@ def host() -> jax.Device:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:
         return jax.local_devices()[0]
-
-
-def check_config(config: RunConfig, images: Images) -> None:
-    """Refuse what only `python -m training` can do, and images of another data set than the run's."""
-    flat = flat_config(config)
-    for path, allowed in ONLY.items():
-        if flat[path] not in allowed:
-            raise ValueError(
-                f"{name_of(path)}={flat[path]!r} is for `python -m training`; here it must be "
-                f"{' or '.join(map(repr, allowed))}."
-            )
-    if config.data.dataset != images.name:
-        raise ValueError(f"The run is one on {config.data.dataset!r}, and the images are {images.name!r}.")
-    for choice in config.augmentation:
-        if AUGMENTATIONS[choice["name"]].kind == "crop":
-            raise ValueError(f"{choice['name']} changes the size of images, which only `python -m training` does.")
 
 
 def _step(model, loss, optimizer, state: State, images, labels) -> tuple[State, jax.Array]:

@@ -9,7 +9,6 @@ import cifar
 import keras_resnet
 import speed
 from data import Images
-from rows import read_rows
 from training.config import load_recipe, make_config
 
 
@@ -30,31 +29,6 @@ def modules():
 def place_in(folder, runs):
     facts = {"device": "x", "precision": "p", "commit": "c", "deadline": 0, "save_every": 0}
     return runs.Place(folder, folder / "r.csv", None, **facts)
-
-
-@pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [
-        ({"validation": 0.1}, r"validation=0\.1 is for `python -m training`; here it must be 0\.0\."),
-        ({"test_split": "train[:10%]"}, r"test_split='train\[:10%\]' is for .*; here it must be None or 'test'\."),
-        ({"hardware.dtype": "mixed_float16"}, "here it must be 'float32' or 'mixed_bfloat16'"),
-        ({"schedule": "plateau"}, "schedule.name='plateau' is for .python -m training.; here it must be 'constant' or"),
-        ({"evaluation.views": "flip"}, "views.name='flip' is for .python -m training.; here it must be 'single'"),
-        ({"dataset": "cifar100"}, "The run is one on 'cifar100', and the images are 'cifar10'"),
-        ({"augmentation": ["random_resized_crop"]}, "random_resized_crop changes the size of images"),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_what_only_training_can_do_is_refused(modules, fields, sentence):
-    config = make_config(fields, base=load_recipe("cifar10"))
-    with pytest.raises(ValueError, match=sentence):
-        modules[0].Engine(config, images())
-
-
-def test_every_row_of_the_tables_is_one_that_the_engine_trains(modules):
-    for row in read_rows().values():
-        config = row.config()
-        modules[0].check_config(config, images(config.data.dataset))
 
 
 def test_network_is_built_where_jax_has_no_cpu_too(modules, monkeypatch):
