@@ -2,6 +2,7 @@
 
     python benchmarks/reproduce/enter.py resnet20 --print-command --data-dir DIR --seed 0
     python benchmarks/reproduce/enter.py resnet20 runs/resnet20-0 --device "AMD EPYC 7B13, 2 cores"
+    python benchmarks/reproduce/enter.py resnet20 runs/resnet20-0 --device "NVIDIA H100" --precision tf32
 
 A run is entered when it is finished, and its configuration that of the row in every field that decides the result. Its
 error is that of its last test, whose figures it leaves in test.json.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -69,7 +71,7 @@ def words_of(name: str, value: Any) -> list[str]:
     return list(map(str, value)) if isinstance(value, (list, tuple)) else [str(value)]
 
 
-def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
+def result_of(row: Row, folder: RunFolder, device: str, commit: str, precision: str | None = None) -> Result:
     """Read a finished run as a result.
 
     Args:
@@ -77,12 +79,14 @@ def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
         folder: RunFolder.
         device: str, what it computed on.
         commit: str, of this repository.
+        precision: str, as of `precision_of`.
 
     Returns:
         Result.
 
     Raises:
-        ValueError: the folder holds no run, a run of another recipe, or one that is not finished or was not tested.
+        ValueError: the folder holds no run, a run of another recipe, or one that is not finished or was not tested; or
+            its precision is not known.
     """
     config = folder.read_config()
     if differences := differing(row.config(), config):
@@ -93,11 +97,30 @@ def result_of(row: Row, folder: RunFolder, device: str, commit: str) -> Result:
         seed=config.seed,
         error=error_of(folder),
         device=device,
-        precision=config.hardware.dtype,
+        precision=precision_of(config.hardware.dtype, device, precision),
         seconds=round(sum(epoch["seconds"] for epoch in folder.read_times()), 1),
         commit=commit,
         engine="training",
     )
+
+
+def precision_of(dtype: str, device: str, said: str | None) -> str:
+    """Tell in which numbers a run computed, by its dtype policy, its device, and what the user says of float32.
+
+    Unless they are told otherwise, TensorFlow and JAX compute convolutions and products of matrices in TF32 on GPUs
+    that have it. A run notes nothing of its device.
+    """
+    if dtype != "float32":
+        if said:
+            raise ValueError(f"--precision is for runs in float32, and this one is in {dtype}; leave it out.")
+        return dtype
+    is_cpu = re.search(r"\b(cpus?|cores?)\b", device, re.I) and not re.search(r"\b(gpus?|nvidia)\b", device, re.I)
+    if said is None and not is_cpu:
+        raise ValueError(
+            f"Whether {device} computed float32 in TF32 is not known: pass --precision tf32 if it is a GPU of NVIDIA "
+            "from Ampere on, where TensorFlow and JAX do so unless they are told otherwise; else --precision float32."
+        )
+    return said or "float32"
 
 
 def error_of(folder: RunFolder) -> float:
@@ -172,6 +195,11 @@ def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("row", metavar="ROW", help="key of a row in rows.yaml or ingredients.yaml")
     parser.add_argument("run", metavar="RUN", nargs="?", type=Path, help="run folder of `python -m training`")
     parser.add_argument("--device", help="what the run computed on, as in 'NVIDIA H100' or 'AMD EPYC 7B13, 2 cores'")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "tf32"),
+        help="of a run in float32; needed unless --device says CPU or cores",
+    )
     parser.add_argument("--commit", help="commit that trained the run (default the one that is checked out)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of results (default %(default)s)")
     parser.add_argument("--print-command", action="store_true", help="print the command that trains the row, and end")
@@ -190,7 +218,8 @@ def run(options: argparse.Namespace) -> str:
         return command_of(row, options.data_dir, options.seed)
     from training.run_folder import RunFolder
 
-    result = result_of(row, RunFolder(options.run), options.device, options.commit or current_commit())
+    commit = options.commit or current_commit()
+    result = result_of(row, RunFolder(options.run), options.device, commit, options.precision)
     append(options.results, result)
     return f"{row.key}, seed {result.seed}: {result.error:.2f} % entered into {options.results}."
 

@@ -65,6 +65,37 @@ def test_finished_run_is_entered(tmp_path, enter):
     assert results == [Result("resnet20", 3, 8.27, DEVICE, "mixed_bfloat16", 50.8, "abc1234", "training")]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "device", "said", "expected"),
+    [
+        ("float32", "NVIDIA H100", "tf32", "tf32"),  # as cifar.py has it there, so that figures are labelled alike
+        ("float32", "NVIDIA H100", "float32", "float32"),
+        (
+            "float32",
+            "Tesla V100",
+            None,
+            "Whether Tesla V100 computed float32 in TF32 is not known: pass",
+        ),
+        ("float32", "NVIDIA L4, 8 CPU cores", None, "Whether NVIDIA L4, 8 CPU cores computed float32"),
+        ("float32", "some CPU", None, "float32"),
+        ("float32", "AMD EPYC 7B13, 1 core", None, "float32"),
+        ("mixed_bfloat16", "NVIDIA H100", None, "mixed_bfloat16"),
+        (
+            "mixed_bfloat16",
+            "NVIDIA H100",
+            "tf32",
+            "--precision is for runs in float32, and this one is in mixed_bf",
+        ),
+    ],
+)
+def test_precision_is_that_of_the_products(tmp_path, enter, dtype, device, said, expected):
+    folder = write_run(tmp_path / "run", ROWS["resnet20"].config(hardware={"dtype": dtype}))
+    more = ["--precision", said] if said else []
+    status, printed, results = enter("resnet20", folder, "--device", device, *more)
+    assert [result.precision for result in results] == ([expected] if status == 0 else [])
+    assert status == 0 or printed.startswith(f"error: {expected}")
+
+
 def test_network_is_compared_as_what_it_is(tmp_path, enter):
     config = ROWS["resnet164-full_preactivation"].config(network="ResNet164", placement="full_preactivation")
     status, _, results = enter("resnet164-full_preactivation", write_run(tmp_path / "run", config))
