@@ -1,16 +1,19 @@
 """Compared runs: which are repetitions, what the table says of them by hand, and what is drawn."""
 
 import csv
+import json
 import statistics
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from keras_resnet.labels import write_labels
+from keras_resnet.preprocessing import Preprocessing
 from training.comparison.comparing import compare_runs
 from training.comparison.curves import draw_comparison
 from training.comparison.seeds import read_run, sort_by_configuration
-from training.comparison.tables import as_latex, deviation
+from training.comparison.tables import as_latex, as_markdown, deviation
 from training.config import make_config
 from training.run_folder import RunFolder
 
@@ -56,6 +59,20 @@ def test_runs_that_differ_in_seed_and_machine_alone_are_one_configuration(runs):
     assert (first.differing["optimizer.name"], first.differing["optimizer.momentum"]) == ("sgd", 0.9)
     assert second.differing["network.activation.name"] == "gelu" and second.differing["optimizer.momentum"] is None
     assert (first.label, second.label) == ("A: optimizer sgd", "B: activation gelu, optimizer adamw")
+
+
+def test_runs_of_another_image_folder_are_no_other_seed_unless_it_was_only_moved(run):
+    fields = {"dataset": "image_folder", "image_size": 8}
+    folders = [run(f"s{seed}", [0.9], seed=seed, data_dir=f"/data/{seed}", **fields) for seed in range(3)]
+    configurations = sort_by_configuration([read_run(folder) for folder in folders])
+    assert [own.label for own in configurations] == [f"{a}: data_dir /data/{i}" for i, a in enumerate("ABC")]
+    assert "The configurations differ in data_dir: their errors are of other images." in as_markdown(configurations)
+    for folder, classes in zip(folders, (("cat", "dog"), ("hand", "foot"), ("cat", "dog"))):
+        Preprocessing((8, 8), 1, np.array([100.5]), np.array([50.0])).save(folder.preprocessing_file)
+        write_labels(folder.labels_file, classes)
+        folder.test_file.write_text(json.dumps({"split": "test", "examples": 360, "accuracy": 0.9}))
+    moved, other = sort_by_configuration([read_run(folder) for folder in folders])
+    assert [own.seed for own in moved.runs] == [0, 2] and [own.seed for own in other.runs] == [1]
 
 
 def test_augmentations_are_told_by_their_names_unless_these_are_the_same(run):

@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pytest
 
+from keras_resnet.labels import write_labels
+from keras_resnet.preprocessing import Preprocessing
 from tests.tuning.helpers import FIELDS, write_study, write_trial
 from tuning.__main__ import main
 from tuning.comparison.comparing import compare_studies
@@ -163,6 +165,61 @@ def test_scores_of_other_images_are_not_held_against_each_other(first, tmp_path)
     sides = read_sides([first, tmp_path / "seed"])
     assert headline(sides).startswith("Their scores are of other images and say nothing beside each other")
     assert headline(sides).endswith("they differ in seed.")
+
+
+FOLDER = {**FIELDS, "dataset": "image_folder", "image_size": 8}
+
+
+def note_images(folder, mean: float = 100.5, classes: tuple = ("cat", "dog")) -> None:
+    """Leave what the runs of a study note of their images."""
+    for run in folder.glob("trials/*/seed-*"):
+        Preprocessing((8, 8), 1, np.array([mean]), np.array([50.0])).save(run / "preprocessing.json")
+        write_labels(run / "labels.txt", classes)
+
+
+def write_images(folder, data_dir: str, **settings):
+    """Write a study of an image folder, with a trial of two runs."""
+    usual = {"tuner": "random", "repeats": 2, "fields": {**FOLDER, "data_dir": data_dir}}
+    write_trial(folder, write_study(folder, FIRST, **{**usual, **settings}), "0000", activation("relu"), [0.7, 0.9])
+    return folder
+
+
+@pytest.mark.parametrize("dataset", ["image_folder", "csv"])
+def test_image_files_of_another_place_are_other_images(tmp_path, dataset):
+    pair = [write_images(tmp_path / name, f"/data/{name}") for name in ("cats", "xrays")]
+    for folder in pair:
+        (folder / "study.yaml").write_text((folder / "study.yaml").read_text().replace("image_folder", dataset))
+    sides = read_sides(pair)
+    assert table(difference_rows(sides))["data_dir"] == ["/data/cats", "/data/xrays"]
+    assert headline(sides).endswith("they differ in data_dir.")
+    for name, folder in zip(("cats", "xrays"), pair):  # what is noted of them is not the same either
+        note_images(folder, classes=(name, "others"))
+    assert differences(read_sides(pair)) == ["data_dir"]
+
+
+def test_image_files_that_were_moved_are_the_same(tmp_path):
+    pair = [write_images(tmp_path / name, f"/{name}/flowers") for name in ("old", "new")]
+    note_images(pair[0])
+    note_images(pair[1], mean=100.5 + 1e-9)  # added up in another order
+    assert differences(read_sides(pair)) == []
+    assert headline(read_sides(pair)).startswith("The best accuracy is that of A")
+    note_images(pair[1], mean=101.5)
+    assert differences(read_sides(pair)) == ["data_dir"]
+    (pair[1] / "trials/0000/seed-0/preprocessing.json").write_text("{")
+    (pair[1] / "trials/0000/seed-1/labels.txt").unlink()
+    assert differences(read_sides(pair)) == ["data_dir"]
+
+
+def test_place_of_registered_data_and_a_default_split_by_its_name_are_no_differences(tmp_path):
+    plain = {"tuner": "grid", "trials": None, "validation": 0, "finalists": 0}
+    splits = {"default": {}, "named": {"test_split": "test"}, "other": {"test_split": "train[:10%]"}}
+    for name, split in splits.items():
+        write_images(tmp_path / name, name, **plain, fields={**FIELDS, "data_dir": f"/{name}", **split})
+    for file in (tmp_path / "other").glob("trials/*/seed-*/outcome.json"):
+        file.write_text(file.read_text().replace('"split": "test"', '"split": "train[:10%]"'))
+    default, named, other = read_sides([tmp_path / name for name in splits])
+    assert differences([default, named]) == []
+    assert headline([default, other]).endswith("they differ in test_split.")
 
 
 def test_comparison_is_written_as_a_page_with_its_picture_and_as_csv(first, other, tmp_path, capsys):

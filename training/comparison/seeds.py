@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from training.config.fields import OF_THE_MACHINE, choice_of, flat_config, shown_name
+from training.comparison.images import DATA_DIR, Images, name_images, note_of, read_tested
+from training.config.fields import OF_THE_MACHINE, choice_of, flat_config, is_of_files, shown_name
 from training.config.text import write_inline
 from training.run_folder import RunFolder
 from training.tasks import Task, task_of
@@ -17,6 +18,7 @@ from training.tasks import Task, task_of
 # Fields that decide which images are trained and tested on.
 OF_THE_IMAGES = (
     "data.dataset",
+    DATA_DIR,
     "data.arrays",
     "data.train_split",
     "data.test_split",
@@ -33,7 +35,8 @@ class Run:
     Args:
         folder: RunFolder.
         seed: int.
-        fields: dict of all other fields of its configuration by path, but those of the machine.
+        fields: dict of all other fields of its configuration by path, but those of the machine; of image files also
+            their place, for it is the data set.
         rows: list of dicts, the metrics of each epoch.
     """
 
@@ -129,7 +132,16 @@ def read_run(folder: RunFolder) -> Run:
     if not rows:
         raise ValueError(f"{folder.path} has no complete epoch yet; leave it out.")
     kept = {path: value for path, value in fields.items() if path not in (*OF_THE_MACHINE, "seed")}
-    return Run(folder, fields["seed"], kept, rows)
+    place = {DATA_DIR: str(fields[DATA_DIR])} if is_of_files(fields["data.dataset"]) else {}
+    return Run(folder, fields["seed"], {**kept, **place}, rows)
+
+
+def name_moved(runs: Sequence[Run]) -> list[Run]:
+    """Let image files that lie elsewhere have the place of the first run that is known to be of the same."""
+    places = [run.fields.get(DATA_DIR) for run in runs]
+    noted = [note_of(run.folder, read_tested(run.folder)) if place else frozenset() for run, place in zip(runs, places)]
+    names = name_images(list(map(Images, places, noted)))
+    return [replace(run, fields={**run.fields, DATA_DIR: name}) if name else run for run, name in zip(runs, names)]
 
 
 def sort_by_configuration(runs: Sequence[Run]) -> list[Configuration]:
@@ -152,7 +164,7 @@ def sort_by_configuration(runs: Sequence[Run]) -> list[Configuration]:
                 f"of images with {run.task.labels}; their figures cannot be compared. Leave one of them out."
             )
     groups: list[list[Run]] = []
-    for run in runs:
+    for run in name_moved(runs):
         own = next((group for group in groups if group[0].fields == run.fields), None)
         if own is None:
             groups.append([run])

@@ -44,8 +44,11 @@ def _leaves(group: type[Group], prefix: str = "") -> Iterator[tuple[str, pydanti
 # All fields by path.
 FIELDS: dict[str, pydantic.fields.FieldInfo] = dict(_leaves(RunConfig))
 GROUPS: tuple[str, ...] = tuple(name for name in RunConfig.model_fields if name not in FIELDS)
-# Those that say where a run found its data and devices, and decide nothing of what it learns.
+# Those that say where a run found its data and devices, and decide nothing of what it learns. Of image files `data_dir`
+# is the data set itself, as `is_of_files` says, though the same images may lie elsewhere.
 OF_THE_MACHINE: tuple[str, ...] = ("hardware.devices", "data.data_dir", "data.download", "data.cache")
+# Names of data sets that are not registered with TFDS: image files, of a folder or of a table of them, and arrays.
+IMAGE_FOLDER, TABLE, ARRAYS = "image_folder", "csv", "arrays"
 # The fields that are one choice, a name with parameters, which are set one by one too, as in `optimizer.momentum`.
 CHOICES: tuple[str, ...] = (
     "network.shortcut",
@@ -63,6 +66,11 @@ def shown_name(path: str) -> str:
     """Name a field of a flat configuration as users do: a choice is its name, "optimizer" for "optimizer.name"."""
     choice = path.removesuffix(".name")
     return name_of(choice if choice in CHOICES else path)
+
+
+def is_of_files(dataset: str) -> bool:
+    """Tell whether `data_dir` is the data set itself, image files, and not only where one lies that its name tells."""
+    return dataset in (IMAGE_FOLDER, TABLE)
 
 
 def choice_of(path: str) -> str | None:

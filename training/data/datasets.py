@@ -14,13 +14,14 @@ import tensorflow as tf
 
 from keras_resnet.labels import check_labels
 from training.config import Data
+from training.config.fields import ARRAYS, IMAGE_FOLDER, TABLE
 from training.data import image_files
 from training.data.arrays import Arrays
 from training.data.display_names import named
 from training.data.image_files import ImageFiles
 from training.data.image_folder import open_folder
 from training.data.image_table import open_table
-from training.data.registered import ARRAYS, IMAGE_FOLDER, TABLE, Registered, open_registered
+from training.data.registered import Registered, open_registered
 from training.data.splits import Splits, check_split, first_name, length, split_names
 from training.tasks import ANY, Task
 

@@ -14,13 +14,12 @@ import tensorflow_datasets as tfds
 
 from keras_resnet.messages import unknown_of_many
 from training.config import Data
+from training.config.fields import IMAGE_FOLDER, TABLE
 from training.data.splits import Splits, length, slices
 from training.tasks import ANY, ONE, Task
 
 LABEL, SEVERAL = "label", "labels"  # features: the class of an image, or a sequence of any number of classes
 EMBEDDED = ("digits",)
-# Names of what is not registered.
-IMAGE_FOLDER, TABLE, ARRAYS = "image_folder", "csv", "arrays"
 
 
 @dataclass(frozen=True)

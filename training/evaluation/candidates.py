@@ -12,9 +12,8 @@ import keras
 from keras_resnet.preprocessing import Preprocessing, contract_of
 from keras_resnet.weights.loading import network_of
 from training.config import FIELDS, RunConfig, make_config
-from training.config.fields import flat_config
+from training.config.fields import flat_config, is_of_files
 from training.data import datasets
-from training.data.registered import IMAGE_FOLDER, TABLE
 from training.distribution import distribution_of
 from training.evaluation.testing import evaluate
 from training.named import names_run
@@ -73,7 +72,7 @@ class Candidate:
         return Protocol(
             name=self.name,
             dataset=data.dataset,
-            data_dir=str(data.data_dir) if data.dataset in (IMAGE_FOLDER, TABLE) else None,
+            data_dir=str(data.data_dir) if is_of_files(data.dataset) else None,
             split=source.test_split,
             held_out=(data.validation, data.validation_seed) if source.test_split in source.parts else None,
             classes=tuple(source.classes),
@@ -118,7 +117,7 @@ def open_named(name: str, network: str | None, changes: dict[str, Any], best: bo
 def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> Candidate:
     """Load the network of a run folder, and open its data set or another with the same classes."""
     before = flat_config(folder.read_config())
-    if changes.get("dataset", before["data.dataset"]) not in (IMAGE_FOLDER, TABLE):
+    if not is_of_files(changes.get("dataset", before["data.dataset"])):
         before |= OF_FILES
     config = make_config(changes, "evaluate", before)
     distribution = distribution_of(config.hardware)  # before TensorFlow, which reads, takes them

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from training.comparison.images import DATA_DIR, Images, name_images, note_of
 from training.comparison.seeds import letters, write_value
 from training.config import SHORT
-from training.config.fields import OF_THE_MACHINE, choice_of, flatten, name_of, shown_name
+from training.config.fields import OF_THE_MACHINE, choice_of, flatten, is_of_files, name_of, shown_name
 from training.config.text import write_inline
+from training.run_folder import RunFolder
 from tuning.report.findings import Findings
-from tuning.results import RUNNING, read_results, spent
+from tuning.results import RUNNING, Run, StudyResults, read_results, spent
 from tuning.space.reading import searched_paths
 from tuning.study import Settings, Study
 
 SETTINGS = (*Settings.model_fields, "validation", "seed")
-# What a run has of these settings, which are told by themselves, and of its machine.
-TOLD = ("seed", "data.validation", "data.validation_seed", "evaluation.each_epoch", *OF_THE_MACHINE)
+# What a run has of these settings, which are told by themselves, and of its machine; `read_sides` settles DATA_DIR.
+TOLD = {"seed", "data.validation", "data.validation_seed", "evaluation.each_epoch", *OF_THE_MACHINE} - {DATA_DIR}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +73,43 @@ def read_sides(folders: Sequence[Path]) -> tuple[Side, ...]:
                 f"{folders[0]} is decided by {first} and {one.results.folder} by {other}; their scores cannot be "
                 "compared. Leave one of them out."
             )
-    return tuple(Side(letter, one, define(one.results.folder, one.study)) for letter, one in zip(letters(), found))
+    fields = [fields_of(one.results) for one in found]
+    # The place of image files tells which they are, but where they were only moved; of all other data it tells nothing.
+    for own, name in zip(fields, name_images([images_of(*both) for both in zip(fields, found)])):
+        own[DATA_DIR] = name
+    return tuple(Side(letter, one, define(one.study, own)) for letter, one, own in zip(letters(), found, fields))
 
 
-def define(folder: Path, study: Study) -> dict[str, str]:
-    """Write what decides a study, by name: its settings, the fields of its trials, and what is searched of them."""
-    space, searched, given = study.parsed_space, searched_paths(study.space), flatten(study.fields)
+def fields_of(results: StudyResults) -> dict[str, Any]:
+    """Give the fields of a point of a study, by path; a ValueError says why there is none."""
+    study, space = results.study, results.study.parsed_space
     try:
         config = study.config(space.fields(next(space.points(coarse=True))))
     except ValueError as error:
-        raise ValueError(f"{folder} cannot be compared: {error}") from error
+        raise ValueError(f"{results.folder} cannot be compared: {error}") from error
     fields = flatten(config.model_dump(mode="json"))
+    tested_on = {run.outcome.results.get("split") for run in tested_runs(results)}
+    if not study.validation and len(tested_on) == 1:  # the default is whichever split of a few names there is
+        fields["data.test_split"] = tested_on.pop()
+    return fields
+
+
+def images_of(fields: Mapping[str, Any], findings: Findings) -> Images:
+    """Give the place of a study's image files, and what its trials have noted of them."""
+    if not is_of_files(fields["data.dataset"]):
+        return Images(None, frozenset())
+    notes = (note_of(RunFolder(run.folder), run.outcome.results) for run in tested_runs(findings.results))
+    return Images(fields[DATA_DIR], frozenset().union(*notes))
+
+
+def tested_runs(results: StudyResults) -> list[Run]:
+    """List the runs of the trials that have the figures of a test."""
+    return [run for trial in results.trials for run in trial.runs if run.outcome and run.outcome.results]
+
+
+def define(study: Study, fields: Mapping[str, Any]) -> dict[str, str]:
+    """Write what decides a study, by name: its settings, the fields of its trials, and what is searched of them."""
+    searched, given = searched_paths(study.space), flatten(study.fields)
     told = {*searched, *TOLD}
     fixed = {path: value for path, value in fields.items() if not {path, choice_of(path)} & told}
     # What an option of the same name builds on; the rest of a searched choice is that of one option.
@@ -101,6 +130,6 @@ def differences(sides: Sequence[Side]) -> list[str]:
 def of_other_images(sides: Sequence[Side]) -> list[str]:
     """Name what differs in the definitions of studies that lets their scores be of other images."""
     split = ("validation", "seed") if any(side.findings.study.validation for side in sides) else ()
-    images = ("dataset", "data.arrays", "data.train_split", "data.on_bad_image", *split)
+    images = ("dataset", "data_dir", "data.arrays", "data.train_split", "test_split", "data.on_bad_image", *split)
     differing = differences(sides)
     return [name for name in images if name in differing]
