@@ -104,18 +104,14 @@ class Choice(_Dimension):
 
 @dataclass(frozen=True)
 class Range(_Dimension):
-    """A field, or a parameter, that is any number from `low` to `high`; two whole numbers make a range of such."""
+    """A field, or a parameter, that is any number from `low` to `high`, or any whole one."""
 
     low: float
     high: float
     scale: str  # "linear" or "log"
     count: int | None  # the number of points of a grid
+    is_whole: bool  # whether its values are whole numbers
     options: ClassVar[tuple[Option, ...]] = ()  # which choices have
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether its values are whole numbers."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
 
     def points(self, coarse: bool) -> Iterator[dict[str, Any]]:
         """Give evenly spaced values on the scale, the ends among them; see `Space.points`."""
@@ -138,7 +134,7 @@ class Range(_Dimension):
             value = math.exp(math.log(self.low) + place * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + place * (self.high - self.low)
-        return round(value) if self.is_whole else min(max(self.low, float(f"{value:.6g}")), self.high)
+        return round(value) if self.is_whole else min(self.high, max(self.low, float(f"{value:.6g}")))
 
     def nearest(self, places: np.ndarray) -> np.ndarray:
         """Move places to those of whole numbers, where the range is one of such."""

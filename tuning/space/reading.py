@@ -7,9 +7,10 @@ A space is a mapping of fields of `RunConfig`, by short name or path, to what th
     augmentation: [[], [flip], [flip, {name: pad_crop, pixels: 2}]]
     batch_size: {low: 64, high: 256, scale: log, points: 3}
 
-A list is a choice; `low` and `high` are a range, on a linear or logarithmic scale, that a grid needs `points` of; any
-other value is fixed. What stands beside the `name` of an activation, a shortcut, an optimizer, a schedule or a loss are
-its parameters, each of them fixed, a choice or a range again; a fixed list stands in a list of its own.
+A list is a choice; `low` and `high` are a range, on a linear or logarithmic scale, that a grid needs `points` of; it is
+one of whole numbers where both are, unless what is searched is a real number. Any other value is fixed. What stands
+beside the `name` of an activation, a shortcut, an optimizer, a schedule or a loss are its parameters, each of them
+fixed, a choice or a range again; a fixed list stands in a list of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
@@ -122,9 +123,22 @@ def default_space(fields: list[str]) -> dict[str, Any]:
     return {field: known[field] for field in fields}
 
 
-def _dimension(name: str, description: Any, ancestors: Ancestors = ()) -> Dimension:
+def _is_real(field: str, option: Any = None, parameter: str = "") -> bool:
+    """Tell whether a field, or a parameter of one of its options, is a real number wherever it applies."""
+    path = SHORT.get(field, field)
+    if path in FIELDS and not parameter:
+        kinds = [FIELDS[path].annotation]
+    else:
+        registry = PARAMETERS.get(path if parameter else choice_of(path), {})
+        name = parameter or path.rpartition(".")[2]
+        entries = [registry[option]] if isinstance(option, str) and option in registry else registry.values()
+        kinds = [known[name].kind for known in map(describe, entries) if name in known]
+    return bool(kinds) and all(float in (kind, *get_args(kind)) for kind in kinds)
+
+
+def _dimension(name: str, description: Any, ancestors: Ancestors = (), is_real: bool | None = None) -> Dimension:
     if isinstance(description, Mapping) and {"low", "high"} & set(description):
-        return _range(name, description, ancestors)
+        return _range(name, description, ancestors, _is_real(name) if is_real is None else is_real)
     options = description if isinstance(description, list) else [description]
     if not options:
         raise ValueError(f"{name} has no options; give some, as in {name}: [a, b], or leave it out.")
@@ -144,11 +158,15 @@ def _option(choice: str, description: Mapping[str, Any], is_ambiguous: bool, anc
     if is_ambiguous and fixed:
         label += "(" + ", ".join(f"{key}={v}" for key, v in fixed.items()) + ")"
     under = (*ancestors, (choice, label))
-    searched = [_dimension(f"{choice}/{label}/{key}", v, under) for key, v in parameters.items() if key not in fixed]
+    searched = [
+        _dimension(f"{choice}/{label}/{key}", v, under, _is_real(choice, value, key))
+        for key, v in parameters.items()
+        if key not in fixed
+    ]
     return Option(label, value, fixed, tuple(searched))
 
 
-def _range(name: str, description: Mapping[str, Any], ancestors: Ancestors) -> Range:
+def _range(name: str, description: Mapping[str, Any], ancestors: Ancestors, is_real: bool) -> Range:
     parts = {"low": None, "high": None, "scale": "linear", "points": None}
     for key in description:
         if key not in parts:
@@ -165,4 +183,6 @@ def _range(name: str, description: Mapping[str, Any], ancestors: Ancestors) -> R
         raise ValueError(f"{name}: a logarithmic scale needs a low above 0; received {low}.")
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 2):
         raise ValueError(f"{name}: points must be a whole number of at least 2; received {count!r}.")
-    return Range(name, ancestors, low, high, scale=scale, count=count)
+    # A real number is no whole one because its ends are written without a point, as in {low: 0, high: 1}.
+    is_whole = isinstance(low, int) and isinstance(high, int) and not is_real
+    return Range(name, ancestors, low, high, scale=scale, count=count, is_whole=is_whole)

@@ -72,6 +72,27 @@ def test_points_of_a_range_are_even_on_its_scale(description, expected):
     assert [type(point) for point in points] == [type(expected[0])] * len(expected)
 
 
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        ({"loss.label_smoothing": {"low": 0, "high": 1, "points": 3}}, [0, 0.5, 1]),
+        ({"learning_rate": {"low": 1, "high": 4, "scale": "log", "points": 3}}, [1, 2.0, 4]),
+        ({"evaluation.test_crop": {"low": 0, "high": 1, "points": 3}}, [0, 0.5, 1]),
+        ({"activation": {"name": "trainable_swish", "beta": {"low": 1, "high": 2, "points": 3}}}, [1, 1.5, 2]),
+        ({"optimizer": [{"name": "sgd", "momentum": {"low": 0, "high": 1, "points": 3}}]}, [0, 0.5, 1]),
+        ({"activation": {"name": "maxout", "pieces": {"low": 2, "high": 5, "points": 3}}}, [2, 4, 5]),
+        ({"start.head_epochs": {"low": 0, "high": 1, "points": 3}}, [0, 0, 1]),
+        ({"schedule.warmup_steps": {"low": 0, "high": 1, "points": 3}}, [0, 0, 1]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_range_is_of_whole_numbers_only_where_the_field_is_one(space, expected):
+    points = [list(point.values())[-1] for point in parse_space(space).points()]
+    assert points == expected
+    # The ends are as they are written, and as they were noted when such a range was of whole numbers.
+    assert [type(points[0]), type(points[-1])] == [int, int]
+
+
 def test_middle_stands_for_a_range_without_points():
     space = parse_space({"learning_rate": {"low": 0.01, "high": 1.0, "scale": "log"}})
     assert [point["learning_rate"] for point in space.points(coarse=True)] == [0.1]
