@@ -14,6 +14,7 @@ import numpy as np
 import pydantic
 
 from keras_resnet import files
+from tuning.space.dimensions import signature
 from tuning.study import OBJECTIVES, Study, read_study
 
 TRIALS, FINALS, ENSEMBLES, ORACLE_FOLDER = "trials", "finals", "ensembles", "oracle"
@@ -155,6 +156,13 @@ class StudyResults(NamedTuple):
             return longest, trial.status == STOPPED, -sign * trial.score, by_number(trial.id)
 
         return sorted(scored, key=place)
+
+    def finalists(self, count: int) -> list[TrialResult]:
+        """Give the best trials, at most that many; of several trials of one point, as Hyperband makes, the best."""
+        points: dict[str, TrialResult] = {}
+        for trial in self.ranked():
+            points.setdefault(signature(trial.fields), trial)
+        return list(points.values())[:count]
 
 
 def by_number(trial_id: str) -> tuple[int, str]:

@@ -141,12 +141,12 @@ def _run_trials(oracle: Proposals, folder: Path, workers: int, outside: Outside 
 
 def _run_finals(oracle: Proposals, folder: Path, workers: int) -> StudyResults:
     """Train the best points on the whole training set and test them, once."""
-    study, ranked = oracle.study, read_results(folder).ranked()
-    if ranked and study.validation:
+    study, results = oracle.study, read_results(folder)
+    if study.validation and (ranked := results.ranked()):
         best = study.final_config(ranked[0].fields, epochs=stalled_after(study, ranked[0], oracle.planned))
         write_text(folder / "best.yaml", best.to_yaml())
     jobs: list[Job] = []
-    for trial in ranked[: study.finalists]:
+    for trial in results.finalists(study.finalists):
         epochs = stalled_after(study, trial, oracle.planned)
         configs = [study.final_config(trial.fields, repeat, epochs) for repeat in range(study.repeats)]
         facts = {"values": trial.values, "fields": trial.fields, "epochs": configs[0].epochs or oracle.planned}

@@ -101,3 +101,16 @@ def test_length_of_a_halved_finalist_is_that_of_its_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "execute", lambda job: Outcome(COMPLETED))
     search._run_finals(types.SimpleNamespace(study=study, planned=9), tmp_path, 1)
     assert read_results(tmp_path).finals[0].epochs == 9  # not those of the rung
+
+
+def test_finalists_of_a_search_that_makes_several_trials_of_a_point_are_distinct_points(tmp_path, monkeypatch):
+    fields = {"network": "ResNet8", "dataset": "digits", "epochs": 9}
+    study = write_study(tmp_path, SPACE, tuner="hyperband", fields=fields, repeats=1, finalists=2)
+    trials = (("relu", 0.6, 1), ("gelu", 0.5, 1), ("relu", 0.7, 3), ("relu", 0.9, 9))
+    for number, (activation, score, epochs) in enumerate(trials):
+        write_trial(tmp_path, study, f"{number:04d}", {"activation": activation}, [score], epochs=epochs)
+    monkeypatch.setattr(search, "execute", lambda job: Outcome(COMPLETED))
+    search._run_finals(types.SimpleNamespace(study=study, planned=9), tmp_path, 1)
+    found = read_results(tmp_path)
+    assert {final.id: final.values["activation"] for final in found.finals} == {"0001": "gelu", "0003": "relu"}
+    assert [trial.id for trial in found.finalists(1)] == ["0003"]  # the one of most epochs
