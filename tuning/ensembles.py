@@ -15,6 +15,7 @@ from tuning.results import (
     TrialResult,
     read_outcome,
     read_results,
+    untried,
     write_outcome,
     write_trial,
 )
@@ -22,7 +23,10 @@ from tuning.study import Study
 
 
 def members_of(ensemble: Ensemble, trials: Sequence[TrialResult]) -> list[TrialResult]:
-    """Find the trials whose networks answer together; none where one of them has not ended, or not well."""
+    """Find the trials whose networks answer together; none where one of them has not ended, or not well.
+
+    `trials` are those of all points, also of such as have not begun.
+    """
     members = [trial for trial in trials if any(has(trial.values, where) for where in ensemble.of)]
     complete = all(any(has(trial.values, where) for trial in members) for where in ensemble.of)
     return members if complete and all(trial.status == COMPLETED for trial in members) else []
@@ -39,7 +43,8 @@ def run_ensembles(study: Study, folder: Path) -> None:
         ValueError: a network cannot be read.
         OSError: a file cannot be written.
     """
-    trials = read_results(folder).trials
+    results = read_results(folder)
+    trials = [*results.trials, *untried(results)]
     for number, ensemble in enumerate(study.ensembles):
         members, place = members_of(ensemble, trials), folder / ENSEMBLES / f"{number:04d}"
         if not members:

@@ -165,6 +165,16 @@ class StudyResults(NamedTuple):
         return list(points.values())[:count]
 
 
+def untried(results: StudyResults) -> list[TrialResult]:
+    """Give the points of a grid of which no trial has begun, or none can be read, as trials without a run."""
+    study, space = results.study, results.study.parsed_space
+    if study.tuner != "grid":
+        return []
+    left = [TrialResult("", values, space.fields(values), 0, runs=()) for values in space.points()]
+    tried = {signature(trial.fields) for trial in results.trials}
+    return [one for one in left if signature(one.fields) not in tried and study.problem(one.fields) is None]
+
+
 def by_number(trial_id: str) -> tuple[int, str]:
     """Give what the ids of trials are sorted by: the number that each is, whatever zeros stand before it."""
     digits = trial_id.lstrip("0")

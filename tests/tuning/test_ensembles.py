@@ -95,6 +95,20 @@ def test_without_all_of_its_networks_an_ensemble_is_not_tested(tmp_path, asked, 
     assert found_text(read_results(tmp_path)).startswith("not run")
 
 
+def test_an_ensemble_is_of_all_points_that_it_names(tmp_path, asked, capsys):
+    """Of ResNet20 one of two points has not begun: the ensemble is not tested without it."""
+    study = write_study(tmp_path, {**SPACE, "shortcut": ["A", "B"]}, **SETTINGS)
+    points = [{"network": network, "shortcut": shortcut} for network in SPACE["network"] for shortcut in "AB"]
+    for number, values in enumerate(points):
+        if number != 5:
+            write_trial(tmp_path, study, f"{number:04d}", values, [0.8, 0.82])
+    run_ensembles(study, tmp_path)
+    assert asked == [] and "ensemble both: not tested" in capsys.readouterr().out
+    write_trial(tmp_path, study, "0005", points[5], [0.8, 0.82])
+    run_ensembles(study, tmp_path)
+    assert [len(runs) for runs in asked] == [4, 4]
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 from tuning.report.effects import main_effects
 from tuning.report.statistics import better_half, compare, noise, pair_table, within_noise
 from tuning.report.verdicts import judge
 from tuning.report.wording import NONE, VERDICTS, Measure
-from tuning.results import StudyResults, TrialResult
+from tuning.results import StudyResults, TrialResult, untried
 from tuning.space.dimensions import signature
 
 
@@ -26,9 +27,14 @@ class Findings:
         self.noise = noise(better_half(trials, self.study.sign))  # between seeds; None where no trial was repeated
         self.pair = pair_table(self.space, trials, self.study.sign)
         self.effects = main_effects(self.space, trials, noise(trials))
-        self.verdicts = [judge(claim, [*results.trials, *results.ensembles]) for claim in self.study.claims]
+        self.verdicts = [judge(claim, [*self.points, *results.ensembles]) for claim in self.study.claims]
         # The surest first.
         self.effects_by_weight = sorted(self.effects, key=lambda e: (e.p is None, e.p or 0.0, -(e.share or 0.0)))
+
+    @cached_property
+    def points(self) -> list[TrialResult]:
+        """All trials, and beside them the points of a grid of which there is none."""
+        return [*self.results.trials, *untried(self.results)]
 
     def verdict(self, trial: TrialResult) -> str:
         """Say whether a trial is within noise of the best one."""

@@ -6,13 +6,17 @@ from collections import Counter
 
 from training.config import FIELDS, SHORT
 from training.config.fields import flatten
+from tuning.claims import ENSEMBLE
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
+from tuning.report.statistics import LEFT_OUT
+from tuning.report.verdicts import Verdict
 from tuning.report.wording import VERDICTS, count_text, listing, point_text
 from tuning.results import DIVERGED, FAILED, FAULT, KILLED, LOST, RUNNING, STOPPED, TrialResult
 from tuning.space.reading import searched_paths
 
 ALPHA = 0.05
+FEW = 2  # points that are named where more lack
 PATIENCE = "evaluation.patience"  # the field that ends a run which no longer improves
 # Why a trial ended that says nothing of it.
 UNTOLD = {
@@ -48,6 +52,8 @@ def how_judged(findings: Findings) -> str:
     """Say on what a verdict rests."""
     seeds = count_text(findings.study.repeats, "seed")
     lost = " A run that diverged counts as wrong on every image, at any epoch." if diverged(findings) else ""
+    if any(verdict.lacking for verdict in findings.verdicts):
+        lost += " A claim is judged when all points of both sides have ended."
     return (
         f"Here means {common_field(findings, 'dataset')}, with {seeds} of each point; the first number is that of the "
         "side that is claimed to have more. A claim holds where the 95 % interval of the difference of the means "
@@ -55,6 +61,17 @@ def how_judged(findings: Findings) -> str:
         "its opposite where it lies below; else the runs leave it undecided."
         f"{lost}"
     )
+
+
+def lacks(findings: Findings, verdict: Verdict) -> str:
+    """Name the points without which a claim cannot be judged, and how each stands; empty where none lacks."""
+    names = []
+    for trial in verdict.lacking[:FEW]:
+        ensemble = trial.values.get(ENSEMBLE)
+        name = f"ensemble {ensemble}" if ensemble else point_text(findings.space, trial)
+        names.append(f"{name} ({LEFT_OUT[trial.status] if trial.runs else 'without a result'})")
+    more = len(verdict.lacking) - len(names)
+    return f"lacks {'; '.join(names)}{f' and {more} more' if more else ''}" if names else ""
 
 
 def headline(findings: Findings) -> str:

@@ -12,9 +12,9 @@ from tuning.claims import ENSEMBLE, ERRORS, TESTED, has
 from tuning.ensembles import members_of
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
-from tuning.report.sentences import common_field, early_stopping, reason_of
+from tuning.report.sentences import common_field, early_stopping, lacks, reason_of
 from tuning.report.statistics import noise, within_noise
-from tuning.report.verdicts import NOT_RUN, Verdict
+from tuning.report.verdicts import Verdict
 from tuning.report.wording import NONE, VERDICTS, Measure, count_text, left_out_text, listing, point_text, value_text
 from tuning.results import COMPLETED, DIVERGED, LOST, STOPPED, StudyResults, TrialResult, deviation
 from tuning.study import OBJECTIVES
@@ -63,8 +63,12 @@ def leaderboard_csv(findings: Findings) -> str:
 
 def found_text(results: StudyResults) -> str:
     """Write for the terminal what a study has found: what became of its claims, or else its best trials."""
-    verdicts = Findings(results).verdicts
-    found = "\n".join(f"{verdict.word}: {verdict.claim.claim}" for verdict in verdicts) or leaderboard_text(results)
+    findings = Findings(results)
+    lines = []
+    for verdict in findings.verdicts:
+        lacking = lacks(findings, verdict)
+        lines.append(f"{verdict.word}: {verdict.claim.claim}{lacking and f' ({lacking})'}")
+    found = "\n".join(lines) or leaderboard_text(results)
     return "\n".join(filter(None, [found, left_out_text(results)]))
 
 
@@ -160,15 +164,15 @@ def claim_rows(findings: Findings) -> Rows:
     for verdict in findings.verdicts:
         claim = verdict.claim
         published = claim.published and " against ".join(f"{number:g}{verdict.unit}" for number in claim.published)
-        facts = [claim.claim, claim.source, published or NONE, *_found(verdict), verdict.word]
+        facts = [claim.claim, claim.source, published or NONE, *_found(findings, verdict), verdict.word]
         rows.append(facts)
     return rows
 
 
-def _found(verdict: Verdict) -> tuple[str, str]:
-    """Write what was measured and by how much both sides differ."""
-    if verdict.word == NOT_RUN:
-        return NONE, NONE
+def _found(findings: Findings, verdict: Verdict) -> tuple[str, str]:
+    """Write what was measured and by how much both sides differ, or what lacks."""
+    if verdict.sides is None:
+        return lacks(findings, verdict) or NONE, NONE
     when = "" if verdict.claim.at == 1 else f" after {verdict.claim.at:.0%} of the epochs"
     here = f"{verdict.claim.measure}{when} {' against '.join(map(verdict.number, verdict.sides))}"
     reach = "" if verdict.reach is None else f" ± {verdict.number(verdict.reach)}"
@@ -211,7 +215,7 @@ def ensemble_rows(findings: Findings) -> Rows:
         name = ensemble.values[ENSEMBLE]
         if name not in described:
             continue
-        for trial in members_of(described[name], findings.results.trials):
+        for trial in members_of(described[name], findings.points):
             alone, together = (_error_text(result, TESTED[0]) for result in (trial, ensemble))
             rows.append([name, point_text(findings.space, trial), alone, together, str(len(ensemble.outcomes))])
     return rows if len(rows) > 1 else []

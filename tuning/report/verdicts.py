@@ -13,7 +13,8 @@ from tuning.report.statistics import interval, pooled
 from tuning.results import COMPLETED, DIVERGED, Run, TrialResult
 
 HOLDS, OPPOSITE, OPEN = "holds", "the opposite holds", "undecided"
-ONE_SEED, NOT_RUN = "one seed decides nothing", "not run"
+ONE_SEED, NOT_RUN, LACKING = "one seed decides nothing", "not run", "not judged"
+ENDED = (COMPLETED, DIVERGED)  # the trials that can be measured
 SAME = 1e-4  # percent, by which errors of equally many images may differ through rounding
 
 
@@ -25,6 +26,7 @@ class Verdict(NamedTuple):
     sides: tuple[float, float] | None = None  # means over the seeds
     difference: float | None = None
     reach: float | None = None  # half the width of its 95 % interval
+    lacking: tuple[TrialResult, ...] = ()  # points of either side that have not ended, without which none is judged
 
     @property
     def unit(self) -> str:
@@ -43,11 +45,17 @@ def judge(claim: Claim, trials: Sequence[TrialResult]) -> Verdict:
     are whole numbers of images, so that the few seeds of both sides may agree by chance: then the spread between seeds
     at all points takes the place of theirs, and where that is none either nothing is decided.
 
+    `trials` are those of all points, also of such as have not begun. A claim is judged when all points of both sides
+    have ended: the mean of those that have may be that of the easier ones.
+
     Source: Welch 1947, the t-test of two means whose variances are not equal.
     """
     higher, lower = (side_by_seed(claim, wheres, trials) for wheres in claim.sides)
+    lacking = tuple(trial for trial in trials if trial.status not in ENDED and is_of(claim, trial))
     if not (len(higher) and len(lower)):
-        return Verdict(claim, NOT_RUN)
+        return Verdict(claim, NOT_RUN, lacking=lacking)
+    if lacking:
+        return Verdict(claim, LACKING, lacking=lacking)
     sides = float(higher.mean()), float(lower.mean())
     difference = sides[0] - sides[1]
     if min(len(higher), len(lower)) < 2:
@@ -76,9 +84,14 @@ def side_by_seed(claim: Claim, wheres: tuple[Where, ...], trials: Sequence[Trial
     return np.array([first[seed] - sum(part[seed] for part in taken_off) for seed in seeds])
 
 
+def is_of(claim: Claim, trial: TrialResult) -> bool:
+    """Tell whether a trial is of either side of a claim."""
+    return any(has(trial.values, where) for side in claim.sides for where in side)
+
+
 def judged(where: Where, trials: Sequence[TrialResult]) -> list[TrialResult]:
     """Pick the trials of a side that have ended, or diverged."""
-    return [trial for trial in trials if trial.status in (COMPLETED, DIVERGED) and has(trial.values, where)]
+    return [trial for trial in trials if trial.status in ENDED and has(trial.values, where)]
 
 
 def by_seed(claim: Claim, trial: TrialResult) -> dict[int, float]:

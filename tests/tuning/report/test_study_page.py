@@ -1,5 +1,7 @@
 """The page of a study that chooses nothing: claims, both errors, what is published."""
 
+import shutil
+
 import matplotlib
 import pytest
 from PIL import Image
@@ -90,6 +92,37 @@ def test_page_says_of_what_diverged_that_it_did(tmp_path):
 def test_terminal_tells_what_became_of_the_claims(folder):
     text = found_text(read_results(folder))
     assert text.splitlines() == ["holds: Deep plain networks err more.", "not run: Deep plain networks err more."]
+
+
+def test_claim_of_which_a_point_lacks_is_not_judged_and_the_point_named(tmp_path):
+    """The shortcut makes no difference here; that of the deep plain network is not known."""
+    claim = {**CLAIM, "higher": {"shortcut": "A"}, "lower": {"shortcut": "none"}}
+    study = write_study(tmp_path, SPACE, trials=None, **{**SETTINGS, "claims": [claim]})
+    points = [{"shortcut": shortcut, "network": network} for shortcut, network in ACCURACIES]
+    for number, values in enumerate(points):
+        accuracy = 0.9 if values["network"] == "ResNet20" else 0.7
+        scores, lost = ([accuracy, accuracy + 0.01], {}) if number != 1 else ([None, None], {"status": "failed"})
+        write_trial(tmp_path, study, f"{number:04d}", values, scores, **lost)
+
+    def found() -> str:
+        write_report(tmp_path)
+        page = (tmp_path / "report.md").read_text(encoding="utf-8")
+        assert "A claim is judged when all points of both sides have ended." in page
+        (line,) = (line for line in page.splitlines() if line.startswith("| Deep plain"))
+        assert line.endswith(" | – | not judged |")  # noqa: RUF001
+        return line.split(" | ")[3]
+
+    named = "lacks shortcut=none, network=ResNet56"
+    assert found() == f"{named} (failed)"
+    text = found_text(read_results(tmp_path))
+    assert text == f"not judged: Deep plain networks err more. ({named} (failed))"
+    (tmp_path / "trials/0001/trial.json").write_text("{", encoding="utf-8")
+    assert found() == f"{named} (without a result)"
+    shutil.rmtree(tmp_path / "trials/0000")
+    shutil.rmtree(tmp_path / "trials/0002")
+    points = "shortcut=none, network=ResNet20 (without a result); shortcut=none, network=ResNet56 (without a result)"
+    write_report(tmp_path)
+    assert f"| lacks {points} and 1 more | – | not run |" in (tmp_path / "report.md").read_text("utf-8")  # noqa: RUF001
 
 
 def test_page_draws_both_errors(folder):

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from tuning.claims import Claim
-from tuning.report.verdicts import HOLDS, NOT_RUN, ONE_SEED, OPEN, OPPOSITE, judge
-from tuning.results import COMPLETED, DIVERGED, FAILED, Outcome, Run, TrialResult
+from tuning.report.verdicts import HOLDS, LACKING, NOT_RUN, ONE_SEED, OPEN, OPPOSITE, judge
+from tuning.results import COMPLETED, DIVERGED, FAILED, RUNNING, Outcome, Run, TrialResult
 
 PLAIN, RESIDUAL = {"shortcut": "none", "network": "ResNet56"}, {"shortcut": "A", "network": "ResNet56"}
 
@@ -105,7 +105,20 @@ def test_several_trials_of_a_side_are_averaged_over_the_seeds_that_all_have():
 
 def test_what_did_not_end_is_not_judged():
     trials = [trial(PLAIN, 0.5, 0.5, status=FAILED), trial(RESIDUAL, 0.9, 0.9)]
-    assert judge(claim(), trials) == (claim(), NOT_RUN, None, None, None)
+    assert judge(claim(), trials) == (claim(), NOT_RUN, None, None, None, (trials[0],))
+
+
+@pytest.mark.parametrize("status", [FAILED, RUNNING, None])
+def test_claim_is_not_judged_by_unequal_networks(status):
+    """Plain and residual networks are alike here; without the deeper plain one its side would seem the better."""
+    shallow = [{**values, "network": "ResNet20"} for values in (PLAIN, RESIDUAL)]
+    deep = trial(PLAIN, 0.5, 0.5, status=status)
+    if status is None:  # it has not begun
+        deep = TrialResult("", PLAIN, PLAIN, 0, ())
+    trials = [*(trial(values, 0.9, 0.92) for values in shallow), trial(RESIDUAL, 0.5, 0.52), deep]
+    sides = claim({"shortcut": "A"}, {"shortcut": "none"})
+    assert judge(sides, trials) == (sides, LACKING, None, None, None, (deep,))
+    assert judge(claim(*shallow), trials).word == OPEN  # whose points have ended
 
 
 def test_run_that_diverged_is_wrong_on_every_image_whenever_it_did():
