@@ -19,8 +19,9 @@ import numpy as np
 from scipy import stats
 
 from tuning.report.statistics import Noise, interval
+from tuning.report.wording import apart
 from tuning.results import TrialResult
-from tuning.space.dimensions import Ancestors, Choice, Space
+from tuning.space.dimensions import DIGITS, Ancestors, Choice, Range, Space
 
 MOST_VALUES = 5  # of a range that is a factor by its values
 FEWEST_TRIALS = 2  # of each level of a parameter that exists for one option only; fewer say nothing of it
@@ -76,11 +77,13 @@ class _Fit:
         self.rank = int(np.linalg.matrix_rank(self.design))
         self.squares = float(np.sum((scores - self.design @ (self.inverse @ scores)) ** 2))  # the residual ones
 
-    def estimate(self, factor: Factor, label: str) -> tuple[float, float] | None:
-        """Give the mean of a level and its variance factor; None where the data leave it open."""
+    def estimate(self, factor: Factor, level: int) -> tuple[float, float] | None:
+        """Give the mean of a level, by its place, and its variance factor; None where the data leave it open."""
         # The coefficients in the mean: the constant, the level's own term, those of the options it is under.
-        held = {factor.name: label, **dict(factor.ancestors)}
-        places = [other.levels.index(held[other.name]) if other.name in held else -1 for other in self.factors]
+        above = dict(factor.ancestors)
+        held = {other.name: other.levels.index(above[other.name]) for other in self.factors if other.name in above}
+        held[factor.name] = level
+        places = [held.get(other.name, -1) for other in self.factors]
         rows = [other.contrasts[place] for other, place in zip(self.factors, places)]
         combination = np.concatenate([np.ones(1), *rows])
         weights = combination @ self.inverse
@@ -122,7 +125,7 @@ def find_factors(space: Space, trials: Sequence[TrialResult]) -> list[Factor]:
             labels = [option.label for option in dimension.options if option.label in values]
             own = [labels.index(value) for value in values]
         else:
-            labels, own = _range_levels(np.array(values, float))
+            labels, own = _range_levels(dimension, values)
         codes = np.full(len(trials), -1)
         codes[applies] = own
         if len(labels) > 1 and (not dimension.ancestors or np.bincount(own).min() >= FEWEST_TRIALS):
@@ -130,18 +133,21 @@ def find_factors(space: Space, trials: Sequence[TrialResult]) -> list[Factor]:
     return factors
 
 
-def _range_levels(numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+def _range_levels(dimension: Range, values: Sequence[float]) -> tuple[list[str], np.ndarray]:
+    """Give the labels of the levels of a range, each its own, and the place of the level of each value."""
+    numbers = np.array(values if dimension.is_whole else [float(f"{value:.{DIGITS}g}") for value in values])
     distinct, own = np.unique(numbers, return_inverse=True)
     if len(distinct) <= max(3, min(MOST_VALUES, len(numbers) // 2)):
-        return [f"{number:.4g}" for number in distinct], own
+        return apart(distinct.tolist(), 4), own
     thirds = np.searchsorted(np.quantile(numbers, [1 / 3, 2 / 3]), numbers)
     distinct, own = np.unique(thirds, return_inverse=True)
     parts = [numbers[thirds == third] for third in distinct]
-    return [f"{part.min():.3g} to {part.max():.3g}" for part in parts], own
+    ends = apart([end.item() for part in parts for end in (part.min(), part.max())], 3)
+    return [f"{low} to {high}" for low, high in zip(ends[::2], ends[1::2])], own
 
 
 def _effect(factor: Factor, fit: _Fit, error: Noise | None) -> Effect:
-    levels = tuple(_level(factor, label, fit, error) for label in factor.levels)
+    levels = tuple(_level(factor, place, fit, error) for place in range(len(factor.levels)))
     rest = _Fit([other for other in fit.factors if other is not factor], fit.scores)
     freedom, squares = fit.rank - rest.rank, max(0.0, rest.squares - fit.squares)
     total = float(np.sum((fit.scores - fit.scores.mean()) ** 2))
@@ -153,10 +159,10 @@ def _effect(factor: Factor, fit: _Fit, error: Noise | None) -> Effect:
     return Effect(factor.name, levels, p, share)
 
 
-def _level(factor: Factor, label: str, fit: _Fit, error: Noise | None) -> Level:
-    has = factor.codes == factor.levels.index(label)
-    mean, inflation = fit.estimate(factor, label) or (None, None)
-    level = Level(label, int(has.sum()), float(fit.scores[has].mean()), mean)
+def _level(factor: Factor, place: int, fit: _Fit, error: Noise | None) -> Level:
+    has = factor.codes == place
+    mean, inflation = fit.estimate(factor, place) or (None, None)
+    level = Level(factor.levels[place], int(has.sum()), float(fit.scores[has].mean()), mean)
     if mean is None or error is None:
         return level
     reach = interval(error.freedom) * inflation**0.5 * error.deviation

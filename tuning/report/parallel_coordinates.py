@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from training.pictures import shorten
 from tuning.report.pictures import score_ends
-from tuning.report.wording import Measure
+from tuning.report.wording import Measure, apart
 from tuning.results import StudyResults, TrialResult
 from tuning.space.dimensions import Choice, Dimension, Range
 
@@ -109,7 +109,8 @@ def _range_axis(title: str, ranges: list[Range], values: list[float | None]) -> 
     def place(value: float) -> float:
         return float(np.interp(scale(value), scale([least, most]), [floor, 1]))
 
-    ticks = [(place(value), f"{value:.3g}") for value in (least, middle, most)]
+    marks = (least, middle, most)
+    ticks = list(zip(map(place, marks), apart(marks, 3)))
     places = np.array([0.0 if value is None else place(value) for value in values])
     return Axis(title, places, [(0.0, ABSENT), *ticks] if floor else ticks)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tuning.results import StudyResults, TrialResult
-from tuning.space.dimensions import Dimension, Range, Space
+from tuning.space.dimensions import DIGITS, Dimension, Range, Space
 from tuning.study import Study
 
+NEAR = 1e-3  # of a range, as near as a number that is written comes to its place
 NONE = "–"  # noqa: RUF001 - what stands in a cell without a value
 SPLITS = {"validation": "validation split", "test": "test set"}
 VERDICTS = {None: "unknown", True: "yes", False: "no"}  # whether something is within noise
@@ -49,10 +50,26 @@ def value_text(dimension: Dimension, values: Mapping[str, Any]) -> str:
     """Write the value of a dimension at a point, as in "gelu", "0.1" or "trainable_swish (beta=0.83)"."""
     value = values[dimension.name]
     if isinstance(dimension, Range):
-        return str(value) if isinstance(value, int) else f"{value:.4g}"
+        return str(value) if isinstance(value, int) else range_text(dimension, value)
     parameters = dimension.option(value).parameters
     inner = ", ".join(f"{part.short_name}={value_text(part, values)}" for part in parameters)
     return f"{value} ({inner})" if inner else str(value)
+
+
+def range_text(dimension: Range, value: float) -> str:
+    """Write a number of a range to four digits, or to as many as show its place there: 0.99995 is not 1."""
+    texts = [f"{value:.{digits}g}" for digits in range(4, DIGITS + 1)]
+    place = dimension.place(value)
+    return next((text for text in texts if abs(dimension.place(float(text)) - place) < NEAR), texts[-1])
+
+
+def apart(numbers: Sequence[float], digits: int) -> list[str]:
+    """Write numbers to so many digits, or to as many as tell them apart; whole ones as they are."""
+    for count in range(digits, DIGITS + 1):
+        texts = [str(number) if isinstance(number, int) else f"{number:.{count}g}" for number in numbers]
+        if len(set(texts)) == len(set(numbers)):
+            break
+    return texts
 
 
 def point_text(space: Space, trial: TrialResult) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from training.config.text import write_inline
 
 LISTED = 10_000  # points of a space that is listed, so that each is tried once and no draw is wasted
+DIGITS = 6  # to which numbers count
 Values = Mapping[str, Any]
 Ancestors = tuple[tuple[str, str], ...]  # the choices, with the label of the option, under which a parameter applies
 
@@ -134,7 +135,7 @@ class Range(_Dimension):
             value = math.exp(math.log(self.low) + place * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + place * (self.high - self.low)
-        return round(value) if self.is_whole else min(self.high, max(self.low, float(f"{value:.6g}")))
+        return round(value) if self.is_whole else min(self.high, max(self.low, float(f"{value:.{DIGITS}g}")))
 
     def nearest(self, places: np.ndarray) -> np.ndarray:
         """Move places to those of whole numbers, where the range is one of such."""
@@ -198,7 +199,7 @@ def _all(dimensions: Iterable[Dimension]) -> Iterator[Dimension]:
 
 def signature(fields: Mapping[str, Any]) -> str:
     """Give the text that tells two points apart; numbers count to six digits."""
-    rounded = json.loads(json.dumps(fields, default=str), parse_float=lambda number: f"{float(number):.6g}")
+    rounded = json.loads(json.dumps(fields, default=str), parse_float=lambda number: f"{float(number):.{DIGITS}g}")
     return json.dumps(rounded, sort_keys=True)
 
 

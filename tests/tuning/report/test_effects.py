@@ -162,6 +162,35 @@ def test_ranges_become_values_or_thirds():
     assert size.levels == ("8", "16")
 
 
+@pytest.mark.parametrize(
+    ("momenta", "labels", "means"),
+    [
+        # Thirds and values that are the same to three and four digits.
+        (0.9990 + 0.00004 * np.arange(12), ("0.999 to 0.99912", "0.99916 to 0.99928", "0.99932 to 0.99944"), (1, 2, 3)),
+        ((0.9999, 0.99994, 0.99999) * 2, ("0.9999", "0.99994", "0.99999"), (1, 2, 3)),
+        ((0.9, 0.9 + 1e-9, 0.95, 0.99), ("0.9", "0.95", "0.99"), (1, 2, 3)),  # six digits count
+    ],
+)
+def test_levels_of_a_narrow_range_have_numbers_and_labels_of_their_own(momenta, labels, means):
+    narrow = {"name": "sgd", "momentum": {"low": 0.9, "high": 0.9999}}
+    space = parse_space({"optimizer": [narrow, "adamw"]})
+    values = [{"optimizer": "sgd", "optimizer/sgd/momentum": momentum} for momentum in momenta]
+    _, places = np.unique([float(f"{momentum:.6g}") for momentum in momenta], return_inverse=True)
+    scores = 1 + places // (4 if len(momenta) == 12 else 1)
+    trials = [make_trial(point, score, score) for point, score in zip(values, scores)]
+    *_, effect = main_effects(space, [one for one in trials for _ in range(2)], None)
+    assert tuple(level.label for level in effect.levels) == labels
+    assert [level.plain for level in effect.levels] == pytest.approx(means)
+    assert [level.mean for level in effect.levels] == pytest.approx(means)
+
+
+def test_whole_numbers_of_a_range_are_written_as_they_are():
+    space = parse_space({"batch_size": {"low": 1, "high": 9999}})
+    trials = [make_trial({"batch_size": size}, 0.5) for size in range(1024, 1033)]
+    (size,) = find_factors(space, trials)
+    assert size.levels == ("1024 to 1026", "1027 to 1029", "1030 to 1032")
+
+
 def test_nothing_varied_is_no_effect():
     assert main_effects(SPACE, (make_trial(point("relu", "A"), 1.0),), None) == []
     assert main_effects(SPACE, (), None) == []

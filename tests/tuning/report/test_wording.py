@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tuning.helpers import make_trial
-from tuning.report.wording import NONE, Measure, count_text, listing, point_text
+from tuning.report.wording import NONE, Measure, apart, count_text, listing, point_text
 from tuning.space.reading import parse_space
 
 SPACE = parse_space(
@@ -22,6 +22,20 @@ def test_points_name_what_differs():
     assert [dimension.name for dimension in SPACE.searched] == ["activation", "optimizer", "batch_size"]
     expected = "activation=trainable_swish (beta=0.8333), optimizer=sgd (learning_rate=0.1), batch_size=64"
     assert point_text(SPACE, make_trial(values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "value", "expected"),
+    [(0.9, 0.99, 0.98567, "0.9857"), (0.99, 0.9999, 0.99949, "0.99949"), (0.999, 1.0, 0.99995, "0.99995")],
+)
+def test_number_of_a_narrow_range_is_written_to_its_place(low, high, value, expected):
+    space = parse_space({"optimizer.momentum": {"low": low, "high": high}})
+    assert point_text(space, make_trial({"optimizer.momentum": value})) == f"optimizer.momentum={expected}"
+
+
+def test_numbers_that_stand_beside_each_other_are_told_apart():
+    assert apart((0.9999, 0.999945, 0.99999), 3) == ["0.9999", "0.99994", "0.99999"]
+    assert apart((0.123456, 0.1, 2048), 3) == ["0.123", "0.1", "2048"]
 
 
 @pytest.mark.parametrize(
