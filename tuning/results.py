@@ -164,6 +164,12 @@ class StudyResults(NamedTuple):
             points.setdefault(signature(trial.fields), trial)
         return list(points.values())[:count]
 
+    def tested(self) -> tuple[int, int]:
+        """Count the finalists whose runs have ended, and all that are to be; others may have been, of fewer trials."""
+        ended = {signature(final.fields) for final in self.finals if final.status != RUNNING}
+        wanted = self.finalists(self.study.finalists)
+        return sum(signature(trial.fields) in ended for trial in wanted), len(wanted)
+
 
 def untried(results: StudyResults) -> list[TrialResult]:
     """Give the points of a grid of which no trial has begun, or none can be read, as trials without a run."""

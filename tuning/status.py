@@ -16,7 +16,6 @@ from tuning.results import (
     KILLED,
     LOST,
     ORACLE_FOLDER,
-    RUNNING,
     Run,
     StudyResults,
     TrialResult,
@@ -148,9 +147,9 @@ def status_text(status: Status) -> str:
     if (ranked := results.ranked()) and status.ended and results.study.validation:
         lines.append(f"best point: {point_text(results.study.parsed_space, ranked[0])}")
     lines += [running_text(one, results) for one in status.running]
-    if results.finals:
-        done = sum(trial.status != RUNNING for trial in results.finals)
-        lines.append(f"finals: {done} of {count_text(len(results.finals), 'finalist')} tested")
+    done, wanted = results.tested()
+    if results.finals and wanted:
+        lines.append(f"finals: {done} of {count_text(wanted, 'finalist')} tested")
     return "\n".join(filter(None, [*lines, left_out_text(results)]))
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.tuning.helpers import COLUMNS, write_study, write_trial
 from training.config import make_config, read_fields
 from tuning import search
+from tuning.report.findings import Findings
+from tuning.report.sentences import finals_named
 from tuning.report.writing import write_report
 from tuning.results import COMPLETED, STOPPED, Outcome, read_results, write_outcome
 
@@ -114,3 +116,6 @@ def test_finalists_of_a_search_that_makes_several_trials_of_a_point_are_distinct
     found = read_results(tmp_path)
     assert {final.id: final.values["activation"] for final in found.finals} == {"0001": "gelu", "0003": "relu"}
     assert [trial.id for trial in found.finalists(1)] == ["0003"]  # the one of most epochs
+    for final in found.finals:
+        write_outcome(tmp_path / "finals" / final.id / "seed-0", Outcome(COMPLETED, 0.9, {"accuracy": 0.9}))
+    assert finals_named(Findings(read_results(tmp_path))) == "The best 2 points"  # of ranks 1 and 4

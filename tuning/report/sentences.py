@@ -92,6 +92,15 @@ def headline(findings: Findings) -> str:
     return f"{text}. {count_text(len(rivals), 'other trial is', 'other trials are')} within noise of it{more}{named}."
 
 
+def finals_named(findings: Findings) -> str:
+    """Name the trials that were tested: the best, or others where the search went on, or a test failed."""
+    ranks = [rank for rank, _, _ in findings.finals_by_rank()]
+    best = [findings.ranked.index(trial) + 1 for trial in findings.results.finalists(len(ranks))]
+    if ranks == best:  # between which other trials of the same points may be
+        return f"The best {count_text(len(ranks), 'trial' if ranks[-1] == len(ranks) else 'point')}"
+    return f"The trials of rank {listing(list(map(str, ranks)))}" if all(ranks) else "The points of this table"
+
+
 def length_of_finals(findings: Findings) -> str:
     """Say how long finalists were trained whose trials were ended early; empty where none was."""
     tested = [(trial, final) for _, trial, final in findings.finals_by_rank() if trial]
@@ -128,8 +137,7 @@ def unfinished(findings: Findings) -> str:
     results = findings.results
     running = sum(trial.status == RUNNING for trial in results.trials)
     parts = [f"{count_text(running, 'trial has', 'trials have')} runs without an outcome"] if running else []
-    wanted = min(findings.study.finalists, len(findings.ranked))
-    ended = sum(trial.status != RUNNING for trial in results.finals)
+    ended, wanted = results.tested()
     if ended < wanted:
         parts.append(f"{ended} of {count_text(wanted, 'finalist')} tested so far")
     if not results.trials:

@@ -18,6 +18,7 @@ from tuning.report.tables import leaderboard_text
 from tuning.report.writing import write_report
 from tuning.results import read_results
 from tuning.search import check_folder
+from tuning.status import read_status, status_text
 from tuning.study import read_study
 
 SPACE = {
@@ -230,6 +231,29 @@ def test_an_unfinished_study_says_so(tmp_path):
     assert "on the test set." not in headline(Findings(read_results(tmp_path)))
     rows = list(csv.DictReader(read(tmp_path, "leaderboard.csv").splitlines()))
     assert len(rows) == len(POINTS) and "running" not in {row["status"] for row in rows}
+
+
+def test_a_study_that_went_on_is_finished_when_its_best_are_tested(tmp_path):
+    study = write_study(tmp_path, {"activation": ["relu", "gelu", "elu", "tanh"]}, finalists=2, repeats=1)
+    for number, activation in enumerate(("relu", "gelu", "elu", "tanh")):  # the last two came later, and are better
+        write_trial(tmp_path, study, f"{number:04d}", {"activation": activation}, [0.5 + number / 10])
+    for number, activation in enumerate(("relu", "gelu")):
+        write_trial(tmp_path, study, f"{number:04d}", {"activation": activation}, [0.5 + number / 10], part="finals")
+
+    def said() -> tuple[str | None, str]:
+        write_report(tmp_path)
+        page = read(tmp_path)
+        unfinished = re.search(r"\*\*This study is not finished: (.*)\.\*\*", page)
+        return unfinished and unfinished[1], page.split("## Test results\n\n")[1].split(" again")[0]
+
+    assert said() == ("0 of 2 finalists tested so far", "The trials of rank 3 and 4")
+    assert status_text(read_status(tmp_path)).splitlines()[-1] == "finals: 0 of 2 finalists tested"
+    write_trial(tmp_path, study, "0003", {"activation": "tanh"}, [0.8], part="finals")
+    assert said() == ("1 of 2 finalists tested so far", "The trials of rank 1, 3 and 4")
+    write_trial(tmp_path, study, "0002", {"activation": "elu"}, [0.7], part="finals")
+    assert said() == (None, "The best 4 trials")
+    (tmp_path / "trials/0001/trial.json").write_text("{", encoding="utf-8")
+    assert said() == (None, "The points of this table")
 
 
 def test_a_study_without_repeats_does_not_know_its_noise(tmp_path):
