@@ -19,6 +19,7 @@ from tuning.study import OBJECTIVES, Study, read_study
 
 TRIALS, FINALS, ENSEMBLES, ORACLE_FOLDER = "trials", "finals", "ensembles", "oracle"
 TRIAL_FILE, OUTCOME_FILE = "trial.json", "outcome.json"
+BEST_FILE = "best.yaml"  # a run of the best point, written when the search has ended
 # How a run ended: complete; early, by the median stopping rule; with numbers that are not finite; with another error of
 # its own; killed; with an error from outside, such as a full disk.
 COMPLETED, STOPPED, DIVERGED, FAILED, KILLED, FAULT = "completed", "stopped", "diverged", "failed", "killed", "fault"

@@ -29,6 +29,7 @@ from tuning.report.tables import found_text
 from tuning.report.wording import count_text, point_text
 from tuning.report.writing import write_report
 from tuning.results import (
+    BEST_FILE,
     COMPLETED,
     FAULT,
     FINALS,
@@ -144,7 +145,7 @@ def _run_finals(oracle: Proposals, folder: Path, workers: int) -> StudyResults:
     study, results = oracle.study, read_results(folder)
     if study.validation and (ranked := results.ranked()):
         best = study.final_config(ranked[0].fields, epochs=stalled_after(study, ranked[0], oracle.planned))
-        write_text(folder / "best.yaml", best.to_yaml())
+        write_text(folder / BEST_FILE, best.to_yaml())
     jobs: list[Job] = []
     for trial in results.finalists(study.finalists):
         epochs = stalled_after(study, trial, oracle.planned)

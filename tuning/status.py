@@ -13,17 +13,20 @@ import pydantic
 from training.progress import duration
 from tuning.report.wording import Measure, count_text, left_out_text, point_text
 from tuning.results import (
+    BEST_FILE,
     KILLED,
     LOST,
     ORACLE_FOLDER,
+    RUNNING,
     Run,
     StudyResults,
     TrialResult,
     by_number,
     read_results,
     spent,
+    taken_over,
 )
-from tuning.space.dimensions import possible_points
+from tuning.space.dimensions import signature
 from tuning.study import Study
 
 
@@ -56,7 +59,8 @@ class Holders(pydantic.BaseModel):
     held: dict[str, Held] = {}
 
 
-NOTES: dict[str, type[pydantic.BaseModel]] = {"oracle.json": State, "leases.json": Holders}  # of the chief
+STATE_FILE = "oracle.json"
+NOTES: dict[str, type[pydantic.BaseModel]] = {STATE_FILE: State, "leases.json": Holders}  # of the chief
 
 
 class Status(NamedTuple):
@@ -67,7 +71,7 @@ class Status(NamedTuple):
     ended: int  # trials
     failed: int  # of them
     total: int | None  # trials that the budget or the grid allows; None where other limits decide
-    seconds_left: float | None  # None where nothing tells
+    seconds_left: float | None  # None where nothing tells, or nothing is left
 
 
 def read_status(folder: Path, total: int | None = None) -> Status:
@@ -83,7 +87,8 @@ def read_status(folder: Path, total: int | None = None) -> Status:
     ended = set(state.end_order)
     failed = sum(trial.status in LOST for trial in results.trials if trial.id in ended)
     total = total if total is not None else total_of(results.study)
-    left = seconds_left(results, len(ended), total, state.seconds)
+    is_over = not running and has_ended(folder)
+    left = None if is_over else seconds_left(results, len(ended), total, state.seconds)
     return Status(
         results,
         running=tuple(sorted(running, key=lambda one: by_number(one.id))),
@@ -102,17 +107,47 @@ def _read(file: Path, kind: type[pydantic.BaseModel]) -> pydantic.BaseModel:
 
 
 def total_of(study: Study) -> int | None:
-    """Count the trials of a study; None where a budget of epochs or hours decides."""
-    if study.tuner != "grid":
-        return study.trials
+    """Count the trials of a study, no more than points where each has one; None where other limits decide."""
     space = study.parsed_space
-    return len(possible_points(space, space.points(), study.problem))
+    if study.tuner != "grid" and (study.tuner == "hyperband" or not space.is_listable):
+        return study.trials
+    found = set()
+    for values in space.points():
+        if len(found) == study.trials:
+            break
+        fields = space.fields(values)
+        if study.problem(fields) is None:
+            found.add(signature(fields))
+    return len(found)
+
+
+def has_ended(folder: Path) -> bool:
+    """Tell whether a search has made all of its trials: its best is written after all that its chief has to note."""
+    files = (folder / BEST_FILE, folder / ORACLE_FOLDER / STATE_FILE)
+    with contextlib.suppress(OSError):
+        best, note = (file.stat().st_mtime_ns for file in files)
+        return best >= note
+    return False
+
+
+def booked(results: StudyResults) -> int:
+    """Count the epochs of the budget that are gone: of trials that ended those that they were to make.
+
+    So the search counts, also where a rule ends runs early. What a trial took over from a shorter one is not counted
+    again.
+    """
+    lengths = {trial.id: trial.epochs for trial in results.trials}
+    epochs = 0
+    for trial, cost in zip(results.trials, spent(results)):
+        own = trial.epochs - lengths.get(taken_over(results, trial), 0)
+        epochs += cost.epochs if trial.status == RUNNING else own * len(trial.runs)
+    return epochs
 
 
 def seconds_left(results: StudyResults, ended: int, total: int | None, seconds: float | None) -> float | None:
     """Estimate how long the search still takes, as long for each share of the budget as for those spent."""
     study = results.study
-    epochs = sum(cost.epochs for cost in spent(results))
+    epochs = booked(results) if study.total_epochs else 0
     parts = [(ended, total), (epochs, study.total_epochs), ((seconds or 0) / 3600, study.hours)]
     share = max(done / limit if limit else 0.0 for done, limit in parts)
     return seconds * max(1 / share - 1, 0.0) if share and seconds else None
@@ -134,7 +169,7 @@ def counts_text(status: Status) -> str:
     parts += [f"{status.failed} failed"] if status.failed else []
     parts += [f"{len(status.running)} running"] if status.running else []
     parts += [best_text(status)] if status.ended else []
-    if status.seconds_left and (status.running or status.ended != status.total):
+    if status.seconds_left:
         parts.append(f"about {duration(status.seconds_left)} left")
     return ", ".join(filter(None, parts))
 

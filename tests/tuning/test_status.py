@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import types
@@ -12,8 +13,8 @@ import pytest
 from tests.tuning.helpers import fill, write_study, write_trial
 from tuning.__main__ import main
 from tuning.report.runs import runs_csv
-from tuning.results import FAILED, read_results
-from tuning.status import counts_text, read_status, seconds_left, status_text
+from tuning.results import BEST_FILE, FAILED, STOPPED, read_results, write_text
+from tuning.status import booked, counts_text, read_status, seconds_left, status_text, total_of
 from tuning.watching import Watch
 
 SPACE = {"activation": ["relu", "gelu", "elu", "selu", "tanh"]}
@@ -22,7 +23,8 @@ SPACE = {"activation": ["relu", "gelu", "elu", "selu", "tanh"]}
 @pytest.fixture
 def folder(tmp_path):
     """A study of eight trials: three ended well, one failed, two run, of which one has not begun."""
-    study = write_study(tmp_path, SPACE, trials=8, repeats=2, tuner="random")
+    space = {"activation": [*SPACE["activation"], "silu", "mish", "sigmoid"]}
+    study = write_study(tmp_path, space, trials=8, repeats=2, tuner="random")
     points = [{"activation": name} for name in ("relu", "gelu", "elu")]
     fill(tmp_path, study, points, lambda values: 0.5 + 0.2 * (values["activation"] == "gelu"), 0.01, seeds=2)
     write_trial(tmp_path, study, "0003", {"activation": "selu"}, [None, None], status=FAILED, reason="its loss is nan")
@@ -58,6 +60,56 @@ def test_status_of_a_study_that_chooses_nothing_names_no_best(tmp_path):
     (tmp_path / "oracle").mkdir()
     (tmp_path / "oracle/oracle.json").write_text('{"end_order": ["0000"], "seconds": 10.0}', encoding="utf-8")
     assert status_text(read_status(tmp_path)).splitlines()[1:] == ["1 of 5 trials ended, about 40 s left"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "total"),
+    [
+        ({"tuner": "random", "trials": 24}, 3),
+        ({"tuner": "bayesian", "trials": 2}, 2),
+        ({"tuner": "tpe", "trials": None, "hours": 1}, 3),
+        ({"tuner": "grid", "trials": None}, 3),
+        ({"tuner": "hyperband", "trials": 24}, 24),  # which makes several trials of a point
+    ],
+)
+def test_trials_are_no_more_than_points(tmp_path, settings, total):
+    assert total_of(write_study(tmp_path, {"activation": ["relu", "gelu", "elu"]}, **settings)) == total
+
+
+def test_status_of_a_search_of_all_points_says_nothing_of_time(tmp_path):
+    study = write_study(tmp_path, SPACE, trials=24, repeats=2)
+    points = [{"activation": name} for name in SPACE["activation"]]
+    fill(tmp_path, study, points, lambda _: 0.5, 0.0, seeds=2)
+    state = {"end_order": [f"{number:04d}" for number in range(5)], "seconds": 100.0}
+    write_text(tmp_path / "oracle/oracle.json", json.dumps(state))
+    assert counts_text(read_status(tmp_path)).startswith("5 of 5 trials ended, best accuracy 50.00 ± 0.00 % (trial 00")
+    assert "left" not in counts_text(read_status(tmp_path))
+
+
+def test_search_that_ended_before_its_budget_says_nothing_of_time(tmp_path):
+    """A Hyperband search ends when its few points are trained, and leaves epochs that are too few for another."""
+    study = write_study(tmp_path, SPACE, tuner="hyperband", trials=None, total_epochs=40, repeats=1)
+    write_trial(tmp_path, study, "0000", {"activation": "gelu"}, [0.5])
+    note = tmp_path / "oracle/oracle.json"
+    write_text(note, '{"end_order": ["0000"], "seconds": 10.0}')
+    assert counts_text(read_status(tmp_path)).endswith(", about 40 s left")
+    write_text(tmp_path / BEST_FILE, "the best")
+    os.utime(note, ns=(0, 0))
+    assert counts_text(read_status(tmp_path)).endswith("(trial 0000)")
+    os.utime(tmp_path / BEST_FILE, ns=(0, 0))
+    os.utime(note)  # it goes on
+    assert counts_text(read_status(tmp_path)).endswith(", about 40 s left")
+
+
+def test_epochs_that_a_rule_saved_are_gone_from_the_budget(tmp_path):
+    """Of 64 epochs two trials of two runs were to make 32, and made 20; a third, which runs, has made 4."""
+    study = write_study(tmp_path, SPACE, trials=None, total_epochs=64, repeats=2, stop="median")
+    write_trial(tmp_path, study, "0000", {"activation": "gelu"}, [0.5, 0.5])
+    write_trial(tmp_path, study, "0001", {"activation": "relu"}, [0.2, 0.2], status=STOPPED, epochs_made=2)
+    assert booked(read_results(tmp_path)) == 32
+    write_trial(tmp_path, study, "0002", {"activation": "tanh"}, [None, None], epochs_made=2)
+    assert booked(read_results(tmp_path)) == 36
+    assert seconds_left(read_results(tmp_path), 2, None, 36.0) == pytest.approx(28.0)
 
 
 def test_status_of_a_study_that_is_about_to_begin(folder):
