@@ -33,7 +33,7 @@ class Exported(NamedTuple):
     """What was written."""
 
     what: str  # in a word
-    left_out: str  # which trials are not in it, a line each, for their files cannot be read; empty where all are
+    left_out: str  # which trials are not in it, a line each, for their files cannot be used; empty where all are
 
 
 def export_study(folder: Path, to: Path, overwrite: bool = False) -> Exported:
@@ -46,7 +46,7 @@ def export_study(folder: Path, to: Path, overwrite: bool = False) -> Exported:
         overwrite: bool, whether to replace a file that is there.
 
     Returns:
-        Exported: in a word what was written, and which trials were left out, for their files cannot be read.
+        Exported: in a word what was written, and which trials were left out, for their files cannot be used.
 
     Raises:
         ValueError: the folder is no study, the ending is another, or the file is there.

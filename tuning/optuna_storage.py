@@ -48,7 +48,7 @@ def write_storage(results: StudyResults, to: Path) -> None:
 
     Raises:
         ImportError: Optuna is not installed.
-        ValueError: something writes to the file, or a trial is none of this study's space.
+        ValueError: something writes to the file.
         OSError: the file cannot be written; what was there before is unchanged.
     """
     if not find_spec("optuna"):
@@ -97,17 +97,14 @@ def frozen_trial(results: StudyResults, trial: TrialResult, final: TrialResult |
     study, folder = results.study, results.folder / TRIALS / trial.id
     state = optuna.trial.TrialState[STATES[trial.status]]
     searched = [one for one in study.parsed_space.all_dimensions if one.is_open and one.name in trial.values]
-    try:
-        made = optuna.trial.create_trial(
-            state=state,
-            value=trial.score,
-            params={one.name: within(one, trial.values[one.name]) for one in searched},
-            distributions={one.name: distribution(one) for one in searched},
-            user_attrs=attributes(trial, final, folder),
-            intermediate_values=by_epoch(study, trial),
-        )
-    except ValueError as error:
-        raise ValueError(f"Trial {trial.id} of {results.folder} is no point of its space ({error}).") from error
+    made = optuna.trial.create_trial(
+        state=state,
+        value=trial.score,
+        params={one.name: within(one, trial.values[one.name]) for one in searched},
+        distributions={one.name: distribution(one) for one in searched},
+        user_attrs=attributes(trial, final, folder),
+        intermediate_values=by_epoch(study, trial),
+    )
     made.datetime_start = written(folder / TRIAL_FILE)
     if state.is_finished():
         ends = [written(run.folder / OUTCOME_FILE) for run in trial.runs]

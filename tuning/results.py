@@ -15,7 +15,7 @@ import pydantic
 
 from keras_resnet import files
 from tuning.space.dimensions import signature
-from tuning.study import OBJECTIVES, Study, read_study
+from tuning.study import OBJECTIVES, STUDY_FILE, Study, read_study
 
 TRIALS, FINALS, ENSEMBLES, ORACLE_FOLDER = "trials", "finals", "ensembles", "oracle"
 TRIAL_FILE, OUTCOME_FILE = "trial.json", "outcome.json"
@@ -144,7 +144,7 @@ class StudyResults(NamedTuple):
     study: Study
     trials: tuple[TrialResult, ...]  # by number: the runs on the training set without its validation split
     finals: tuple[TrialResult, ...]  # the best points again, on the whole training set, scored on the test set
-    unread: tuple[str, ...] = ()  # why trials are left out whose files are damaged
+    unread: tuple[str, ...] = ()  # why trials are left out whose files are damaged, or are of another space
     ensembles: tuple[TrialResult, ...] = ()  # of networks of the trials, each a point of its own by its name
 
     def ranked(self) -> list[TrialResult]:
@@ -233,13 +233,25 @@ def read_results(folder: Path) -> StudyResults:
     for part, trials in found.items():
         for file in sorted((folder / part).glob(f"*/{TRIAL_FILE}"), key=lambda file: by_number(file.parent.name)):
             try:
-                trials.append(read_trial(file.parent))
+                trial = read_trial(file.parent)
+                if part != ENSEMBLES:
+                    check_point(study, trial, file)
+                trials.append(trial)
             except (ValueError, OSError) as error:
                 unread.append(str(error))
     ensembles = tuple(map(with_test, found[ENSEMBLES]))
     return StudyResults(
         folder, study, tuple(found[TRIALS]), tuple(found[FINALS]), unread=tuple(unread), ensembles=ensembles
     )
+
+
+def check_point(study: Study, trial: TrialResult, file: Path) -> None:
+    """Refuse a trial that is no point of the space, as of a study whose description was changed after it."""
+    if reason := study.parsed_space.misfit(trial.values):
+        raise ValueError(
+            f"{file} is no point of the space ({reason}). Put back the {STUDY_FILE} that the trial was made by, or "
+            "change it as the trial says."
+        )
 
 
 def with_test(ensemble: TrialResult) -> TrialResult:

@@ -127,7 +127,7 @@ def test_trials_that_are_left_out_are_counted_and_named(folder, tmp_path, capsys
     (folder / "trials/0003/seed-1/metrics.csv").write_text("epoch,loss\n1,low\n", encoding="utf-8")
     assert main(command) == 0
     first, second, *others = capsys.readouterr().out.splitlines()
-    assert (first, second) == (f"{what} {tmp_path / name}", "left out: 2 trials whose files cannot be read")
+    assert (first, second) == (f"{what} {tmp_path / name}", "left out: 2 trials whose files cannot be used")
     assert [line.split(" is damaged", 1)[0].strip() for line in others] == [
         str(folder / "trials/0000/trial.json"),
         str(folder / "trials/0003/seed-1/metrics.csv"),
@@ -168,11 +168,14 @@ def test_storage_that_something_writes_to_is_left_alone(folder, tmp_path, optuna
     other.close()
 
 
-def test_trial_that_is_no_point_of_the_space_is_named(folder, tmp_path, optuna):
+def test_trial_that_is_no_point_of_the_space_is_left_out_and_named(folder, tmp_path, optuna):
     text = (folder / "study.yaml").read_text(encoding="utf-8").replace("- relu", "- gelu")
     (folder / "study.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"^Trial 0000 of .* is no point of its space \(.*relu"):
-        export_study(folder, tmp_path / "study.db")
+    _, left_out = export_study(folder, tmp_path / "study.db")
+    assert left_out.startswith("left out: 3 trials whose files cannot be used\n")
+    assert "trials/0000/trial.json is no point of the space (activation is relu)" in left_out
+    stored = optuna.load_study(study_name=folder.name, storage=f"sqlite:///{tmp_path / 'study.db'}")
+    assert [trial.user_attrs["trial"] for trial in stored.trials] == ["0001", "0010"]
 
 
 def test_without_optuna_the_way_out_is_named(folder, tmp_path, capsys, monkeypatch):

@@ -1,18 +1,21 @@
-"""What is read from a study folder in which files are damaged, or missing."""
+"""What is read from a study folder in which files are damaged, missing, or of another space."""
 
 import json
 import re
 import shutil
 
 import pytest
+import yaml
 
 from tests.tuning.helpers import fill, write_study, write_trial
 from tuning.__main__ import main
 from tuning.report.writing import write_report
 from tuning.results import FAILED, FAULT, Outcome, by_number, read_results, read_trial, spent, write_outcome
-from tuning.status import seconds_left
+from tuning.space.reading import parse_space
+from tuning.status import read_status, seconds_left, status_text
 
 SPACE = {"activation": ["relu", "gelu", "elu", "selu"]}
+RANGE = {"low": 16, "high": 64}
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_one_damaged_trial_is_left_out_and_named(folder, text):
 def test_terminal_names_what_is_left_out_as_the_page_does(folder, tmp_path, capsys):
     (folder / "trials/0002/trial.json").write_text("", encoding="utf-8")
     sentence = (
-        rf"left out: 1 trial whose files cannot be read\n  {re.escape(str(folder))}/trials/0002/trial\.json is dam"
+        rf"left out: 1 trial whose files cannot be used\n  {re.escape(str(folder))}/trials/0002/trial\.json is dam"
     )
     for command in ("report", "status"):
         assert main([command, str(folder)]) == 0
@@ -74,6 +77,45 @@ def test_terminal_names_what_is_left_out_as_the_page_does(folder, tmp_path, caps
     assert re.search(rf"^B, {sentence}", capsys.readouterr().out, re.MULTILINE)
     page = (tmp_path / "page/comparison.md").read_text(encoding="utf-8")
     assert "Left out of B: " in page and "Left out of A: " not in page and "trials/0002/trial.json is damaged" in page
+
+
+@pytest.mark.parametrize(
+    ("space", "reason"),
+    [
+        ({"activation": ["relu", "gelu", "elu"]}, "activation is selu"),
+        ({**SPACE, "shortcut": ["A", "B"]}, "it has no shortcut"),
+        ({"shortcut": ["A", "B"]}, "it has no shortcut"),
+        ({"batch_size": [16, 64]}, "it has no batch_size"),
+    ],
+)
+def test_trial_that_is_no_point_of_a_changed_space_is_left_out_and_named(folder, space, reason):
+    described = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))
+    (folder / "study.yaml").write_text(yaml.safe_dump({**described, "space": space}), encoding="utf-8")
+    results = read_results(folder)
+    assert len(results.unread) == 4 - len(results.trials) == (1 if "selu" in reason else 4)
+    assert f"trials/0003/trial.json is no point of the space ({reason}). Put back the study.yaml" in results.unread[-1]
+    write_report(folder)
+    assert reason in (folder / "report.md").read_text(encoding="utf-8")
+    assert "left out: " in status_text(read_status(folder))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"optimizer": "adamw", "batch_size": 16}, None),
+        ({"optimizer": "sgd", "optimizer/sgd/momentum": 0.9000000001, "batch_size": 64}, None),  # six digits count
+        ({"optimizer": "sgd", "batch_size": 16}, "it has no optimizer/sgd/momentum"),
+        ({"optimizer": "sgd", "optimizer/sgd/momentum": 0.95, "batch_size": 16}, "optimizer/sgd/momentum is 0.95"),
+        ({"optimizer": "sgd", "optimizer/sgd/momentum": "0.5", "batch_size": 16}, "optimizer/sgd/momentum is 0.5"),
+        ({"optimizer": "adamw", "batch_size": 16.5}, "batch_size is 16.5"),
+        ({"optimizer": "adamw", "batch_size": 16, "shortcut": "A"}, "shortcut is not searched"),
+        ({"optimizer": "adamw", "optimizer/sgd/momentum": 0.5, "batch_size": 16}, "optimizer/sgd/momentum is not"),
+    ],
+)
+def test_values_that_are_no_point_of_a_space_are_told(values, reason):
+    momentum = {"low": 0.5, "high": 0.9}
+    space = parse_space({"optimizer": [{"name": "sgd", "momentum": momentum}, "adamw"], "batch_size": RANGE})
+    assert space.misfit(values) is None if reason is None else space.misfit(values).startswith(reason)
 
 
 def test_trial_whose_folder_was_removed_is_no_more(folder):

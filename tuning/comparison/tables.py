@@ -61,7 +61,7 @@ def trials_text(results: StudyResults) -> str:
     """Count the trials of a study by how they stand."""
     states = [trial.status for trial in results.trials]
     counts = {"failed": sum(state in LOST for state in states), "running": states.count(RUNNING)}
-    counts["left out, for their files are damaged"] = len(results.unread)
+    counts["left out, for their files cannot be used"] = len(results.unread)
     ended = f"{len(states) - counts['running']} ended"
     return ", ".join([ended, *(f"{number} {what}" for what, number in counts.items() if number)])
 

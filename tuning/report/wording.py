@@ -80,7 +80,7 @@ def point_text(space: Space, trial: TrialResult) -> str:
 
 def left_out_text(results: StudyResults) -> str:
     """Say for the terminal how many trials are left out of a study, and why each is; empty where none is."""
-    lines = [f"left out: {count_text(len(results.unread), 'trial')} whose files cannot be read", *results.unread]
+    lines = [f"left out: {count_text(len(results.unread), 'trial')} whose files cannot be used", *results.unread]
     return "\n  ".join(lines) if results.unread else ""
 
 

@@ -75,6 +75,10 @@ class Choice(_Dimension):
             return None
         return sorted(range(len(numbers)), key=numbers.__getitem__)
 
+    def holds(self, label: Any) -> bool:
+        """Tell whether a label is that of an option."""
+        return any(option.label == label for option in self.options)
+
     def place(self, label: str) -> float:
         """Give the index of an option, or where options are numbers its rank, from 0 to 1."""
         index = self.options.index(self.option(label))
@@ -123,6 +127,13 @@ class Range(_Dimension):
             )
         for share in [0.5] if coarse else [index / (self.count - 1) for index in range(self.count)]:
             yield {self.name: self.at(share)}
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value is a number of the range."""
+        if not isinstance(value, int if self.is_whole else (int, float)):
+            return False
+        low, own, high = (float(f"{number:.{DIGITS}g}") for number in (self.low, value, self.high))
+        return low <= own <= high
 
     def place(self, value: float) -> float:
         """Give the place of a value on the scale, from 0 to 1."""
@@ -177,8 +188,21 @@ class Space:
 
     def active(self, values: Values) -> dict[str, Any]:
         """Pick the values that apply, in the order of the space: not those of parameters of other options."""
-        applying = [part.name for part in self.all_dimensions if dict(part.ancestors).items() <= values.items()]
-        return {name: values[name] for name in applying}
+        return {part.name: values[part.name] for part in self._applying(values)}
+
+    def _applying(self, values: Values) -> list[Dimension]:
+        return [part for part in self.all_dimensions if dict(part.ancestors).items() <= values.items()]
+
+    def misfit(self, values: Values) -> str | None:
+        """Say why values, those that apply, are no point of the space; None where they are one."""
+        applying = self._applying(values)
+        for part in applying:
+            if part.name not in values:
+                return f"it has no {part.name}"
+            if not part.holds(values[part.name]):
+                return f"{part.name} is {values[part.name]}"
+        others = values.keys() - {part.name for part in applying}
+        return f"{', '.join(sorted(others))} is not searched" if others else None
 
     def fields(self, values: Values) -> dict[str, Any]:
         """Turn a point into fields of a run; values of other things are passed over."""
