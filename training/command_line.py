@@ -106,9 +106,16 @@ def checked(arguments: list[str]) -> list[str]:
             raise ValueError(f"{name} is given {count} times; give it once.")
     for argument, value in zip(arguments, [*arguments[1:], None]):
         name, equals, own = argument.partition("=")
-        if name.startswith("--") and not (own.strip() if equals else value is None or value.strip()):
+        if name.startswith("--") and is_blank(name, own if equals else value):
             raise ValueError(f"{name} is given with nothing in it; give a value, or leave it out.")
     return arguments
+
+
+def is_blank(name: str, value: str | None) -> bool:
+    """Tell whether an option is given with nothing in it; white space may part labels, and '' says that none are."""
+    if value is None or name == "--label-separator":
+        return False
+    return not (value if name == "--data.label-separator" else value.strip())
 
 
 def dashed(argument: str) -> str:

@@ -235,6 +235,12 @@ def test_option_that_would_be_lost_is_refused(refused, arguments, sentence):
     assert refused(*arguments) == sentence
 
 
+def test_white_space_may_part_labels(refused, training):
+    sentence = refused(*training, "--data.label-separator", " ")
+    assert sentence == "label_separator is for the labels in a CSV file; the dataset is 'digits'."
+    assert refused(*training, "--data.label-separator=").startswith("--data.label-separator is given with nothing in")
+
+
 @pytest.mark.parametrize(
     ("written", "short"), [("--optimizer.learning_rate", "--learning-rate"), ("--network.name=ResNet8", "--network")]
 )

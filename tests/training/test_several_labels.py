@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -370,6 +371,19 @@ def test_network_is_tested_on_images_with_as_many_labels(networks, table, said):
     given = ("--dataset", "csv", "--data-dir", changes["data_dir"], "--label-separator", ";", "--json")
     assert json.loads(said("evaluate", networks["sigmoid"], *given, "--test-split", "train"))["examples"] == 4
     assert set(results) == {"split", "examples", "loss", "mean_average_precision", "precision", "recall", "f1"}
+
+
+@pytest.mark.parametrize("option", [("--label-separator", ""), ("--label-separator=",)])
+def test_run_with_parted_labels_is_tested_on_a_column_for_each_class(networks, table, said, tmp_path, option):
+    run, rows = (
+        RunFolder(shutil.copytree(networks["run"].path, tmp_path / "run")),
+        [("0.png", 1, 0, 1), ("1.png", 0, 1, 0)],
+    )
+    parted = {"dataset": "csv", "data.label_separator": ";", "epochs": 1, "network": "ResNet8"}
+    run.config_file.write_text(make_config(parted).to_yaml(), encoding="utf-8")
+    data_dir = table(("path", "r", "g", "b"), rows).data_dir
+    given = ("--data-dir", data_dir, "--test-split", "train", *option, "--json")
+    assert json.loads(said("evaluate", run.path, *given))["examples"] == 2
 
 
 @pytest.mark.slow
