@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import select
 import sys
 from collections import Counter
@@ -17,6 +19,13 @@ from keras_resnet.startup import DEBUG, VERBOSE, close_output, end_output, kept_
 from training.config import explain
 
 Command = Callable[[list[str]], None]
+# What TensorFlow calls exhausted as it does memory, and the way out; of files, the longer message first.
+SPENT: dict[int, str] = {
+    errno.ENOSPC: "Make room on that disk, or work on another one.",
+    errno.EDQUOT: "Make room within your quota there, or work on another disk.",
+    errno.ENFILE: "End other programs, or let the system open more files.",
+    errno.EMFILE: "Let processes open more files, as by `ulimit -n 4096`.",
+}
 
 
 def run(commands: Mapping[str, Command], default: Command, arguments: list[str] | None, extras: str) -> int:
@@ -71,10 +80,13 @@ def complain(sentence: str, error: Exception) -> int:
 
 def unexpected(error: Exception) -> str:
     """Put an error that the program does not handle into a sentence."""
+    # TensorFlow's messages name operations of the graph, and go on with them.
+    message = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(getattr(error, "message", "") or error))
+    reason = (message.strip().splitlines() or ["no details"])[0][:300].strip()
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter TensorFlow's
+        if way_out := next((way_out for spent, way_out in SPENT.items() if os.strerror(spent) in message), None):
+            return f"{reason.rstrip('.')}. {way_out}"
         return f"Out of memory. Lower --batch-size or --image-size, or leave out --data.cache; {DEBUG}=1 shows where."
-    # TensorFlow's messages go on with the operations of the graph.
-    reason = (str(getattr(error, "message", "") or error).strip().splitlines() or ["no details"])[0][:300]
     return f"{type(error).__name__}: {reason.rstrip('.')}. This is unexpected; {DEBUG}=1 shows where it happened."
 
 

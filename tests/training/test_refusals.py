@@ -282,6 +282,32 @@ def test_lack_of_memory_is_told_with_what_to_do(refused, training, monkeypatch, 
 
 
 @pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (
+            "/runs/events.v2; No space left on device",
+            "/runs/events.v2; No space left on device. Make room on that disk",
+        ),
+        ("/runs/events.v2; Disk quota exceeded", "/runs/events.v2; Disk quota exceeded. Make room within your quota"),
+        (
+            "/data/a.png; Too many open files",
+            "/data/a.png; Too many open files. Let processes open more files, as by `u",
+        ),
+        (
+            "/data/a.png; Too many open files in system",
+            "/data/a.png; Too many open files in system. End other programs",
+        ),
+    ],
+)
+def test_full_disk_and_too_many_files_are_not_taken_for_a_lack_of_memory(
+    refused, training, monkeypatch, message, sentence
+):
+    told = f"{{{{function_node __wrapped__Flush_device_/CPU:0}}}} {message} [Op:Flush] name: "
+    error = tf.errors.ResourceExhaustedError(None, None, told)
+    assert message_of(error, refused, training, monkeypatch).startswith(sentence)
+
+
+@pytest.mark.parametrize(
     ("error", "sentence"),
     [
         (RecursionError("maximum recursion depth exceeded"), "RecursionError: maximum recursion depth exceeded"),
