@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -84,21 +85,30 @@ def figures_of(folder: RunFolder, epoch: int | None, best: bool) -> tuple[dict[s
 def about(config: RunConfig, row: dict[str, float], network: str, epochs: int) -> dict[str, Any]:
     """Say what was trained, how, and what came of it, by a run's configuration and the metrics of an epoch of it."""
     recipe, changed = nearest_recipe(config)
-    epoch, task = int(row["epoch"]), task_of(row)
-    after = f"after the last of {epochs} epochs"
-    if epoch < epochs:
-        after = f"after epoch {epoch} of {epochs}, the best by these images"
     return {
         "network": config.network.name or network,
         "dataset": config.data.dataset,
-        task.measure.replace("_", " "): round(row[f"val_{task.measure}"], 6),
-        task.loss: round(row["val_loss"], 6),
-        "protocol": f"{tested_on(config)}, every image once in a single view, {after}",
+        **test_of(config, row, epochs),
         "recipe": recipe,
         "changes": changed,
         "seed": config.seed,
         "version": keras_resnet.__version__,
         "license": LICENSE,
+    }
+
+
+def test_of(config: RunConfig, row: dict[str, float], epochs: int) -> dict[str, Any]:
+    """Give the test figures of an epoch, and say how they came about; none of a run that tests its last epoch only."""
+    epoch, task = int(row["epoch"]), task_of(row)
+    if not math.isfinite(row["val_loss"]):
+        return {"protocol": f"after epoch {epoch}, not tested yet"}
+    after = f"after the last of {epochs} epochs"
+    if epoch < epochs:
+        after = f"after epoch {epoch} of {epochs}, the best by these images"
+    return {
+        task.measure.replace("_", " "): round(row[f"val_{task.measure}"], 6),
+        task.loss: round(row["val_loss"], 6),
+        "protocol": f"{tested_on(config)}, every image once in a single view, {after}",
     }
 
 

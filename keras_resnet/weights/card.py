@@ -120,7 +120,7 @@ def write(path: str | os.PathLike, model: keras.Model, about: Mapping[str, Any])
         for layer in model.layers
         for weight in layer.weights
     }
-    text = json.dumps({**about, **carried}, indent=1) + "\n"
+    text = json.dumps({**about, **carried}, indent=1, allow_nan=False) + "\n"
     written = safetensors.numpy.save(arrays)  # its `save_file` makes files that only their owner may read
     write_atomically(path, lambda part: part.write_bytes(written))
     write_text(beside, text)

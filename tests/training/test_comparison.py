@@ -129,6 +129,17 @@ def test_what_cannot_be_compared_is_said(run):
     assert rows[1].startswith("| B | ResNet8 | digits | 0 | 1 |")
 
 
+def test_run_that_is_not_tested_yet_has_no_test_figures(run, tmp_path):
+    whole, part, seed = run("whole", [0.5, 0.9]), run("part", [np.nan], epochs=3), run("seed", [0.75], epochs=3, seed=1)
+    part.metrics_file.write_text(part.metrics_file.read_text(encoding="utf-8").replace(",2.0,", ",nan,"), "utf-8")
+    printed = compare_runs([whole, part, seed], tmp_path / "out")
+    assert f"have no test figures: {part.path}." in printed and str(seed.path) not in printed.split("Not tested yet")[1]
+    assert cells(printed.splitlines()[3]) == "| B | ResNet8 | digits | 0 1 | 1 | | | 10.00 |"
+    text = (tmp_path / "out" / "comparison.csv").read_text(encoding="utf-8")
+    assert next(csv.DictReader(text.splitlines()))["test error, %"] == "10.00" and "nan" not in text
+    assert "nan" not in (tmp_path / "out" / "comparison.tex").read_text(encoding="utf-8")
+
+
 def test_one_configuration_has_no_differences(run):
     printed = compare_runs([run("a", [0.5]), run("b", [0.6], seed=3)])
     assert printed.endswith("All runs have the same configuration but for the seed.\n")

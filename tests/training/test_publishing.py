@@ -1,6 +1,7 @@
 """Weights to publish: the figures of the card are those of the run, and the network is that of the run."""
 
 import json
+import math
 import shutil
 
 import numpy as np
@@ -107,6 +108,17 @@ def test_network_that_was_not_trained_has_no_figures(said, copied, tmp_path):
     note_down(copied.model_file, {"epoch": 0})
     card = card_of(said, copied, tmp_path / "exported")
     assert "| dataset | digits |" in card and "accuracy" not in card
+
+
+def test_network_that_is_not_tested_yet_has_no_test_figures(said, copied, tmp_path):
+    row = copied.read_metrics()[-1]
+    copied.metrics_file.unlink()
+    add_row(copied.metrics_file, [], {**row, "val_accuracy": math.nan, "val_loss": math.nan})
+    card = card_of(said, copied, tmp_path / "keras")
+    assert "| protocol | after epoch 2, not tested yet |" in card and "nan" not in card and "| seed | 0 |" in card
+    said("export", copied.path, "--format", "safetensors", "--to", tmp_path / "tensors")
+    text = (tmp_path / "tensors" / "model.json").read_text(encoding="utf-8")
+    assert not {"accuracy", "cross-entropy"} & json.loads(text).keys() and "NaN" not in text
 
 
 def test_network_of_an_earlier_version_has_the_figures_of_the_last_epoch(said, copied, tmp_path):

@@ -49,4 +49,5 @@ def _draw(axes: Axes, configuration: Configuration, name: str, color: str, style
         axes.fill_between(
             epochs, np.maximum(mean - spread, together.min(axis=0)), mean + spread, color=color, alpha=0.15, linewidth=0
         )
-    axes.plot(epochs, mean, style, color=color, linewidth=1.6, label=label)
+    alone = "o" if np.isfinite(mean).sum() == 1 else None  # of which no line can be drawn
+    axes.plot(epochs, mean, style, color=color, linewidth=1.6, label=label, marker=alone)

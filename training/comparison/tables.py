@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +30,11 @@ def deviation(values: np.ndarray) -> float | None:
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
+def number(value: float | None, digits: int) -> str:
+    """Write a figure; nothing where there is none, as of a run that has not been tested yet."""
+    return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
 def heading(configurations: Sequence[Configuration]) -> list[str]:
     """Name the columns; the figure is that of the runs' task."""
     figure = f"{configurations[0].runs[0].task.figure}, %"
@@ -38,17 +44,16 @@ def heading(configurations: Sequence[Configuration]) -> list[str]:
 
 def cells(configuration: Configuration) -> list[str]:
     """Give the row of a configuration: means over seeds, of the last epoch of each run."""
-    figure = configuration.last("val_figure")
-    spread, epochs = deviation(figure), sorted({run.epochs for run in configuration.runs})
+    figure, epochs = configuration.last("val_figure"), sorted({run.epochs for run in configuration.runs})
     return [
         configuration.letter,
         configuration.network,
         configuration.runs[0].fields["data.dataset"],
         " ".join(str(run.seed) for run in configuration.runs),
         " to ".join(str(end) for end in dict.fromkeys((epochs[0], epochs[-1]))),
-        f"{figure.mean():.2f}",
-        "" if spread is None else f"{spread:.2f}",
-        f"{configuration.last('val_loss').mean():.4f}",
+        number(figure.mean(), 2),
+        number(deviation(figure), 2),
+        number(configuration.last("val_loss").mean(), 4),
         f"{configuration.last('figure').mean():.2f}",
     ]
 
@@ -103,8 +108,11 @@ def notes(configurations: Sequence[Configuration]) -> list[str]:
         f"Test {configurations[0].runs[0].task.figure} and losses are those after the last epoch of each run, none "
         "being chosen by them: the mean over seeds ± the standard deviation of the sample."
     ]
-    if unfinished := [str(run.folder.path) for own in configurations for run in own.runs if not run.is_finished]:
+    runs = [run for own in configurations for run in own.runs]
+    if unfinished := [str(run.folder.path) for run in runs if not run.is_finished]:
         said.append(f"Not finished: {', '.join(unfinished)}.")
+    if untested := [str(run.folder.path) for run in runs if math.isnan(run.curve("val_loss")[-1])]:
+        said.append(f"Not tested yet, so that their configurations have no test figures: {', '.join(untested)}.")
     if held_out := [own.letter for own in configurations if own.runs[0].fields["data.validation"]]:
         said.append(
             f"The test figures of {', '.join(held_out)} are of a validation split, taken off the training images."
