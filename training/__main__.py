@@ -16,7 +16,7 @@ from tyro.conf import Positional, arg
 
 from keras_resnet.interrupts import saying
 from keras_resnet.startup import called
-from training.arguments import WEIGHTS, Best, Network, Verbose
+from training.arguments import WEIGHTS, Best, DataDir, Network, Verbose
 from training.command_line import option, run, start_training
 from training.config import load_recipe, make_config, read_fields, recipe_names
 from training.config.fields import lay_over
@@ -89,8 +89,7 @@ class EvaluateOptions:
     network: Network = None
     dataset: str | None = None
     """Data set, registered with TFDS, or image_folder; default the run's."""
-    data_dir: Path | None = None
-    """Where the data lies, if elsewhere than at training."""
+    data_dir: DataDir = None
     label_separator: str | None = None
     """What parts the labels in a CSV file; '' for a file with one label an image or a column for each class."""
     test_split: str | None = None

@@ -15,6 +15,7 @@ Network = Annotated[
     str | None,
     arg(metavar="NAME", help="Network of the weights; default what a file tells. imagenet needs it."),
 ]
+DataDir = Annotated[Path | None, arg(help="Where the data lies, if elsewhere than at training.")]
 Best = Annotated[
     bool,
     arg(help="Take the network of the best validation accuracy, which a run with --evaluation.keep-best keeps."),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from keras_resnet.startup import called, start_keras
-from training.arguments import Best, Run, Verbose
+from training.arguments import Best, DataDir, Run, Verbose
 
 if TYPE_CHECKING:
     import keras
@@ -51,6 +51,7 @@ class ExportOptions:
     """Training images to which int8 is fitted."""
     tested: int = 1000
     """Test images on which int8 is compared with float32, for the card."""
+    data_dir: DataDir = None
     license: str | None = None
     """License of the weights, for the card."""
     best: Best = False
@@ -152,11 +153,15 @@ def image_size(options: ExportOptions) -> tuple[int, ...] | None:
 def open_data(folder: RunFolder, options: ExportOptions) -> Source:
     """Open the data of a run, for calibration and comparison."""
     from training.data.datasets import open_source
+    from training.evaluation.candidates import check_classes
 
     for name in ("calibration", "tested"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be at least 1; received {getattr(options, name)}.")
-    return open_source(folder.read_config().data)
+    data = folder.read_config().data
+    source = open_source(data.model_copy(update={"data_dir": options.data_dir}) if options.data_dir else data)
+    check_classes(source, folder.read_labels(), data)
+    return source
 
 
 def calibration_images(

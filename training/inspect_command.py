@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from keras_resnet.startup import called
-from training.arguments import Best, Run, Verbose
+from training.arguments import Best, DataDir, Run, Verbose
 from training.command_line import start_training
 
 PROGRAM = called("training")
@@ -23,6 +23,7 @@ class InspectOptions:
     """Folder for the page, inspection.md, its pictures and all numbers, inspection.json; default RUN/inspection."""
     images: int = 64
     """Images of the test split to look at."""
+    data_dir: DataDir = None
     best: Best = False
     verbose: Verbose = False
 
@@ -34,4 +35,5 @@ def inspect(arguments: list[str]) -> None:
     from training.inspection import inspect_run
     from training.run_folder import RunFolder
 
-    print(f"page {inspect_run(RunFolder(options.run), options.to, options.images, options.best)}")
+    page = inspect_run(RunFolder(options.run), options.to, options.images, options.best, data_dir=options.data_dir)
+    print(f"page {page}")

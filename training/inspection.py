@@ -72,7 +72,14 @@ class Section:
     write: Callable[[Looked, Path], Any]
 
 
-def inspect_run(folder: RunFolder, to: Path | None = None, images: int = IMAGES, best: bool = False) -> Path:
+def inspect_run(
+    folder: RunFolder,
+    to: Path | None = None,
+    images: int = IMAGES,
+    best: bool = False,
+    *,
+    data_dir: Path | None = None,
+) -> Path:
     """Look into the network of a run on images of its test split; write a page, its pictures and all numbers.
 
     Args:
@@ -80,6 +87,7 @@ def inspect_run(folder: RunFolder, to: Path | None = None, images: int = IMAGES,
         to: Path of the folder to write; default the folder `inspection` of the run.
         images: int, how many images of the test split are looked at, from its beginning.
         best: bool, whether to take the network of the run's best epoch.
+        data_dir: Path where the data lies, if elsewhere than at training.
 
     Returns:
         Path of the page.
@@ -90,7 +98,7 @@ def inspect_run(folder: RunFolder, to: Path | None = None, images: int = IMAGES,
     """
     if images < 1:
         raise ValueError(f"--images must be a positive integer; received {images}.")
-    candidate = open_run(folder, {}, best)
+    candidate = open_run(folder, {"data_dir": data_dir} if data_dir else {}, best)
     if candidate.source.task is not ONE:
         raise ValueError(f"The images of {folder.path} may have several classes each; inspect takes runs of one class.")
     target = to or folder.inspection

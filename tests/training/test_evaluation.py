@@ -54,14 +54,40 @@ def test_run_is_evaluated_where_its_data_lies_now(trained, tmp_path):
     assert (tmp_path / "digits").is_dir()
 
 
-def test_run_on_image_files_is_evaluated_on_other_data_too(trained, tmp_path):
+def changed(trained, tmp_path, *texts: tuple[str, str]) -> RunFolder:
+    """Copy a run, with other words in its configuration."""
     folder = RunFolder(tmp_path / "run")
     shutil.copytree(trained.folder.path, folder.path)
     text = folder.config_file.read_text(encoding="utf-8")
-    for field, value in (("dataset: digits", "dataset: csv"), ("label_separator: null", "label_separator: ';'")):
-        assert field in text
-        text = text.replace(field, value)
-    folder.config_file.write_text(text.replace("on_bad_image: refuse", "on_bad_image: skip"), encoding="utf-8")
+    for before, now in texts:
+        assert before in text
+        text = text.replace(before, now)
+    folder.config_file.write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_run_is_evaluated_without_the_devices_that_it_was_trained_on(trained, tmp_path, capsys):
+    folder = changed(trained, tmp_path, ("devices: null", "devices: ['GPU:7']"))
+    results = evaluate_run(folder, {})
+    assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
+    told = f"{folder.path} was trained on GPU:7, which cannot all be had here; computing on CPU:0.\n"
+    assert capsys.readouterr().err == told
+    with pytest.raises(ValueError, match=r"Unknown device 'GPU:6'"):
+        evaluate_run(folder, {"devices": ["GPU:6"]})
+
+
+@pytest.mark.parametrize(
+    "command", [("evaluate",), ("inspect",), ("export", "--format", "onnx", "--precision", "int8")]
+)
+def test_every_command_that_reads_the_data_of_a_run_is_told_where_they_lie_now(refused, trained, tmp_path, command):
+    folder, there = changed(trained, tmp_path, ("dataset: digits", "dataset: csv")), tmp_path / "there.csv"
+    name, *options = command
+    assert refused(name, folder.path, *options, "--data-dir", there).endswith(f"; received {there}.")
+
+
+def test_run_on_image_files_is_evaluated_on_other_data_too(trained, tmp_path):
+    fields = ("dataset: digits", "dataset: csv"), ("label_separator: null", "label_separator: ';'")
+    folder = changed(trained, tmp_path, *fields, ("on_bad_image: refuse", "on_bad_image: skip"))
     results = evaluate_run(folder, {"dataset": "digits"})
     assert results["accuracy"] == pytest.approx(trained.results["accuracy"], abs=1e-6)
 

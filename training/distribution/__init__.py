@@ -7,6 +7,7 @@ backend of Keras chooses.
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 
 import keras
@@ -28,6 +29,21 @@ def engine() -> ModuleType:
 def choose_devices(requested: tuple[str, ...] | None) -> tuple[str, ...]:
     """Choose the devices of a run: those requested, else all GPUs, else the CPU; two CPUs are made where asked for."""
     return engine().choose_devices(requested)
+
+
+def devices_here(requested: tuple[str, ...] | None, whose: str) -> tuple[str, ...] | None:
+    """Give the devices that something was trained on, or where any is missing those of this machine, with a word."""
+    try:
+        choose_devices(requested)
+    except ValueError:
+        print(
+            f"{whose} was trained on {', '.join(requested)}, which cannot all be had here; computing on "
+            f"{', '.join(choose_devices(None))}.",
+            file=sys.stderr,
+            flush=True,
+        )
+        return None
+    return requested
 
 
 def distribution_of(hardware: Hardware) -> Distribution:

@@ -11,10 +11,10 @@ import keras
 
 from keras_resnet.preprocessing import Preprocessing, contract_of
 from keras_resnet.weights.loading import network_of
-from training.config import FIELDS, RunConfig, make_config
+from training.config import FIELDS, Data, RunConfig, make_config
 from training.config.fields import flat_config, is_of_files
 from training.data import datasets
-from training.distribution import distribution_of
+from training.distribution import devices_here, distribution_of
 from training.evaluation.testing import evaluate
 from training.named import names_run
 from training.networks import check_task
@@ -120,15 +120,22 @@ def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> 
     if not is_of_files(changes.get("dataset", before["data.dataset"])):
         before |= OF_FILES
     config = make_config(changes, "evaluate", before)
+    if config.hardware.devices == before["hardware.devices"]:  # which decide nothing of what is measured
+        devices = devices_here(config.hardware.devices, str(folder.path))
+        config = config.model_copy(update={"hardware": config.hardware.model_copy(update={"devices": devices})})
     distribution = distribution_of(config.hardware)  # before TensorFlow, which reads, takes them
     source = datasets.open_source(config.data, only_test=True)
-    labels = folder.read_labels()
-    if list(source.classes) != labels:
-        raise ValueError(f"{config.data.dataset!r} has other classes than the network was trained on: {labels}.")
+    check_classes(source, folder.read_labels(), config.data)
     with distribution.scope():
         model = folder.load_model(best)
     check_task(model, source.task, f"The weights of {folder.path}", "Name other data.")
     return Candidate(str(folder.path), model, source, folder.read_preprocessing(), config)
+
+
+def check_classes(source: datasets.Source, labels: list[str], data: Data) -> None:
+    """Refuse data of other classes than a network knows."""
+    if list(source.classes) != labels:
+        raise ValueError(f"{data.dataset!r} has other classes than the network was trained on: {labels}.")
 
 
 def open_file(path: str | os.PathLike, network: str | None, changes: dict[str, Any]) -> Candidate:
