@@ -102,9 +102,14 @@ def test_steps_begin_at_a_tenth_where_a_warmup_is_asked_for():
     np.testing.assert_allclose(actual, [0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-6)
 
 
-def test_warmup_up_to_the_first_milestone_raises_an_error():
-    with pytest.raises(ValueError, match=r"warmup_steps=400 reach the first milestone, step 400 of 800. Give fewer"):
-        make_schedule({"name": "steps", "warmup_steps": 400}, 800)(0.1)
+@pytest.mark.parametrize(
+    ("field", "value", "count"), [("warmup_steps", 400, 400), ("warmup", 400, 400), ("warmup", 0.6, 480)]
+)
+def test_warmup_up_to_the_first_milestone_raises_an_error(field, value, count):
+    sentence = rf"{field}={value} takes {count} steps and the first milestone is step 400 of 800, .* Give a smaller one"
+    with pytest.raises(ValueError, match=sentence):
+        make_schedule({"name": "steps", field: value}, 800)(0.1)
+    make_schedule({"name": "steps", field: 399}, 800)(0.1)
 
 
 def test_milestones_of_the_paper_fall_at_its_steps_and_at_the_same_shares_of_any_run():

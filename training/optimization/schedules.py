@@ -51,25 +51,19 @@ Milestones = Annotated[
 ]
 
 
-def warmed_up(within: bool = False) -> Callable[[Callable], Callable]:
-    """Make the decorator that gives a schedule the warm-up that all have.
+def warmed_up(function: Callable) -> Callable:
+    """Give a schedule the warm-up that all have; it begins after it."""
 
-    The schedule begins after it; one that counts from the start of the run has it `within` its first steps.
-    """
+    def added(peak: float, steps: int, *, warmup: Warmup = 0.0, warmup_from: WarmupFrom = 0.0, **parameters):
+        warm = warm_steps(warmup, steps)
+        scheduled = function(peak, steps - warm, **parameters)
+        if not warm:
+            return scheduled
+        from training.optimization.curves import WarmUp
 
-    def add(function: Callable) -> Callable:
-        def added(peak: float, steps: int, *, warmup: Warmup = 0.0, warmup_from: WarmupFrom = 0.0, **parameters):
-            warm = warm_steps(warmup, steps)
-            scheduled = function(peak, steps if within else steps - warm, **parameters)
-            if not warm:
-                return scheduled
-            from training.optimization.curves import WarmUp
+        return WarmUp(warm, warmup_from, scheduled, warm)
 
-            return WarmUp(warm, warmup_from, scheduled, 0 if within else warm)
-
-        return extended(function, added)
-
-    return add
+    return extended(function, added)
 
 
 def warm_steps(warmup: float, steps: int) -> int:
@@ -106,22 +100,23 @@ def make_schedule(
 
 
 @schedule("constant")
-@warmed_up()
+@warmed_up
 def constant(peak: float, steps: int) -> float:
     """The same rate in every step."""
     return float(peak)
 
 
 @schedule("steps")
-@warmed_up(within=True)
 def divide_at_milestones(
     peak: float,
     steps: int,
     *,
     milestones: Milestones = (0.5, 0.75),
     warmup_steps: WarmupSteps = 0,
+    warmup: Warmup = 0.0,
+    warmup_from: WarmupFrom = 0.0,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A rate that is divided by ten at each milestone.
+    """A rate that is divided by ten at each milestone; a warm-up takes place in its first steps.
 
     Raises:
         ValueError: a milestone lies beyond the end, or within the warm-up.
@@ -130,17 +125,23 @@ def divide_at_milestones(
     """
     import keras
 
-    places = milestone_steps(milestones, steps)
+    places, warm = milestone_steps(milestones, steps), warm_steps(warmup, steps)
     rates = [peak * 0.1**drop for drop in range(len(places) + 1)]
-    if warmup_steps:
-        if warmup_steps >= places[0]:
+    for given, count in ((f"warmup_steps={warmup_steps}", warmup_steps), (f"warmup={warmup:g}", warm)):
+        if count and count >= places[0]:
             raise ValueError(
-                f"warmup_steps={warmup_steps} reach the first milestone, step {places[0]} of {steps:,}. Give fewer, or "
-                "a later milestone."
+                f"{given} takes {count} steps and the first milestone is step {places[0]} of {steps:,}, so that the "
+                "full rate would never be reached. Give a smaller one, or a later milestone."
             )
+    if warmup_steps:
         places, rates = [warmup_steps, *places], [peak * 0.1, *rates]
     # Keras keeps the old rate at the boundary itself; a milestone is the first step at the new one.
-    return keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in places], rates)
+    scheduled = keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in places], rates)
+    if not warm:
+        return scheduled
+    from training.optimization.curves import WarmUp
+
+    return WarmUp(warm, warmup_from, scheduled, 0)
 
 
 # The warm-ups of the next two are steps of their curves: a common one rounds otherwise than in the runs made so far.
@@ -175,7 +176,7 @@ def cosine(
 
 
 @schedule("polynomial")
-@warmed_up()
+@warmed_up
 def polynomial(
     peak: float,
     steps: int,
@@ -193,7 +194,7 @@ def polynomial(
 
 
 @schedule("exponential")
-@warmed_up()
+@warmed_up
 def exponential(
     peak: float,
     steps: int,
@@ -213,7 +214,7 @@ def exponential(
 
 
 @schedule("plateau")
-@warmed_up()
+@warmed_up
 def plateau(
     peak: float,
     steps: int,
