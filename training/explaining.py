@@ -79,6 +79,8 @@ def explain_files(
         yield path, found
     if shown:
         write_atomically(folder / SHEET, lambda part: draw_sheet(shown, part))
+    else:
+        (folder / SHEET).unlink(missing_ok=True)  # of an earlier call
 
 
 def picture_name(number: int, path: Path, method: str) -> str:

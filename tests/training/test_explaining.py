@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import keras_resnet
+from training.__main__ import main
 from training.explaining import SHEET, SIDE, enlarged, explain_files, picture_name
 from training.prediction.classifiers import open_classifier
 
@@ -51,6 +52,15 @@ def test_pictures_of_an_earlier_call_are_not_explained(said, trained, digit, tmp
     assert said(*command) == said(*command)
     names = {path.name for path in (folder / "explanations").iterdir()}
     assert names == {"001-digit-grad_cam.png", SHEET}
+
+
+def test_sheet_of_an_earlier_call_goes_where_no_image_can_be_read(trained, tmp_path, capsys):
+    wrong, to = tmp_path / "wrong.png", tmp_path / "to"
+    wrong.write_text("not an image", encoding="utf-8")
+    to.mkdir()
+    (to / SHEET).touch()
+    assert main(["explain", str(trained.folder.path), str(wrong), "--to", str(to)]) == 1
+    assert capsys.readouterr().out == "" and not any(to.iterdir())
 
 
 def test_small_pictures_are_shown_in_whole_pixels():
