@@ -151,6 +151,12 @@ def test_pages_of_several_labels(tmp_path):
     (mistake,) = read_mistakes(many, source_of(images[:1], many.labels, names))
     assert mistake.truth == "class 0\nclass 1\nclass 2\nand 9 more" and mistake.answer == "none"
     write_evaluation(tmp_path, {}, many, source_of(images[:1], many.labels, names))
+    single = Scores(np.array([0, 1, 2, 2]), np.eye(4, 3, dtype="float32") * 0.7 + 0.1)
+    write_evaluation(tmp_path, {}, single, source_of(images, [0, 1, 2, 2], classes))
+    of_one = files - {"precision_recall.png"} | {"confusion.csv", "confusion.png"}
+    assert {path.name for path in tmp_path.iterdir()} == of_one  # each test replaces what the other task left
+    write_evaluation(tmp_path, {"loss": 0.5}, FEW, source)
+    assert {path.name for path in tmp_path.iterdir()} == files
 
 
 def test_ensemble_of_several_labels_is_the_mean_of_probabilities():

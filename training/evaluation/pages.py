@@ -29,6 +29,8 @@ from training.pictures import shorten
 from training.tasks import ANY
 
 SHOWN = 24  # mistakes on the contact sheet
+# The files that only a test of images with one class each leaves, and those of any number of classes.
+OF_ONE, OF_ANY = ("confusion.csv", "confusion.png"), ("precision_recall.png",)
 LINES = 3  # classes of an image that it names
 
 
@@ -47,6 +49,8 @@ def write_evaluation(folder: Path, results: dict[str, Any], scores: Scores, sour
     make_folder(folder)
     classes = list(source.classes)
     write_text(folder / "evaluation.json", json.dumps(results, indent=2) + "\n")
+    for name in OF_ONE if scores.task is ANY else OF_ANY:
+        (folder / name).unlink(missing_ok=True)
     (_write_several if scores.task is ANY else _write_one)(folder, scores, classes)
     write_atomically(folder / "reliability.png", lambda part: draw_reliability(calibrate(scores), part, scores.task))
     sheet = folder / "mistakes.png"
