@@ -16,7 +16,7 @@ from tyro.conf import Positional, arg
 
 from keras_resnet.interrupts import saying
 from keras_resnet.startup import called
-from training.arguments import WEIGHTS, Best, DataDir, Network, Verbose
+from training.arguments import WEIGHTS, Best, DataDir, Download, Network, Verbose, given
 from training.command_line import option, run, start_training
 from training.config import load_recipe, make_config, read_fields, recipe_names
 from training.config.fields import lay_over
@@ -90,6 +90,7 @@ class EvaluateOptions:
     dataset: str | None = None
     """Data set, registered with TFDS, or image_folder; default the run's."""
     data_dir: DataDir = None
+    download: Download = False
     label_separator: str | None = None
     """What parts the labels in a CSV file; '' for a file with one label an image or a column for each class."""
     test_split: str | None = None
@@ -189,8 +190,7 @@ def evaluate(arguments: list[str]) -> None:
     from training.evaluation.candidates import open_named
     from training.evaluation.ensembles import evaluate_together
 
-    names = ("dataset", "data_dir", "test_split", "batch_size")
-    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    changes = given(options, ("dataset", "data_dir", "download", "test_split", "batch_size"))
     if options.label_separator is not None:
         changes["data.label_separator"] = options.label_separator or None
     if options.views is not None:

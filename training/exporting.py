@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from keras_resnet.startup import called, start_keras
-from training.arguments import Best, DataDir, Run, Verbose
+from training.arguments import Best, DataDir, Download, Run, Verbose, given
 
 if TYPE_CHECKING:
     import keras
@@ -52,6 +52,7 @@ class ExportOptions:
     tested: int = 1000
     """Test images on which int8 is compared with float32, for the card."""
     data_dir: DataDir = None
+    download: Download = False
     license: str | None = None
     """License of the weights, for the card."""
     best: Best = False
@@ -159,7 +160,7 @@ def open_data(folder: RunFolder, options: ExportOptions) -> Source:
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be at least 1; received {getattr(options, name)}.")
     data = folder.read_config().data
-    source = open_source(data.model_copy(update={"data_dir": options.data_dir}) if options.data_dir else data)
+    source = open_source(data.model_copy(update=given(options, ("data_dir", "download"))))
     check_classes(source, folder.read_labels(), data)
     return source
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from keras_resnet.startup import called
-from training.arguments import Best, DataDir, Run, Verbose
+from training.arguments import Best, DataDir, Download, Run, Verbose, given
 from training.command_line import start_training
 
 PROGRAM = called("training")
@@ -24,6 +24,7 @@ class InspectOptions:
     images: int = 64
     """Images of the test split to look at."""
     data_dir: DataDir = None
+    download: Download = False
     best: Best = False
     verbose: Verbose = False
 
@@ -35,5 +36,6 @@ def inspect(arguments: list[str]) -> None:
     from training.inspection import inspect_run
     from training.run_folder import RunFolder
 
-    page = inspect_run(RunFolder(options.run), options.to, options.images, options.best, data_dir=options.data_dir)
+    changes = given(options, ("data_dir", "download"))
+    page = inspect_run(RunFolder(options.run), options.to, options.images, options.best, changes=changes)
     print(f"page {page}")

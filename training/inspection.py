@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -78,7 +79,7 @@ def inspect_run(
     images: int = IMAGES,
     best: bool = False,
     *,
-    data_dir: Path | None = None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Look into the network of a run on images of its test split; write a page, its pictures and all numbers.
 
@@ -87,7 +88,7 @@ def inspect_run(
         to: Path of the folder to write; default the folder `inspection` of the run.
         images: int, how many images of the test split are looked at, from its beginning.
         best: bool, whether to take the network of the run's best epoch.
-        data_dir: Path where the data lies, if elsewhere than at training.
+        changes: mapping of fields of the configuration to set otherwise, by name, such as data_dir.
 
     Returns:
         Path of the page.
@@ -98,7 +99,7 @@ def inspect_run(
     """
     if images < 1:
         raise ValueError(f"--images must be a positive integer; received {images}.")
-    candidate = open_run(folder, {"data_dir": data_dir} if data_dir else {}, best)
+    candidate = open_run(folder, changes, best)
     if candidate.source.task is not ONE:
         raise ValueError(f"The images of {folder.path} may have several classes each; inspect takes runs of one class.")
     target = to or folder.inspection

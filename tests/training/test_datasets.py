@@ -90,6 +90,21 @@ def test_download_without_a_network_names_the_manual_folder_at_once(tmp_path, mo
     assert f"put the original files into {tmp_path / 'downloads' / 'manual'}" in str(refusal.value)
 
 
+@pytest.mark.parametrize("command", ["evaluate", "inspect", "export"])
+def test_every_command_that_reads_data_sets_may_download_them(refused, trained, tmp_path, monkeypatch, command):
+    def unreachable(url, **_):
+        raise requests.ConnectionError("no network")
+
+    monkeypatch.setattr(requests, "head", unreachable)
+    run = shutil.copytree(trained.folder.path, tmp_path / "run")
+    text = (run / "config.yaml").read_text(encoding="utf-8").replace("dataset: digits", "dataset: cifar10")
+    (run / "config.yaml").write_text(text, encoding="utf-8")
+    form = ("--format", "onnx", "--precision", "int8") if command == "export" else ()
+    given = (command, run, *form, "--data-dir", tmp_path)
+    assert "--download would fetch 162 MiB" in refused(*given)
+    assert "cannot be reached" in refused(*given, "--download")
+
+
 def test_version_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(ValueError, match="only: 3"):
         open_source(Data(dataset="cifar10:9.9.9", data_dir=tmp_path))

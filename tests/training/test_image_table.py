@@ -48,6 +48,8 @@ def test_table_without_splits_is_parted_by_validation(folder):
     assert (source.count(source.train_split), source.count(source.test_split)) == (2, 2)
     with pytest.raises(ValueError, match=r"'csv' has no split to test on: keep a share .* by --validation 0\.2"):
         open_source(data)
+    with pytest.raises(ValueError, match=r"'csv' has no split to test on: name one of \['train'\] by --test-split\.$"):
+        open_source(data, only_test=True)  # an evaluation keeps no share
 
 
 def test_order_is_not_that_of_the_table_and_never_changes(folder):

@@ -170,9 +170,9 @@ def open_source(data: Data, arrays: Arrays | None = None, *, only_test: bool = F
     if not test and not data.validation:
         test = next((split for split in TEST_SPLITS if split in splits and _has_labels(reader, split)), None)
         if test is None:
+            parting = "" if only_test else "keep a share of the training images by --validation 0.2, or "
             raise ValueError(
-                f"{data.dataset!r} has no split to test on: keep a share of the training images by --validation 0.2, "
-                f"or name one of {splits} by --test-split."
+                f"{data.dataset!r} has no split to test on: {parting}name one of {splits} by --test-split."
             )
     skipped = None
     if data.on_bad_image == "skip":

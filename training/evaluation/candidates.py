@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,7 +115,7 @@ def open_named(name: str, network: str | None, changes: dict[str, Any], best: bo
     return open_file(name, network, changes)
 
 
-def open_run(folder: RunFolder, changes: dict[str, Any], best: bool = False) -> Candidate:
+def open_run(folder: RunFolder, changes: Mapping[str, Any], best: bool = False) -> Candidate:
     """Load the network of a run folder, and open its data set or another with the same classes."""
     before = flat_config(folder.read_config())
     if not is_of_files(changes.get("dataset", before["data.dataset"])):
@@ -144,7 +145,7 @@ def open_file(path: str | os.PathLike, network: str | None, changes: dict[str, A
         raise ValueError(f"{path} names weights, which do not say what to test them on: give --dataset.")
     config = make_config({"epochs": 1, **changes}, "evaluate")
     distribution = distribution_of(config.hardware)  # before TensorFlow, which reads, takes them
-    source = datasets.open_source(config.data)
+    source = datasets.open_source(config.data, only_test=True)
     with distribution.scope():
         model = network_of(path, network)
     classes = model.output_shape[-1]
