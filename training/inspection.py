@@ -99,7 +99,9 @@ def inspect_run(
     """
     if images < 1:
         raise ValueError(f"--images must be a positive integer; received {images}.")
-    candidate = open_run(folder, changes, best)
+    # A stem that whitens is made anew from training images.
+    whitens = folder.read_config().start.whiten is not None
+    candidate = open_run(folder, changes, best, only_test=not whitens)
     if candidate.source.task is not ONE:
         raise ValueError(f"The images of {folder.path} may have several classes each; inspect takes runs of one class.")
     target = to or folder.inspection

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import keras_resnet
 from keras_resnet.analysis import gradient_norms, lesions
+from tests.training.helpers import folder_config
 from training import inspection
 from training.evaluation.candidates import open_run
 from training.run import train
@@ -59,6 +61,20 @@ def test_network_at_the_start_is_that_of_the_run(tiny, tmp_path):
     assert inspection.inspect_run(folder, images=2) == folder.path / "inspection" / "inspection.md"
     train(tiny(epochs=1), folder, overwrite=True)
     assert not folder.inspection.exists()  # it was of the run before
+
+
+def test_whitening_of_the_start_leaves_out_what_the_run_left_out(image_dir, tmp_path, monkeypatch):
+    (image_dir / "train" / "cat" / "broken.png").write_bytes(b"not an image")
+    fields = {"network": "ResNet8", "start.whiten": 3, "data.on_bad_image": "skip"}
+    config, run = folder_config(image_dir, **fields), RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.config_file.write_text(config.to_yaml(), encoding="utf-8")
+    run.labels_file.write_text("cat\ndog\n", encoding="utf-8")
+    model = keras_resnet.ResNet("ResNet8", input_shape=(8, 8, 3), classes=2)
+    model.save(run.model_file)
+    keras_resnet.Preprocessing((8, 8), 3, (100.0,) * 3, (60.0,) * 3).save(run.preprocessing_file)
+    monkeypatch.setattr(inspection, "SECTIONS", ())
+    assert inspection.inspect_run(run, images=2).is_file()
 
 
 def test_run_that_is_none_and_no_images_are_refused(refused, tmp_path, trained):

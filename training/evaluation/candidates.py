@@ -115,8 +115,11 @@ def open_named(name: str, network: str | None, changes: dict[str, Any], best: bo
     return open_file(name, network, changes)
 
 
-def open_run(folder: RunFolder, changes: Mapping[str, Any], best: bool = False) -> Candidate:
-    """Load the network of a run folder, and open its data set or another with the same classes."""
+def open_run(folder: RunFolder, changes: Mapping[str, Any], best: bool = False, *, only_test: bool = True) -> Candidate:
+    """Load the network of a run folder, and open its data set or another with the same classes.
+
+    Of that, nothing is read but the split to test on, if it is `only_test`.
+    """
     before = flat_config(folder.read_config())
     if not is_of_files(changes.get("dataset", before["data.dataset"])):
         before |= OF_FILES
@@ -125,7 +128,7 @@ def open_run(folder: RunFolder, changes: Mapping[str, Any], best: bool = False) 
         devices = devices_here(config.hardware.devices, str(folder.path))
         config = config.model_copy(update={"hardware": config.hardware.model_copy(update={"devices": devices})})
     distribution = distribution_of(config.hardware)  # before TensorFlow, which reads, takes them
-    source = datasets.open_source(config.data, only_test=True)
+    source = datasets.open_source(config.data, only_test=only_test)
     check_classes(source, folder.read_labels(), config.data)
     with distribution.scope():
         model = folder.load_model(best)
