@@ -16,7 +16,7 @@ from tuning.results import DIVERGED, FAILED, FAULT, KILLED, LOST, RUNNING, STOPP
 from tuning.space.reading import searched_paths
 
 ALPHA = 0.05
-FEW = 2  # points that are named where more lack
+FEW = 2  # points that are named where more are missing
 PATIENCE = "evaluation.patience"  # the field that ends a run which no longer improves
 # Why a trial ended that says nothing of it.
 UNTOLD = {
@@ -52,7 +52,7 @@ def how_judged(findings: Findings) -> str:
     """Say on what a verdict rests."""
     seeds = count_text(findings.study.repeats, "seed")
     lost = " A run that diverged counts as wrong on every image, at any epoch." if diverged(findings) else ""
-    if any(verdict.lacking for verdict in findings.verdicts):
+    if any(verdict.missing for verdict in findings.verdicts):
         lost += " A claim is judged when all points of both sides have ended."
     return (
         f"Here means {common_field(findings, 'dataset')}, with {seeds} of each point; the first number is that of the "
@@ -63,15 +63,15 @@ def how_judged(findings: Findings) -> str:
     )
 
 
-def lacks(findings: Findings, verdict: Verdict) -> str:
-    """Name the points without which a claim cannot be judged, and how each stands; empty where none lacks."""
+def missing_text(findings: Findings, verdict: Verdict) -> str:
+    """Name the points without which a claim cannot be judged, and how each stands; empty where none is missing."""
     names = []
-    for trial in verdict.lacking[:FEW]:
+    for trial in verdict.missing[:FEW]:
         ensemble = trial.values.get(ENSEMBLE)
         name = f"ensemble {ensemble}" if ensemble else point_text(findings.space, trial)
         names.append(f"{name} ({LEFT_OUT[trial.status] if trial.runs else 'without a result'})")
-    more = len(verdict.lacking) - len(names)
-    return f"lacks {'; '.join(names)}{f' and {more} more' if more else ''}" if names else ""
+    more = len(verdict.missing) - len(names)
+    return f"missing: {'; '.join(names)}{f' and {more} more' if more else ''}" if names else ""
 
 
 def headline(findings: Findings) -> str:

@@ -12,7 +12,7 @@ from tuning.claims import ENSEMBLE, ERRORS, TESTED, has
 from tuning.ensembles import members_of
 from tuning.report.effects import Effect
 from tuning.report.findings import Findings
-from tuning.report.sentences import common_field, early_stopping, lacks, reason_of
+from tuning.report.sentences import common_field, early_stopping, missing_text, reason_of
 from tuning.report.statistics import noise, within_noise
 from tuning.report.verdicts import Verdict
 from tuning.report.wording import NONE, VERDICTS, Measure, count_text, left_out_text, listing, point_text, value_text
@@ -66,8 +66,8 @@ def found_text(results: StudyResults) -> str:
     findings = Findings(results)
     lines = []
     for verdict in findings.verdicts:
-        lacking = lacks(findings, verdict)
-        lines.append(f"{verdict.word}: {verdict.claim.claim}{lacking and f' ({lacking})'}")
+        missing = missing_text(findings, verdict)
+        lines.append(f"{verdict.word}: {verdict.claim.claim}{missing and f' ({missing})'}")
     found = "\n".join(lines) or leaderboard_text(results)
     return "\n".join(filter(None, [found, left_out_text(results)]))
 
@@ -170,9 +170,9 @@ def claim_rows(findings: Findings) -> Rows:
 
 
 def _found(findings: Findings, verdict: Verdict) -> tuple[str, str]:
-    """Write what was measured and by how much both sides differ, or what lacks."""
+    """Write what was measured and by how much both sides differ, or what is missing."""
     if verdict.sides is None:
-        return lacks(findings, verdict) or NONE, NONE
+        return missing_text(findings, verdict) or NONE, NONE
     when = "" if verdict.claim.at == 1 else f" after {verdict.claim.at:.0%} of the epochs"
     here = f"{verdict.claim.measure}{when} {' against '.join(map(verdict.number, verdict.sides))}"
     reach = "" if verdict.reach is None else f" ± {verdict.number(verdict.reach)}"

@@ -13,7 +13,7 @@ from tuning.report.statistics import interval, pooled
 from tuning.results import COMPLETED, DIVERGED, Run, TrialResult
 
 HOLDS, OPPOSITE, OPEN = "holds", "the opposite holds", "undecided"
-ONE_SEED, NOT_RUN, LACKING = "one seed decides nothing", "not run", "not judged"
+ONE_SEED, NOT_RUN, MISSING = "one seed decides nothing", "not run", "not judged"
 ENDED = (COMPLETED, DIVERGED)  # the trials that can be measured
 SAME = 1e-4  # percent, by which errors of equally many images may differ through rounding
 
@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     sides: tuple[float, float] | None = None  # means over the seeds
     difference: float | None = None
     reach: float | None = None  # half the width of its 95 % interval
-    lacking: tuple[TrialResult, ...] = ()  # points of either side that have not ended, without which none is judged
+    missing: tuple[TrialResult, ...] = ()  # points of either side that have not ended, without which none is judged
 
     @property
     def unit(self) -> str:
@@ -51,11 +51,11 @@ def judge(claim: Claim, trials: Sequence[TrialResult]) -> Verdict:
     Source: Welch 1947, the t-test of two means whose variances are not equal.
     """
     higher, lower = (side_by_seed(claim, wheres, trials) for wheres in claim.sides)
-    lacking = tuple(trial for trial in trials if trial.status not in ENDED and is_of(claim, trial))
+    missing = tuple(trial for trial in trials if trial.status not in ENDED and is_of(claim, trial))
     if not (len(higher) and len(lower)):
-        return Verdict(claim, NOT_RUN, lacking=lacking)
-    if lacking:
-        return Verdict(claim, LACKING, lacking=lacking)
+        return Verdict(claim, NOT_RUN, missing=missing)
+    if missing:
+        return Verdict(claim, MISSING, missing=missing)
     sides = float(higher.mean()), float(lower.mean())
     difference = sides[0] - sides[1]
     if min(len(higher), len(lower)) < 2:

@@ -112,7 +112,7 @@ def test_claim_of_which_a_point_lacks_is_not_judged_and_the_point_named(tmp_path
         assert line.endswith(" | – | not judged |")  # noqa: RUF001
         return line.split(" | ")[3]
 
-    named = "lacks shortcut=none, network=ResNet56"
+    named = "missing: shortcut=none, network=ResNet56"
     assert found() == f"{named} (failed)"
     text = found_text(read_results(tmp_path))
     assert text == f"not judged: Deep plain networks err more. ({named} (failed))"
@@ -122,7 +122,7 @@ def test_claim_of_which_a_point_lacks_is_not_judged_and_the_point_named(tmp_path
     shutil.rmtree(tmp_path / "trials/0002")
     points = "shortcut=none, network=ResNet20 (without a result); shortcut=none, network=ResNet56 (without a result)"
     write_report(tmp_path)
-    assert f"| lacks {points} and 1 more | – | not run |" in (tmp_path / "report.md").read_text("utf-8")  # noqa: RUF001
+    assert f"| missing: {points} and 1 more | – | not run |" in (tmp_path / "report.md").read_text("utf-8")  # noqa: RUF001
 
 
 def test_page_draws_both_errors(folder):

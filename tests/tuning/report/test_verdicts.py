@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from tuning.claims import Claim
-from tuning.report.verdicts import HOLDS, LACKING, NOT_RUN, ONE_SEED, OPEN, OPPOSITE, judge
+from tuning.report.verdicts import HOLDS, MISSING, NOT_RUN, ONE_SEED, OPEN, OPPOSITE, judge
 from tuning.results import COMPLETED, DIVERGED, FAILED, RUNNING, Outcome, Run, TrialResult
 
 PLAIN, RESIDUAL = {"shortcut": "none", "network": "ResNet56"}, {"shortcut": "A", "network": "ResNet56"}
@@ -117,7 +117,7 @@ def test_claim_is_not_judged_by_unequal_networks(status):
         deep = TrialResult("", PLAIN, PLAIN, 0, ())
     trials = [*(trial(values, 0.9, 0.92) for values in shallow), trial(RESIDUAL, 0.5, 0.52), deep]
     sides = claim({"shortcut": "A"}, {"shortcut": "none"})
-    assert judge(sides, trials) == (sides, LACKING, None, None, None, (deep,))
+    assert judge(sides, trials) == (sides, MISSING, None, None, None, (deep,))
     assert judge(claim(*shallow), trials).word == OPEN  # whose points have ended
 
 
