@@ -16,13 +16,14 @@ import keras
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.build.head import TOP, has_top
+from keras_resnet.choices.activations import KERAS_FUNCTIONS
 from keras_resnet.files import write_atomically, write_text
 from keras_resnet.labels import check_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.description import Description
 from keras_resnet.weights.files.budget import Budget
 from keras_resnet.weights.files.json_text import object_beside
-from keras_resnet.weights.files.raw import UnreadableError, is_file
+from keras_resnet.weights.files.raw import UnreadableError, damaged, is_file, shortened
 from keras_resnet.weights.network_config import check_class_names, check_contract, sound_architecture
 
 WEIGHTS, CARD = ".safetensors", ".json"
@@ -80,9 +81,20 @@ def describe(path: str) -> Card | None:
             return None
         check_contract(fields.get("preprocessing"))
         check_class_names(fields.get("labels"))
+        _check_arguments(fields)
         return Card(fields, sound_architecture(fields["architecture"], Budget(os.path.getsize(path))))
     except UnreadableError as error:
         raise ValueError(f"{path!r} has a card that cannot be read: it {error}") from error
+
+
+def _check_arguments(fields: Mapping[str, Any]) -> None:
+    """Refuse arguments of which Keras would make something else than an activation and a name."""
+    activation, name = fields.get("classifier_activation"), fields.get("network")
+    if not (activation is None or (isinstance(activation, str) and activation in KERAS_FUNCTIONS)):
+        found = shortened(repr(activation), 80)
+        raise damaged(f"its classifier ends in {found}, which is no name of an activation of Keras")
+    if isinstance(name, str) and "/" in name:
+        raise damaged(f"its network is called {shortened(repr(name), 80)}, and no name has a '/' in it")
 
 
 def write(path: str | os.PathLike, model: keras.Model, about: Mapping[str, Any]) -> Path:
@@ -97,7 +109,8 @@ def write(path: str | os.PathLike, model: keras.Model, about: Mapping[str, Any])
         Path of the card.
 
     Raises:
-        ValueError: the file has another ending, or the network does not know what it is.
+        ValueError: the file has another ending, the network does not know what it is, or its classifier ends in an
+            activation that is not Keras's.
         OSError: a file cannot be written; what stood there stays.
     """
     import safetensors.numpy
@@ -130,4 +143,10 @@ def write(path: str | os.PathLike, model: keras.Model, about: Mapping[str, Any])
 def _activation(model: keras.Model) -> str | None:
     """Name the activation of a network's classifier; None for logits."""
     activation = model.get_layer(TOP).activation if has_top(model) else keras.activations.linear
-    return None if activation is keras.activations.linear else activation.__name__
+    name = next((name for name in KERAS_FUNCTIONS if getattr(keras.activations, name) is activation), None)
+    if name is None:
+        raise ValueError(
+            f"The classifier of {model.name!r} ends in an activation that is not Keras's, {activation!r}, which a card "
+            "cannot name; save the network as a .keras file."
+        )
+    return None if name == "linear" else name

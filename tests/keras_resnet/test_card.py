@@ -40,6 +40,10 @@ def collection(folder, model, monkeypatch):
     monkeypatch.setitem(COLLECTIONS, "tiny", of_files(files["tiny"]))
 
 
+def foreign(kind, config):
+    return {"module": "keras.config", "class_name": kind, "config": config, "registered_name": None}
+
+
 def same(one, other):
     x = images(2, *SHAPE)
     np.testing.assert_allclose(outputs(one, x), outputs(other, x), atol=1e-5)
@@ -114,6 +118,11 @@ def test_what_a_collection_does_not_have_is_named(collection, network, arguments
         ({"labels": [1, 2]}, "no sound names of classes"),
         ({"labels": ["a"]}, "it names 1 classes, and its classifier has 10"),
         ({"architecture": {"blocks": [10**9]}}, "asks for more than|has no sound architecture"),
+        ({"classifier_activation": 5}, "x.safetensors' has a card .*its classifier ends in 5, which is no name"),
+        ({"classifier_activation": "nonsense"}, "its classifier ends in 'nonsense', which is no name"),
+        ({"classifier_activation": foreign("Dense", {"units": 3})}, "its classifier ends in {.*'Dense'"),
+        ({"classifier_activation": foreign("function", "set_epsilon")}, "its classifier ends in {.*'function'"),
+        ({"network": "a/b"}, "x.safetensors' has a card .*its network is called 'a/b', and no name has a '/'"),
     ],
     ids=str,
 )
@@ -129,6 +138,9 @@ def test_cards_that_make_no_sense_are_refused(folder, tmp_path, changes, sentenc
 def test_weights_need_a_network_that_knows_itself_and_a_name_of_their_kind(model, tmp_path):
     with pytest.raises(ValueError, match=r"are written to a \.safetensors file; received"):
         card.write(tmp_path / "x.h5", model, {})
+    own = keras_resnet.ResNet("ResNet8", classifier_activation=keras.ops.erf)
+    with pytest.raises(ValueError, match=r"ends in an activation that is not Keras's, .*erf.*as a \.keras file"):
+        card.write(tmp_path / "x.safetensors", own, {})
     old = keras_resnet.ResidualNetwork(model.input, model.output)
     old.architecture = None
     with pytest.raises(ValueError, match="does not carry its Architecture"):
