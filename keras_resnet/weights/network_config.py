@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from keras_resnet.architecture import Architecture
+from keras_resnet.choices.activations import KERAS_FUNCTIONS
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.files.budget import Budget
 from keras_resnet.weights.files.hdf5 import layers_of
@@ -26,7 +27,9 @@ _MAX_MAP = 2**30
 _MAX_NUMBER = 2**40
 # What may stand in the configuration of a layer, of Keras's own objects.
 _MODULES = tuple(f"keras.{part}" for part in ("initializers", "regularizers", "constraints", "activations"))
-_PLAIN = ("function", "__keras_tensor__", "__tuple__", "__numpy__")
+_PLAIN = ("__keras_tensor__", "__tuple__", "__numpy__")
+# The class of a serialized function, and where those of Keras that a network may have are said to be.
+_FUNCTION, _FUNCTION_MODULES = "function", (None, "builtins", "keras.activations")
 # The class of a reference to the output of a layer, and that of an input.
 _TENSOR, INPUT = "__keras_tensor__", "keras.layers>InputLayer"
 
@@ -121,7 +124,7 @@ def _kind(layer: Config) -> str | None:
     key = f"{layer.get('module')}>{kind}" if registered is None else str(registered)
     if key in LAYERS and key.endswith(f">{kind}"):
         return key
-    own = isinstance(registered, str) and not registered.startswith(f"{PACKAGE}>")
+    own = isinstance(registered, str) and kind != _FUNCTION and not registered.startswith(f"{PACKAGE}>")
     return registered if own and _is_registered(registered) else None
 
 
@@ -148,6 +151,9 @@ def _check_objects(config: Config, budget: Budget) -> None:
         if any(isinstance(value, float) and not math.isfinite(value) for value in thing.values()):
             raise damaged("its config.json has a number that is not finite")
         kind, module, registered = (thing.get(key) for key in ("class_name", "module", "registered_name"))
+        if kind == _FUNCTION:
+            _check_function(thing.get("config"), module)
+            continue
         if kind is None or kind in _PLAIN or module in _MODULES:
             continue
         if module == "keras" and isinstance(kind, str) and kind.endswith(("DTypePolicy", "DTypePolicyMap")):
@@ -155,8 +161,22 @@ def _check_objects(config: Config, budget: Budget) -> None:
         if not (isinstance(registered, str) and _is_registered(registered)):
             raise UnreadableError(
                 f"names an object {shortened(f'{module}.{kind}', 80)!r}, which no network of this package has",
-                "load it with keras.saving.load_model if you trust its source",
+                "register the class if it is yours; or load the file with keras.saving.load_model if you trust its "
+                "source",
             )
+
+
+def _check_function(name: Any, module: Any) -> None:
+    """Refuse a function that is neither one of Keras's activations nor registered: it would be called on a tensor."""
+    if isinstance(name, str) and (_is_registered(name) or (name in KERAS_FUNCTIONS and module in _FUNCTION_MODULES)):
+        return
+    found = name if module in _FUNCTION_MODULES else f"{module}.{name}"
+    raise UnreadableError(
+        f"names a function {shortened(found, 80)!r}, which is none of Keras's activations, and none that is registered "
+        "here",
+        "decorate it with @keras.saving.register_keras_serializable() before loading if it is yours; or load the file "
+        "with keras.saving.load_model if you trust its source",
+    )
 
 
 def _inputs(layer: Config, shapes: dict[str, Shape], budget: Budget) -> list[Shape]:

@@ -27,6 +27,10 @@ ARCHITECTURES = {
     ),
     "code": (foreign("Lambda"), "'keras.layers.Lambda', which no network"),
     "a class of another module": (foreign("Popen", "subprocess"), "'subprocess.Popen', which no network"),
+    "a function that is not registered": (
+        {"activation": {"module": "builtins", "class_name": "function", "config": "forgotten"}},
+        "names a function 'forgotten', which is none of Keras's activations, and none that is registered here",
+    ),
 }
 
 

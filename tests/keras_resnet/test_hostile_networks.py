@@ -37,10 +37,17 @@ class Halved(keras.layers.Layer):
         return inputs / 2
 
 
+@keras.saving.register_keras_serializable("test_hostile_files")
+def halved(inputs):
+    """A function of the user's own."""
+    return inputs / 2
+
+
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "choices",
     [{"activation": name} for name in ("gelu", "prelu", "trainable_swish", "piecewise_linear", "rational", "maxout")]
+    + [{"activation": halved}, {"activation": keras.ops.gelu}]
     + [{"activation": Halved}, {"activation": keras.layers.LeakyReLU(0.1)}, {"activation": keras.layers.PReLU()}]
     + [{"shortcut": name} for name in sorted(SHORTCUTS)]
     + [{"placement": "full_preactivation", "squeeze_excitation": 4, "stochastic_depth": 0.5, "l2": 1e-4}]
@@ -72,6 +79,11 @@ def embedding(config, layers):
 
 def stranger(config, layers):
     layers["conv1_conv"]["kernel_initializer"].update(module="keras.layers", class_name="TextVectorization")
+
+
+def function(name, module="builtins"):
+    made = {"module": module, "class_name": "function", "config": name, "registered_name": name}
+    return lambda config, layers: layers["conv1_relu"].update(activation=made)
 
 
 def repeated(config, layers):
@@ -110,6 +122,16 @@ GIANTS = {
         "'conv1_relu' of a class 'Embedding', which no network of this package",
     ),
     "an object that is none of ours": (stranger, "'keras.layers.TextVectorization', which no network"),
+    "a function that changes Keras": (
+        function("set_epsilon", "keras.config"),
+        "names a function 'keras.config.set_epsilon', which is none of Keras's activations",
+    ),
+    "a function of the user's that is not registered": (
+        function("mine>forgotten"),
+        "names a function 'mine>forgotten', which is none of Keras's activations, and none that is registered here; "
+        "decorate it with @keras.saving.register_keras_serializable() before loading if it is yours",
+    ),
+    "a function without a name": (function(["relu"]), "which is none of Keras's activations"),
     "layers without an order": (backwards, "what no layer before it makes"),
     "another model": (lambda config, layers: config.update(class_name="Functional"), "file of a Functional, which"),
     "a size of giant images": (
