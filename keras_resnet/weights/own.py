@@ -130,6 +130,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     path = os.fspath(path)
     with opened(path, "give the path of a weights file, or None") as file:
         try:
+            _check_format(path)
             _check_signature(model, read_signature(path), Budget(os.path.getsize(path)))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of what does not fit, which the error says too
@@ -138,6 +139,21 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
             text = f"it {error}" if isinstance(error, UnreadableError) else str(error).replace(f"{path!r} ", "it ", 1)
             reason = shortened(text) or type(error).__name__
             raise ValueError(f"weights={path!r} does not hold the weights of {model.name!r}: {reason}") from error
+
+
+def _check_format(path: str) -> None:
+    """Refuse a file of a format in which no network of Keras is saved, such as PyTorch's, safetensors and `.npz`."""
+    with _reading(path) as (file, budget):
+        if is_archive(file):
+            with open_archive(file, budget) as archive:
+                known = CONFIG_MEMBER in archive
+        else:
+            known = file.read(len(HDF5)) == HDF5
+        if not known:
+            raise UnreadableError(
+                "is neither a .weights.h5 nor a .keras file",
+                "if other code wrote it, read it with network_of(path) or load_weights_from(model, path)",
+            )
 
 
 def _load_checked(model: keras.Model, path: str, file: BinaryIO) -> None:

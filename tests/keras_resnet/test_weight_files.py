@@ -13,6 +13,7 @@ import keras_resnet
 from keras_resnet.signature import names_of
 from keras_resnet.weights.names import check_model
 from keras_resnet.weights.own import load_network, load_noted, load_weights, read_signature
+from tests.keras_resnet import safetensors_writer, torch_writer
 from tests.keras_resnet.helpers import images, outputs, randomise, tiny
 
 SHAPE = (16, 16, 3)
@@ -147,6 +148,20 @@ def test_a_file_that_keras_alone_wrote_still_loads(tmp_path):
     assert read_signature(str(tmp_path / "plain.weights.h5")) == (None, None, None)
     loaded = build(weights=tmp_path / "plain.weights.h5")
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize("file", ["x.safetensors", "x.npz", "x.pth", "x.weights.h5"])
+def test_file_of_another_format_is_not_called_damaged(tmp_path, file):
+    arrays = {"conv1.weight": np.ones((4, 3, 3, 3), "float32")}
+    if file == "x.safetensors":
+        safetensors_writer.write(tmp_path / file, arrays)
+    elif file == "x.npz":
+        np.savez(tmp_path / file, **arrays)
+    else:
+        torch_writer.save(tmp_path / file, torch_writer.state_dict(arrays))
+    sentence = rf"'.*{file}' does not hold .*: it is neither a \.weights\.h5 nor a \.keras file; if other code wrote it"
+    with pytest.raises(ValueError, match=sentence):
+        build(weights=tmp_path / file)
 
 
 # Where the code for checkpoints of others meets a file of ours.
