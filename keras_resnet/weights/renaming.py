@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_resnet.architecture import Architecture
+from keras_resnet.architecture.catalogue import CATALOGUE
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.comparison import differences
 from keras_resnet.weights.inference import infer_architecture
@@ -17,6 +18,8 @@ from keras_resnet.weights.names import known_as
 from keras_resnet.weights.naming import TORCH_NORM, TORCH_OTHER, Source, projection_of, translate
 from keras_resnet.weights.sources import SOURCES, timm
 
+# Pre-activation networks that timm has too, in lower case; each also with a deep stem and pooled projections, as "d".
+V2 = r"resnet(18|34|50|101|152)v2"
 ACTIVATIONS = {ours: theirs for theirs, ours in reversed(timm.FIELDS["act_layer"][1].items())}
 
 
@@ -83,9 +86,13 @@ def _source_of(architecture: Architecture) -> Source:
 
 def _timm_name(architecture: Architecture) -> str | None:
     """Name a network as timm does; None where it has none of the kind."""
-    name = known_as(architecture).lower()
-    if architecture.is_preactivation:
-        name = f"resnetv2_{architecture.depth}{'d' if architecture.projection == 'average_pool' else ''}"
+    deep = architecture.is_preactivation and (architecture.stem, architecture.projection) == ("deep", "average_pool")
+    known = known_as(architecture.replace(stem="imagenet", projection="convolution") if deep else architecture)
+    if known not in CATALOGUE or differences(architecture, CATALOGUE[known], ("shortcut", "biased")):
+        return None
+    name = known.lower().replace("wideresnet", "wide_resnet")
+    if match := re.fullmatch(V2, name):
+        name = f"resnetv2_{match[1]}{'d' if deep else ''}"
     return name if timm.KNOWN.fullmatch(name) and architecture.family == "ImageNet" else None
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import zipfile
+from types import SimpleNamespace
 from unittest import mock
 
 import keras
@@ -21,7 +22,7 @@ from keras_resnet.formats.network import Exported, calibration_batches
 from keras_resnet.labels import read_labels
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights import comparison
-from keras_resnet.weights.renaming import under_names_of_timm
+from keras_resnet.weights.renaming import timm_config, under_names_of_timm
 from tests.keras_resnet.helpers import randomise, tiny
 
 LABELS = ("cat", "dog", "größer")
@@ -276,6 +277,39 @@ def test_what_timm_cannot_compute_is_refused():
         under_names_of_timm(network(unit="bottleneck", stem="imagenet"))
     with pytest.raises(ValueError, match="timm's networks have batch normalizations"):
         under_names_of_timm(keras_resnet.fold(network()))
+
+
+V2D = {"stem": "deep", "projection": "average_pool"}
+
+
+@pytest.mark.parametrize(
+    ("network", "choices", "name"),
+    [
+        ("ResNet50", {"stride_on": "3x3"}, "resnet50"),
+        ("ResNet50", {"shortcut": "C"}, None),
+        ("ResNet50", {"biased": ("stem",)}, None),
+        ("SEResNet50", {}, "seresnet50"),
+        ("WideResNet50_2", {}, "wide_resnet50_2"),
+        ("WideResNet28_10", {}, None),
+        ("ResNet50V2", {"stem_activation": False}, "resnetv2_50"),
+        ("ResNet50V2", V2D, "resnetv2_50d"),
+        ("ResNet50V2", {"projection": "average_pool"}, None),
+        ("ResNet50V2", {"stem": "deep"}, None),
+        ("ResNet50V2", {"blocks": (1, 1, 1, 1)}, None),
+        ("ResNet50V2", {"widths": (16, 32, 64, 128)}, None),
+        ("ResNet50V2", {"width_per_group": 128}, None),
+        ("ResNet18V2", {}, "resnetv2_18"),
+        ("ResNet18V2", {"squeeze_excitation": 16}, None),
+        ("ResNet200V2", {}, None),
+        ("ResNet20V2", {}, None),
+    ],
+    ids=str,
+)
+def test_configuration_names_networks_that_timm_has_alone(network, choices, name):
+    # timm 1.0.19, resnet.py and resnetv2.py, as the functions under @register_model are called.
+    model = SimpleNamespace(architecture=keras_resnet.get_architecture(network).replace(**choices))
+    config = timm_config(model, keras_resnet.CONTRACTS["torch"], LABELS)
+    assert (config and config["architecture"]) == name
 
 
 @pytest.mark.slow
