@@ -30,7 +30,6 @@ KERAS_FUNCTIONS = (
     "elu",
     "exponential",
     "gelu",
-    "glu",
     "hard_shrink",
     "hard_sigmoid",
     "hard_silu",
@@ -57,8 +56,12 @@ KERAS_FUNCTIONS = (
     "swish",
     "tanh",
     "tanh_shrink",
-    "threshold",
 )
+# Those of Keras that no network can have, and why.
+UNFIT = {
+    "glu": "takes two channels for one, which no convolution before it allows for; take 'maxout', for which they do",
+    "threshold": "needs two more arguments; register a function of your own that gives it these",
+}
 
 
 @activation("prelu")
@@ -132,8 +135,8 @@ def activation_factory(activation: Activation) -> Callable[..., keras.layers.Lay
         Function `(name) -> keras.layers.Layer`.
 
     Raises:
-        ValueError: the activation is unknown; or a function without a name, which no saved file could hold; or a
-            layer with weights, which sites cannot share.
+        ValueError: the activation is unknown, or one of Keras's that no network can have; or a function without a name,
+            which no saved file could hold; or a layer with weights, which sites cannot share.
     """
     import keras
 
@@ -144,6 +147,7 @@ def activation_factory(activation: Activation) -> Callable[..., keras.layers.Lay
         activation = _function_of(activation)
     if isinstance(activation, Mapping):
         activation = _deserialized(activation)
+    _check_fits(activation)
     if isinstance(activation, type) and issubclass(activation, keras.layers.Layer):
         return _from_class(activation)
     if isinstance(activation, keras.layers.Layer):
@@ -200,6 +204,14 @@ def _function_of(name: str) -> Callable:
         return keras.activations.get(name)
     except ValueError:
         raise ValueError(unknown("activation", name, sorted({*KERAS_FUNCTIONS, *LAYERS}))) from None
+
+
+def _check_fits(activation: Any) -> None:
+    """Refuse a function of Keras that no network can have, by itself or in a layer."""
+    function = getattr(activation, "activation", activation)
+    name, module = (getattr(function, key, None) or "" for key in ("__name__", "__module__"))
+    if name in UNFIT and module.startswith("keras."):
+        raise ValueError(f"activation {name!r} of Keras {UNFIT[name]}.")
 
 
 def _deserialized(config: Mapping[str, Any]) -> Any:

@@ -9,7 +9,7 @@ import pytest
 import keras_resnet
 from keras_resnet import activation_factory
 from keras_resnet.analysis import count_parameters
-from keras_resnet.choices.activations import KERAS_FUNCTIONS, channels_taken
+from keras_resnet.choices.activations import KERAS_FUNCTIONS, UNFIT, channels_taken
 from tests.keras_resnet.helpers import images, outputs, randomise, tiny
 
 X = np.array([[-2.0, -0.5, 0.0, 1.5]], dtype="float32")
@@ -57,6 +57,12 @@ def built_prelu():
 )
 def test_each_description_computes_its_function(activation, expected):
     np.testing.assert_allclose(outputs(activation_factory(activation)(name="site"), X), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", KERAS_FUNCTIONS)
+def test_functions_of_keras_need_one_argument_and_keep_the_shape(name):
+    x = images(2, 3, 3, 4)
+    assert outputs(activation_factory(name)(name="site"), x).shape == x.shape
 
 
 @pytest.mark.parametrize("activation", ["relu", "prelu", shifted, Tripled, Tripled(), keras.layers.PReLU()])
@@ -122,7 +128,9 @@ def test_maxout_alone_takes_several_channels_for_one(activation, channels):
 def test_names_that_need_no_keras_are_those_of_its_functions():
     functions = {name: getattr(keras.activations, name) for name in dir(keras.activations)}
     others = {"get", "serialize", "deserialize"}
-    assert set(KERAS_FUNCTIONS) == {n for n, f in functions.items() if callable(f) and n.islower() and n not in others}
+    assert {*KERAS_FUNCTIONS, *UNFIT} == {
+        n for n, f in functions.items() if callable(f) and n.islower() and n not in others
+    }
 
 
 def test_prelu_computes_the_slope_times_the_negative_part():
@@ -157,6 +165,11 @@ def test_prototype_is_copied_and_not_used_itself():
         (functools.partial(keras.activations.leaky_relu, negative_slope=0.1), r"another function without a name"),
         (3, r"activation=3 is neither a name, a function, a Layer class, a Layer nor a Keras config"),
         (None, r"activation=None is neither a name"),
+        ("glu", r"activation 'glu' of Keras takes two channels for one, .*; take 'maxout'"),
+        (keras.layers.Activation("glu"), r"activation 'glu' of Keras takes two channels for one"),
+        (keras.ops.glu, r"activation 'glu' of Keras takes two channels for one"),
+        (keras.saving.serialize_keras_object(keras.activations.glu), r"activation 'glu' of Keras takes two channels"),
+        ("threshold", r"activation 'threshold' of Keras needs two more arguments; register a function"),
         ({"class_name": "Nope", "config": {}}, r"is not a serialized Keras activation: Could not locate class 'Nope'"),
     ],
 )
