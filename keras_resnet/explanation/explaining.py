@@ -80,11 +80,10 @@ def explain(
     """Explain why a network gives an image a class: which places of the image speak for it.
 
     Args:
-        model: keras.Model with a classifier, that carries its input contract; on the TensorFlow, JAX or PyTorch
-            backend.
+        model: keras.Model with a classifier, that carries its input contract.
         image: a file, or an array (height, width, channels) of values 0 to 255, of any size.
         method: "grad_cam", "hires_cam", "smooth_grad" or "occlusion", or a mapping with parameters as in
-            `{"name": "smooth_grad", "draws": 64}`.
+            `{"name": "smooth_grad", "draws": 64}`. All but the last need the TensorFlow or the JAX backend.
         target: str or int, the class to explain, by its name or number; default the most probable one.
         layer: str, the layer whose maps the first two methods look at, or a level as "C4"; default the last level.
         labels: names of the classes in the order of the outputs; default those that the model carries.
@@ -93,7 +92,8 @@ def explain(
         Explanation.
 
     Raises:
-        ValueError: a name is unknown, the image cannot be read, or the model carries no contract or names.
+        ValueError: a name is unknown, the image cannot be read, the model carries no contract or names, or the backend
+            gives no gradients.
     """
     name, parameters = parse_choice("method", method, METHODS)
     contract, labels = contract_of(model), labels_for(model, labels)
