@@ -93,7 +93,8 @@ class Fields:
         COUNT,
         HARMLESS,
         "input pixels behind one pixel of the last map at most: where the network would stride further, its "
-        "convolutions are dilated instead, on the same weights; None to stride throughout",
+        "convolutions are dilated instead, on the same weights; None to stride throughout. What takes means over maps, "
+        "squeeze-and-excitation and the classifier, takes them over more pixels then",
     ] = None
     padding: Annotated[
         Literal["symmetric", "same"],

@@ -21,6 +21,7 @@ SILENT = (
     "stride_on",
     "stride_unit",
     "downsampling",
+    "output_stride",
     "padding",
     "pool_padding",
     "projection",
@@ -45,6 +46,8 @@ def function_of(architecture: Architecture) -> dict[str, Any]:
     """Give the serialized choices that decide the function of given weights, without those that have no effect."""
     fields = {name: value for name, value in architecture.to_dict().items() if not TABLE[name].is_harmless}
     fields["stem_width"] = architecture.stem_filters
+    if architecture.squeeze_excitation is not None:
+        fields["output_stride"] = architecture.stride  # decides over which pixels the means are
     fields["shortcut"] = _shortcut(architecture)
     fields["activation"] = _activation(fields["activation"])
     if architecture.stem_activation and fields["activation"] == "relu":

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_resnet
 from keras_resnet.weights.comparison import SILENT, differences
 from keras_resnet.weights.legacy import choices_of_layers
 from tests.keras_resnet.helpers import build, copy_weights, images, outputs, tiny
@@ -47,6 +48,7 @@ PAIRS = [
     ({}, {"placement": "relu_before_addition"}, ["placement"]),
     ({"downsampling": "max_pool", "shortcut": "C"}, {"downsampling": "stride"}, ["downsampling"]),
     ({}, {"norm_epsilon": 0.1}, ["norm_epsilon"]),
+    ({"squeeze_excitation": 2}, {"output_stride": 2}, []),
     ({}, {"norm_momentum": 0.5, "dropout": 0.1, "l2": 1e-4, "zero_init_residual": True, "init_gain": 2}, []),
     ({}, {"stochastic_depth": 0.5, "classifier_dropout": 0.5, "synchronized": True}, []),
 ]
@@ -72,3 +74,16 @@ def test_choices_of_a_network_that_does_not_carry_them_are_read_off_its_layers(b
     known = tiny(**{**both, "widths": there.widths})  # as names and shapes of the weights tell it
     read = known.replace(**choices_of_layers(keras.Model(network.input, network.output)))
     assert differences(read, there, SILENT) == []
+
+
+def test_squeeze_and_excitation_of_a_dilated_network_takes_other_means(tmp_path):
+    here = tiny(squeeze_excitation=2)
+    there = here.replace(output_stride=1)
+    one, other = (build(architecture, include_top=False) for architecture in (here, there))
+    copy_weights(one, other)
+    x = images(2, 16, 16, 3)
+    assert not np.allclose(outputs(one, x), outputs(other, x)[:, ::2, ::2], atol=1e-2)
+    assert differences(there, here) == ["output_stride is 1 here and None there"]
+    one.save_weights(tmp_path / "x.weights.h5")
+    with pytest.raises(ValueError, match="output_stride is 1 here and None there"):
+        keras_resnet.ResNet(there, include_top=False, weights=tmp_path / "x.weights.h5")
