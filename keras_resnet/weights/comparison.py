@@ -62,12 +62,15 @@ def _shortcut(architecture: Architecture) -> dict[str, Any]:
         shortcut = _with_defaults("shortcut", shortcut["change"], SHORTCUTS)
     if shortcut["name"] == "convolution":
         shortcut["name"] = "C"
+    normalized = "norm" in architecture.entry.suffix and architecture.normalization != "none"  # as projections of B are
+    if shortcut["name"] == "C":
+        shortcut["norm"] = shortcut["norm"] and normalized
     if architecture.pieces > 1:
         return shortcut
     changes = _changes_of_channels(architecture)
     if shortcut["name"] == "A" and not any(changes):
         return {"name": "B"}
-    if shortcut == {"name": "C", "norm": True} and set(architecture.blocks) == {1} and all(changes):
+    if shortcut == {"name": "C", "norm": normalized} and set(architecture.blocks) == {1} and all(changes):
         return {"name": "B"}
     return shortcut
 
