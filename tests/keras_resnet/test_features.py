@@ -63,6 +63,7 @@ def test_levels_are_found_by_stride_and_survive_saving(tmp_path):
         }
     )
     assert list(features(loaded, [4, "C2"]).output) == ["C4", "C2"]
+    assert list(features(loaded, "C3").output) == list(features(loaded, 2).output) == ["C3"]
 
 
 def test_features_of_a_dilated_network_say_their_strides():
