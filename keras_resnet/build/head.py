@@ -67,6 +67,11 @@ def pooled(x, pooling: str | None):
     return x if pooling is None else POOLING[pooling](name=f"{pooling}_pool")(x)
 
 
+def pooling_of(model: keras.Model) -> str | None:
+    """Tell how a network without its top pools the last map; None where it does not, or has its top."""
+    return next((pooling for pooling in POOLING if model.layers[-1].name == f"{pooling}_pool"), None)
+
+
 def has_top(model: keras.Model) -> bool:
     """Tell whether a network ends in its classifier."""
     return any(layer.name == TOP for layer in model.layers)

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from keras_resnet.architecture import Architecture
-from keras_resnet.build.head import TOP, has_top
+from keras_resnet.build.head import POOLING, TOP, has_top, pooling_of
 from keras_resnet.choices.activations import KERAS_FUNCTIONS
 from keras_resnet.files import write_atomically, write_text
 from keras_resnet.labels import check_labels
@@ -44,8 +44,8 @@ class Card(Description):
         return self.network
 
     def arguments(self) -> dict[str, Any]:
-        """Give the network's name and the classifier's activation."""
-        told = {"classifier_activation": self.fields.get("classifier_activation")}
+        """Give the network's name, the classifier's activation, and the pool that ends a network without one."""
+        told = {name: self.fields.get(name) for name in ("classifier_activation", "pooling")}
         if isinstance(name := self.fields.get("network"), str):
             told["name"] = name.lower()
         return told
@@ -93,6 +93,8 @@ def _check_arguments(fields: Mapping[str, Any]) -> None:
     if not (activation is None or (isinstance(activation, str) and activation in KERAS_FUNCTIONS)):
         found = shortened(repr(activation), 80)
         raise damaged(f"its classifier ends in {found}, which is no name of an activation of Keras")
+    if (pooling := fields.get("pooling")) not in (None, *POOLING):
+        raise damaged(f"it pools by {shortened(repr(pooling), 80)}, and networks here pool by {' or '.join(POOLING)}")
     if isinstance(name, str) and "/" in name:
         raise damaged(f"its network is called {shortened(repr(name), 80)}, and no name has a '/' in it")
 
@@ -127,6 +129,7 @@ def write(path: str | os.PathLike, model: keras.Model, about: Mapping[str, Any])
         "preprocessing": model.preprocessing and model.preprocessing.to_dict(),
         "labels": model.labels and list(model.labels),
         "classifier_activation": _activation(model),
+        "pooling": pooling_of(model),
     }
     arrays = {
         f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight)

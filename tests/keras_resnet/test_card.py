@@ -122,6 +122,7 @@ def test_what_a_collection_does_not_have_is_named(collection, network, arguments
         ({"classifier_activation": "nonsense"}, "its classifier ends in 'nonsense', which is no name"),
         ({"classifier_activation": foreign("Dense", {"units": 3})}, "its classifier ends in {.*'Dense'"),
         ({"classifier_activation": foreign("function", "set_epsilon")}, "its classifier ends in {.*'function'"),
+        ({"pooling": {}}, "it pools by {}, and networks here pool by avg or max"),
         ({"network": "a/b"}, "x.safetensors' has a card .*its network is called 'a/b', and no name has a '/'"),
     ],
     ids=str,
@@ -154,6 +155,13 @@ def test_gray_network_with_logits_comes_back_as_such(tmp_path):
     found = keras_resnet.network_of(tmp_path / "gray.safetensors")
     assert (found.name, found.input_shape, found.output_shape) == ("resnet8", (None, 8, 8, 1), (None, 3))
     assert found.layers[-1].activation is keras.activations.linear
+
+
+@pytest.mark.parametrize("pooling", [None, "avg", "max"])
+def test_network_without_its_top_comes_back_with_its_pool(folder, tmp_path, pooling):
+    headless = keras_resnet.ResNet("ResNet8", include_top=False, pooling=pooling)
+    card.write(tmp_path / "x.safetensors", headless, {})
+    assert keras_resnet.network_of(tmp_path / "x.safetensors").output_shape == headless.output_shape
 
 
 def test_contract_with_a_mean_image_fits_other_sizes(model, folder, tmp_path):
