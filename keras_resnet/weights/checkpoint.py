@@ -47,7 +47,8 @@ class Checkpoint(NamedTuple):
         """Complete arguments of `ResNet` by those that the file tells; without the classifier, images have any size."""
         told = {"include_top": self.classes is not None, "classes": self.classes, **self.description.arguments()}
         told |= given
-        shape = self.description.image_shape()
+        with naming_faults(self.path):
+            shape = self.description.image_shape()
         if told["include_top"] and shape and told.get("input_shape") is None and told.get("input_tensor") is None:
             told["input_shape"] = shape if channel_axis() == 3 else (shape[2], *shape[:2])
         return told

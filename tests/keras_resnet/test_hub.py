@@ -198,6 +198,13 @@ def test_networks_that_are_here_are_known_by_what_timm_calls_them(tmp_path, name
     assert keras_resnet.network_of(tmp_path, include_top=False).preprocessing.crop == 0.95
 
 
+@pytest.mark.parametrize("size", [{}, [], [3, 48], 3, None, "348", [3, {}, 40], ["x", 48, 40], [[3], 48, 40]], ids=str)
+def test_sizes_of_images_that_are_none_are_refused(tmp_path, size):
+    filled(tmp_path, changed(input_size=size))
+    with pytest.raises(ValueError, match=r"model\.safetensors' .*a configuration of images that makes no sense"):
+        keras_resnet.network_of(tmp_path)
+
+
 NAMES = [f"n{number:02}" for number in range(10)]
 
 

@@ -106,11 +106,15 @@ class Pretrained(Description):
             return None
         if config.get("crop_mode", "center") != "center":
             raise ValueError(f"a configuration whose crop is {shortened(config['crop_mode'], 60)!r}, not 'center'.")
+        size = config["input_size"]
         try:
+            if not isinstance(size, list) or len(size) != 3:
+                found = shortened(repr(size), 60)
+                raise ValueError(f"input_size must be a list of channels, height and width; received {found}.")
             values = (np.asarray(config[key], "float64") for key in ("mean", "std"))
             mean, std = (255 * np.broadcast_to(value, (channels,)) for value in values)
             return Preprocessing(
-                tuple(config["input_size"][1:]),
+                tuple(size[1:]),
                 channels,
                 mean,
                 std,
