@@ -32,23 +32,25 @@ def deepen(model: keras.Model, blocks: Sequence[int]) -> ResidualNetwork:
     Args:
         model: keras.Model that this package built, or that was loaded from a file of such. It is left as it was.
         blocks: sequence of int, units in each stage, at least as many as there are. New ones stand at the end of a
-            stage, before the one that carries its stride.
+            stage, before the one that carries its stride. Where its only unit carries the stride and changes the
+            channels too, they stand behind it, and the last one takes over the stride, if outputs stay so.
 
     Returns:
         ResidualNetwork of the deeper architecture, under Keras's present dtype policy, with input contract and labels.
 
     Raises:
-        ValueError: the network does not know its architecture, blocks do not fit, or no weights make such a unit the
-            identity, or only ones that could not learn; the message says why.
+        ValueError: the network does not know its architecture, blocks do not fit, there is no place for a further unit,
+            or no weights make it the identity, or only ones that could not learn; the message says why.
 
     Source: arXiv 1512.03385, section 1: the solution by construction.
     """
     architecture = _architecture_of(model)
     deeper = architecture.replace(blocks=_checked(blocks, architecture))
-    pairs = [pair for stages in zip(units_of(architecture), units_of(deeper)) for pair in _matched(*stages)]
+    share = branch_share(deeper) if deeper.blocks != architecture.blocks else 0.0
+    stages = zip(units_of(architecture), units_of(deeper))
+    pairs = [pair for old, new in stages for pair in _matched(model, old, new)]
     names = {new.name: old.name for old, new in pairs if old is not None}
     added = [new for old, new in pairs if old is None]
-    share = branch_share(deeper) if added else 0.0
     network = _rebuilt(model, deeper)
     _copy(model, network, names)
     for unit in added:
@@ -75,13 +77,47 @@ def _checked(blocks: Sequence[int], architecture: Architecture) -> tuple[int, ..
     return wanted
 
 
-def _matched(old: list[Unit], new: list[Unit]) -> Iterator[tuple[Unit | None, Unit]]:
+def _matched(model: keras.Model, old: list[Unit], new: list[Unit]) -> Iterator[tuple[Unit | None, Unit]]:
     """Pair the units of a stage with those of its deeper form: the unit that strides at its end stays the last one."""
-    head = len(old) - 1 if len(old) > 1 and old[-1].stride > 1 else len(old)
-    tail = len(old) - head
+    tail = int(len(new) > len(old) and (new[-1].stride > 1 or new[-1].dilates))
+    if tail and len(old) == 1 and not _may_follow_others(model, old[0]):
+        if not _subsamples(old[0]):
+            raise ValueError(
+                f"{old[0].name!r}, the only unit of its stage, strides. No other can stand before it, for it changes "
+                "the channels or has no pre-activation of its own, nor behind it, where it would take over the stride "
+                "and change outputs; leave this stage at one unit."
+            )
+        tail = 0
+    head = len(old) - tail
     yield from zip(old[:head], new[:head])
     yield from ((None, unit) for unit in new[head : len(new) - tail])
     yield from zip(old[head:], new[len(new) - tail :])
+
+
+def _may_follow_others(model: keras.Model, unit: Unit) -> bool:
+    """Tell whether the first unit of a stage could stand behind others: it takes what all units of the stage give."""
+    architecture = unit.architecture
+    if unit.changes_channels_of(model.get_layer(f"{unit.name}_1_conv").input):
+        return False
+    activated = architecture.stem != "none" and architecture.stem_activation  # as what enters the first stage is
+    is_first = unit.name == units_of(architecture)[0][0].name
+    return not is_first or activated != architecture.is_preactivation
+
+
+def _subsamples(unit: Unit) -> bool:
+    """Tell whether a unit that strides gives every second pixel of what it would give without its stride.
+
+    So it does where all that follows the convolution that strides looks at one pixel, and pools take none together.
+    """
+    architecture = unit.architecture
+    kernels = UNITS[architecture.unit].kernels
+    strided = kernels.index(3) if architecture.stride_on == "3x3" else 0
+    return (
+        3 not in kernels[strided + 1 :]
+        and architecture.padding == "symmetric"
+        and architecture.projection == "convolution"
+        and not architecture.squeeze_excitation
+    )
 
 
 def _rebuilt(model: keras.Model, architecture: Architecture) -> ResidualNetwork:

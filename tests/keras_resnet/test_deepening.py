@@ -68,6 +68,12 @@ def same(model, blocks, shape=(8, 8, 3)):
         {"shortcut": {"name": "constant_scaling", "scale": 1.0, "residual_scale": 0.0}},
         {"shortcut": {"name": "shortcut_only_gating", "bias": 1.0}},
         {"stride_unit": "last", "blocks": (2, 2)},
+        {"stride_unit": "last", "blocks": (2, 2), "output_stride": 1},
+        # The only unit of a stage strides: further ones stand before it, or take over the stride.
+        {"stride_unit": "last"},
+        {"stride_unit": "last", "placement": FULL_PREACTIVATION, "stem_activation": False},
+        {"stride_unit": "last", "placement": FULL_PREACTIVATION, "unit": "single"},
+        {"stride_unit": "last", "unit": "bottleneck", "stride_on": "3x3", "shortcut": "C"},
         {"unit": "bottleneck", "widths": (64, 64), "width_per_group": 256, "shortcut": "none"},
         {"unit": "bottleneck", "widths": (64, 64), "groups": 4, "width_per_group": 16, "output_stride": 1},
         {"stem": "imagenet", "placement": FULL_PREACTIVATION, "stem_activation": False},
@@ -108,6 +114,26 @@ def test_choices_that_cannot_be_deepened_say_why(choices, reason):
     with pytest.raises(ValueError, match=reason):
         keras_resnet.deepen(model, (2, 2))
     assert same(model, (1, 2)).architecture == model.architecture  # nothing is added
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"unit": "bottleneck"},
+        {"unit": "bottleneck", "stride_on": "3x3", "squeeze_excitation": 4},
+        {"unit": "bottleneck", "stride_on": "3x3", "projection": "average_pool"},
+        {"unit": "single", "stem_width": 3, "padding": "same"},
+        {"placement": FULL_PREACTIVATION},
+    ],
+    ids=str,
+)
+def test_only_unit_whose_stride_cannot_move_is_refused(choices):
+    model = keras_resnet.ResNet(tiny(stride_unit="last", **choices), input_shape=(8, 8, 3))
+    with pytest.raises(
+        ValueError, match=r"'conv2_block1', the only unit of its stage, .*; leave this stage at one unit"
+    ):
+        keras_resnet.deepen(model, (2, 2))
+    same(model, (1, 3))
 
 
 def test_vgg_is_deepened_before_its_pools():
