@@ -15,6 +15,7 @@ from keras_resnet.build.unit import Unit
 from keras_resnet.choices.activations import activation_factory
 from keras_resnet.choices.shortcuts import pads_with_zeros, parse_shortcut
 from keras_resnet.choices.units import UNITS
+from keras_resnet.layers import PiecewiseLinear
 from keras_resnet.model import ResidualNetwork, build_network, carried
 
 GRID = np.linspace(-4, 4, 161, dtype="float32")  # where activations are looked at
@@ -221,7 +222,10 @@ def _is_activated(architecture: Architecture) -> bool:
 
 
 class Activation:
-    """What an activation does to numbers: looked at on a grid, a PReLU with the slope that makes it the identity.
+    """What an activation does to numbers, looked at on a grid: of one that can be made the identity, as it then is.
+
+    One that has weights, and cannot, `repeats` nothing: those of the units before have learned, and what they give is
+    not what a new one would.
 
     Args:
         architecture: Architecture.
@@ -235,15 +239,19 @@ class Activation:
         once, twice = (keras.ops.convert_to_numpy(values) for values in (layer(grid), layer(layer(grid))))
         middle = len(GRID) // 2
         self.is_identity = np.allclose(once, grid, atol=1e-7)
-        self.repeats = np.allclose(twice, once, atol=1e-7)
+        self.repeats = self.is_identity or (not layer.weights and np.allclose(twice, once, atol=1e-7))
         self.rests = bool(abs(once[middle]).max() < 1e-7)
         self.learns_at_rest = bool(np.all(once[middle - 1] != once[middle]))
 
 
 def make_linear(layer: keras.layers.Layer) -> None:
-    """Make a PReLU the identity, by a slope of 1."""
+    """Make an activation that learns the identity, where its weights allow it; leave all other layers alone."""
     if isinstance(layer, keras.layers.PReLU):
-        layer.alpha.assign(np.ones(layer.alpha.shape))
+        _set(layer, alpha=1.0)
+    elif isinstance(layer, PiecewiseLinear):  # max(0, x) - max(0, 0 - x) = x
+        for weight in (*layer.slopes, layer.places[0]):
+            weight.assign(np.zeros(weight.shape))
+        layer.slopes[0].assign(np.full(layer.slopes[0].shape, -1.0))
 
 
 def make_identity(network: keras.Model, unit: Unit, share: float) -> None:

@@ -53,11 +53,24 @@ def same(model, blocks, shape=(8, 8, 3)):
     return deeper
 
 
+class Floor(keras.layers.Layer):
+    """A ReLU whose floor is learned: once it has learned, a new one cuts off what it gives."""
+
+    def build(self, input_shape):
+        self.floor = self.add_weight(name="floor", shape=(), initializer="zeros")
+
+    def call(self, inputs):
+        return keras.ops.maximum(inputs, self.floor)
+
+
 @pytest.mark.parametrize(
     "choices",
     [
         {"activation": "prelu", "shortcut": "none", "placement": FULL_PREACTIVATION},
         {"activation": "relu6"},
+        {"activation": "piecewise_linear"},
+        {"activation": {"name": "piecewise_linear", "hinges": 3}, "placement": "bn_after_addition", "shortcut": "none"},
+        {"activation": "piecewise_linear", "placement": RELU_BEFORE},
         {"activation": "gelu", "placement": RELU_BEFORE},
         {"activation": "silu", "placement": FULL_PREACTIVATION},
         {"normalization": "none", "biased": ("1", "2", "shortcut")},
@@ -90,6 +103,8 @@ def test_choices_that_can_be_deepened_are(choices):
     [
         ({"activation": "gelu"}, "behind the addition, applied once more, changes what it has given"),
         ({"activation": "tanh"}, "behind the addition, applied once more, changes what it has given"),
+        ({"activation": Floor}, "behind the addition, applied once more, changes what it has given"),
+        ({"activation": Floor, "placement": RELU_BEFORE, "shortcut": "none"}, "which its activation does not"),
         ({"activation": "maxout"}, "its activation takes several channels for one"),
         ({"activation": "sigmoid", "placement": RELU_BEFORE}, "does not give 0 for 0"),
         ({"activation": "gelu", "shortcut": "none", "placement": RELU_BEFORE}, "which its activation does not"),
