@@ -256,9 +256,8 @@ def make_linear(layer: keras.layers.Layer) -> None:
 
 def make_identity(network: keras.Model, unit: Unit, share: float) -> None:
     """Set the weights of a unit so that it gives what it gets; `share` is what its residual branch gives of it."""
-    layers = {
-        layer.name.removeprefix(f"{unit.name}_"): layer for layer in network.layers if layer.name.startswith(unit.name)
-    }
+    prefix = f"{unit.name}_"  # with its end, or "conv2_block3" would take the layers of "conv2_block36" too
+    layers = {layer.name.removeprefix(prefix): layer for layer in network.layers if layer.name.startswith(prefix)}
     for layer in layers.values():
         make_linear(layer)
     _open_shortcut(layers, unit)

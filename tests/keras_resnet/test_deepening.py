@@ -151,6 +151,15 @@ def test_only_unit_whose_stride_cannot_move_is_refused(choices):
     same(model, (1, 3))
 
 
+def test_slopes_of_a_unit_whose_number_begins_like_that_of_a_new_one_stay():
+    model = build(tiny(activation="prelu", stride_unit="last"), (8, 8, 3))
+    deeper = same(model, (10, 2))  # the first unit is the tenth now, and a new one the first
+    slopes = [
+        network.get_layer(name).alpha for network, name in ((model, "conv2_block1_out"), (deeper, "conv2_block10_out"))
+    ]
+    np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, slopes))
+
+
 def test_vgg_is_deepened_before_its_pools():
     vgg = keras_resnet.vgg(16, blocks=(1, 1), widths=(4, 6), hidden=(5,))
     deeper = same(build(vgg, (8, 8, 3)), (2, 3))
