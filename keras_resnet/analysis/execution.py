@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_resnet.analysis.graph import sources, unit_graph
+from keras_resnet.build.head import has_sigmoids
 
 # What may be done at a layer: with the tensors that enter it, and with the one that leaves it.
 Enter = Callable[[str, list], list]
@@ -131,3 +132,30 @@ def check_images(model: keras.Model, images: Any) -> np.ndarray:
             f"{model.name!r} takes them; received the shape {images.shape}."
         )
     return images.astype("float32", copy=False)
+
+
+def check_labels(model: keras.Model, images: np.ndarray, labels: Any) -> np.ndarray:
+    """Give labels as an array: the number of a class for each image, or of a network of sigmoids 0 or 1 for each class.
+
+    Numbers may stand in a column, as in the data sets of Keras.
+    """
+    labels = np.asarray(labels)
+    wanted = (len(images), *(model.output_shape[1:] if has_sigmoids(model) else ()))
+    if {labels.shape, wanted} == {(len(images),), (len(images), 1)}:
+        labels = labels.reshape(wanted)
+    if labels.shape != wanted:
+        meaning = "the number of a class for each image" if len(wanted) == 1 else "0 or 1 for each class of each image"
+        raise ValueError(
+            f"labels must be an array of the shape {wanted}, {meaning}; received the shape {labels.shape}."
+        )
+    return labels
+
+
+def check_one_class(model: keras.Model, images: np.ndarray, labels: Any) -> np.ndarray:
+    """Give the class of each image as an array, and refuse a network that gives an image any number of classes."""
+    if has_sigmoids(model):
+        raise ValueError(
+            f"{model.name!r} ends in sigmoids, for images of any number of classes; accuracies are measured of "
+            "networks that give each image one."
+        )
+    return check_labels(model, images, labels)

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_resnet.analysis.execution import Leave, UnitParts, check_images, parts_of_units, root_mean_square, run
+from keras_resnet.analysis.execution import (
+    Leave,
+    UnitParts,
+    check_images,
+    check_labels,
+    parts_of_units,
+    root_mean_square,
+    run,
+)
 from keras_resnet.analysis.gradients import unit_gradients
 from keras_resnet.choices.shortcuts import parse_shortcut
 
@@ -54,11 +62,13 @@ def propagation(model: keras.Model, images: Any, labels: Any, training: bool = F
         List of Factors, one a unit. A stage of one unit has nothing to compare: its factors are 1.
 
     Raises:
-        ValueError: the network does not know its architecture, the images do not fit, or the backend has no gradients.
+        ValueError: the network does not know its architecture, images or labels do not fit, or the backend has no
+            gradients.
 
     Source: arXiv 1603.05027, equations 3 to 8 and section 3.1.
     """
     images, units = check_images(model, images), parts_of_units(model)
+    labels = check_labels(model, images, labels)
     scales = [shortcut_factor(model, unit) for unit in units]
     exits = [unit.exit for unit in units]
     signals = _signals(model, images, units, training)

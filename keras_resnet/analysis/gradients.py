@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_resnet.analysis.execution import Enter, as_numpy, check_images, run
+from keras_resnet.analysis.execution import Enter, as_numpy, check_images, check_labels, run
 
 Loss = Callable[[Any, Any], Any]  # of labels and outputs
 
@@ -102,11 +102,12 @@ def gradient_norms(
         Dict of float by name of the layer, in the order of the network.
 
     Raises:
-        ValueError: the images do not fit, or the backend gives no gradients.
+        ValueError: images or labels do not fit, or the backend gives no gradients.
 
     Source: arXiv 1512.03385, section 4.1, where the norms of plain networks' gradients are found healthy.
     """
     images, measure = check_images(model, images), loss or loss_of(model)
+    labels = labels if loss else check_labels(model, images, labels)
     kernels = {layer.name: layer.kernel for layer in model.layers if hasattr(layer, "kernel")}
 
     def value(values: list) -> Any:

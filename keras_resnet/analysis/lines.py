@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_resnet.analysis.execution import as_numpy, batches, check_images, run
+from keras_resnet.analysis.execution import as_numpy, batches, check_images, check_one_class, run
 from keras_resnet.analysis.gradients import loss_of
 
 PLACES = tuple(np.linspace(-0.25, 1.25, 25).tolist())
@@ -52,11 +52,12 @@ def loss_along_line(
         List of PlacesOnLine. The networks are left as they were.
 
     Raises:
-        ValueError: the images do not fit, or the networks have other weights.
+        ValueError: images or labels do not fit, or the networks have other weights or end in sigmoids.
 
     Source: arXiv 1412.6544, section 3.
     """
-    images, labels = check_images(first, images), np.asarray(labels)
+    images = check_images(first, images)
+    labels = check_one_class(first, images, labels)
     ends = [[weight for weight in model.weights if "float" in str(weight.dtype)] for model in (first, second)]
     shapes = [[(weight.name, tuple(weight.shape)) for weight in end] for end in ends]
     if shapes[0] != shapes[1]:

@@ -14,6 +14,8 @@ from keras_resnet.analysis.execution import (
     as_numpy,
     batches,
     check_images,
+    check_labels,
+    check_one_class,
     parts_of_units,
     root_mean_square,
     run,
@@ -82,11 +84,12 @@ def path_gradients(
         List of PathLengths.
 
     Raises:
-        ValueError: the network is plain: it has one path.
+        ValueError: the network is plain: it has one path; or images or labels do not fit.
 
     Source: arXiv 1605.06431, section 4.2 and Figure 6(b) and (c).
     """
     images, units = check_images(model, images), parts_of_units(model)
+    labels = check_labels(model, images, labels)
     if not all(unit.has_shortcut for unit in units):
         raise ValueError(f"{model.name!r} has units without shortcuts, and so a single path.")
     counts, drawn = path_lengths(len(units)), np.random.default_rng(seed)
@@ -128,11 +131,12 @@ def lesions(model: keras.Model, images: Any, labels: Any) -> list[Lesion]:
         List of Lesions, the whole network first.
 
     Raises:
-        ValueError: the images do not fit, or the network has no units.
+        ValueError: images or labels do not fit, or the network has no units or ends in sigmoids.
 
     Source: arXiv 1605.06431, section 4.1 and Figure 3.
     """
-    images, labels, units = check_images(model, images), np.asarray(labels), parts_of_units(model)
+    images, units = check_images(model, images), parts_of_units(model)
+    labels = check_one_class(model, images, labels)
     rows = [Lesion("", *_test(model, images, labels, None))]
     for unit in units:
         possible = unit.has_shortcut or unit.keeps_shape

@@ -1,5 +1,6 @@
 """What is measured of units: factors of shortcuts, negative shares, paths, lesions, distance from the identity."""
 
+import functools
 import math
 
 import keras
@@ -9,8 +10,10 @@ import pytest
 import keras_resnet
 from keras_resnet.analysis import (
     execution,
+    gradient_norms,
     identity_distances,
     lesions,
+    loss_along_line,
     negative_shares,
     path_gradients,
     path_lengths,
@@ -157,6 +160,44 @@ def test_lesion_costs_what_the_network_without_the_branch_loses():
     beta.assign(np.zeros(6))
     assert rows["conv3_block2"].loss == pytest.approx(float(loss(LABELS, outputs(model, x))), rel=1e-5)
     assert rows["conv3_block2"].loss != pytest.approx(rows[""].loss, rel=1e-3)
+
+
+def test_labels_in_a_column_are_those_in_a_row():
+    model, x = build(tiny(), (8, 8, 3)), images(6, 8, 8, 3)
+    column = LABELS[:, np.newaxis]  # as keras.datasets gives them
+    assert lesions(model, x, column) == lesions(model, x, LABELS)
+    line = functools.partial(loss_along_line, model, model, x, places=(0.0,), training=False)
+    assert line(column) == line(LABELS)
+    assert gradient_norms(model, x, column) == pytest.approx(gradient_norms(model, x, LABELS))
+
+
+MEASURED = {
+    "lesions": lesions,
+    "line": lambda model, x, labels: loss_along_line(model, model, x, labels),
+    "propagation": propagation,
+    "paths": path_gradients,
+    "norms": gradient_norms,
+}
+
+
+@pytest.mark.parametrize("measure", MEASURED.values(), ids=MEASURED)
+def test_labels_that_name_no_class_for_each_image_are_refused(measure):
+    model, x = build(tiny(), (8, 8, 3)), images(6, 8, 8, 3)
+    for labels in (LABELS[:5], np.eye(6)[LABELS], 3):
+        with pytest.raises(ValueError, match=r"labels must be an array of the shape \(6,\), the number of a class"):
+            measure(model, x, labels)
+
+
+def test_network_of_sigmoids_takes_labels_for_each_class_where_no_accuracy_is_measured():
+    model, x = build(tiny(), (8, 8, 3), classifier_activation="sigmoid"), images(6, 8, 8, 3)
+    several = np.eye(5)[LABELS]
+    assert all(norm > 0 for norm in gradient_norms(model, x, several).values())
+    with pytest.raises(
+        ValueError, match=r"of the shape \(6, 5\), 0 or 1 for each class of each image; received the shape"
+    ):
+        gradient_norms(model, x, LABELS)
+    with pytest.raises(ValueError, match="ends in sigmoids, for images of any number of classes"):
+        lesions(model, x, several)
 
 
 def test_lesion_of_a_plain_unit_takes_what_enters_it():
