@@ -11,9 +11,9 @@ import numpy as np
 from keras_resnet.build.head import FLOAT32_HEAD, TOP, check_classes, classifier, global_pool, has_top
 from keras_resnet.build.network import check_shape
 from keras_resnet.build.stages import STEM, stage_names, stage_of
-from keras_resnet.layers.conventions import channels, spatial_axes
 from keras_resnet.messages import unknown
 from keras_resnet.model import ResidualNetwork, carried, deep_recursion
+from keras_resnet.preprocessing import fitted
 
 HEAD, BACKBONE = "head", "backbone"
 KEPT = "kept"  # the activation of the classifier that a new one takes the place of
@@ -62,8 +62,7 @@ def transfer(
     for weight, value in _inherited(model, copy, without=() if classes is None else (TOP,)):
         weight.assign(value)
     if (contract := getattr(model, "preprocessing", None)) is not None:
-        sides = tuple(shape[axis - 1] for axis in spatial_axes())
-        copy.preprocessing = contract.for_images(contract.size if None in sides else sides, channels(inputs))
+        copy.preprocessing = fitted(contract, copy)
     return copy
 
 

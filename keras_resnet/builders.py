@@ -13,9 +13,8 @@ from keras_resnet.architecture.phrase import describe
 from keras_resnet.architecture.table import TABLE
 from keras_resnet.model import ResidualNetwork, build_network
 from keras_resnet.weights.card import is_carded
-from keras_resnet.weights.loading import network_of
+from keras_resnet.weights.loading import load_own, network_of
 from keras_resnet.weights.named import is_name
-from keras_resnet.weights.own import load_weights
 
 
 def ResNet(  # noqa: N802 - the name that users of keras.applications look for
@@ -73,7 +72,7 @@ def ResNet(  # noqa: N802 - the name that users of keras.applications look for
         return network_of(weights, architecture, **arguments, **classes)
     model = build_network(architecture, classes=classes, **arguments)
     if weights is not None:
-        load_weights(model, weights)
+        load_own(model, weights)
     return model
 
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_resnet.files import write_text
+from keras_resnet.layers.conventions import channel_axis, spatial_axes
 from keras_resnet.messages import shortened, unknown
 from keras_resnet.pipeline import ops
 
@@ -207,6 +208,12 @@ class Preprocessing:
             raise ValueError(
                 f"{os.fspath(path)!r} does not hold an input contract ({reason}); put back a copy."
             ) from error
+
+
+def fitted(contract: Preprocessing, model: keras.Model) -> Preprocessing:
+    """Give a contract for the images that a model takes; where it takes any size, for those of the contract's own."""
+    sides = tuple(model.input_shape[axis] for axis in spatial_axes())
+    return contract.for_images(contract.size if None in sides else sides, model.input_shape[channel_axis()])
 
 
 def is_count(value: object) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.build.head import TOP, has_top
-from keras_resnet.layers.conventions import channel_axis, spatial_axes
-from keras_resnet.preprocessing import CONTRACTS, Preprocessing
+from keras_resnet.layers.conventions import channel_axis
+from keras_resnet.preprocessing import CONTRACTS, Preprocessing, fitted
 from keras_resnet.weights import card
 from keras_resnet.weights.description import Description
 from keras_resnet.weights.extent import check_extent, check_ranks
@@ -68,10 +68,8 @@ class Checkpoint(NamedTuple):
 
     def contract_for(self, model: keras.Model) -> Preprocessing:
         """Give what the weights expect of images, at the size that a model takes, where that is fixed."""
-        channels = model.input_shape[channel_axis()]
-        contract = self.description.contract(channels) or CONTRACTS[self.source.contract_of(self.tensors)]
-        sides = tuple(model.input_shape[axis] for axis in spatial_axes())
-        return contract if None in sides else contract.for_images(sides, channels)
+        described = self.description.contract(model.input_shape[channel_axis()])
+        return fitted(described or CONTRACTS[self.source.contract_of(self.tensors)], model)
 
     def labels_for(self, model: keras.Model) -> tuple[str, ...] | None:
         """Name the classes of a model that takes the classifier too, where they are known."""

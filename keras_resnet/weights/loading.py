@@ -11,6 +11,7 @@ from keras_resnet.architecture import Architecture
 from keras_resnet.architecture.table import TABLE
 from keras_resnet.build.head import has_top
 from keras_resnet.model import build_network
+from keras_resnet.preprocessing import fitted
 from keras_resnet.weights.checkpoint import Checkpoint, naming_faults
 from keras_resnet.weights.comparison import SILENT, differences
 from keras_resnet.weights.legacy import choices_of_layers
@@ -42,15 +43,21 @@ def load_weights_from(model: keras.Model, path: str | os.PathLike, key: str | No
             `weights.files.budget`), or holds another network or no such set; or a name is unknown, or what it names
             cannot be fetched. The model is left as it was.
     """
-    if written := _written_here(path):
-        load_weights(model, path)
-        if written == "network":
-            model.preprocessing, labels = read_carried(path)
-            model.labels = labels if has_top(model) else None
+    if _written_here(path):
+        load_own(model, path)
         return
     architecture = getattr(model, "architecture", None)
     network = model.name if architecture is None else known_as(architecture)
     load_checkpoint(model, read(path, network, key, has_top(model)))
+
+
+def load_own(model: keras.Model, path: str | os.PathLike) -> None:
+    """Load a weights file of this package; that of a whole network brings input contract and names of classes too."""
+    load_weights(model, path)
+    if written_here(path) == "network":
+        contract, labels = read_carried(path)
+        model.preprocessing = contract and fitted(contract, model)
+        model.labels = labels if has_top(model) else None
 
 
 def network_of(

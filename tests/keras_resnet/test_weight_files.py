@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.signature import names_of
 from keras_resnet.weights.names import check_model
 from keras_resnet.weights.own import load_network, load_noted, load_weights, read_signature
@@ -201,6 +202,24 @@ def test_load_weights_from_takes_a_file_of_this_package(tmp_path, file):
     for left, right in zip(other.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
     assert (other.preprocessing is not None) == file.endswith(".keras")
+
+
+def test_network_of_another_size_takes_the_contract_of_a_file_at_its_own(tmp_path):
+    model = build()
+    model.preprocessing = Preprocessing(SHAPE[:2], 3, (1.0, 2.0, 3.0), (4.0, 5.0, 6.0), crop=0.9)
+    model.labels = ("ant", "bee", "cat", "dog")
+    model.save(tmp_path / "network.keras")
+    loaded, anywhere = (
+        keras_resnet.ResNet("ResNet8", input_shape=shape, classes=4) for shape in ((24, 20, 3), (None, None, 3))
+    )
+    for network in (loaded, anywhere):
+        keras_resnet.load_weights_from(network, tmp_path / "network.keras")
+    built = keras_resnet.ResNet("ResNet8", input_shape=(24, 20, 3), classes=4, weights=tmp_path / "network.keras")
+    assert anywhere.preprocessing.to_dict() == model.preprocessing.to_dict()
+    for network in (loaded, built):
+        assert network.preprocessing.to_dict() == {**model.preprocessing.to_dict(), "size": [24, 20]}
+        assert network.labels == model.labels
+    assert keras_resnet.classify(built, np.zeros((30, 30, 3), "uint8"), top=1)[0][0][0] in model.labels
 
 
 def test_weights_are_saved_in_parts_where_that_is_asked_for(tmp_path):
