@@ -13,7 +13,7 @@ from keras_resnet.build.network import check_shape
 from keras_resnet.build.stages import STEM, stage_names, stage_of
 from keras_resnet.messages import unknown
 from keras_resnet.model import ResidualNetwork, carried, deep_recursion
-from keras_resnet.preprocessing import fitted
+from keras_resnet.preprocessing import Preprocessing, fitted
 
 HEAD, BACKBONE = "head", "backbone"
 KEPT = "kept"  # the activation of the classifier that a new one takes the place of
@@ -93,28 +93,31 @@ def _classified(model: keras.Model, x, classes: int, activation: str | None):
 
 def _inherited(model: keras.Model, copy: keras.Model, without: Sequence[str]):
     """Pair the weights of a copy with the values that the network has for them."""
+    contract = getattr(model, "preprocessing", None)
     known = {layer.name: layer for layer in model.layers}
     for layer in copy.layers:
         if layer.name in known and layer.name not in without:
             for weight, value in zip(layer.weights, known[layer.name].get_weights(), strict=True):
-                yield weight, _fitted(f"{layer.name}/{weight.name}", value, tuple(weight.shape))
+                yield weight, _fitted(f"{layer.name}/{weight.name}", value, tuple(weight.shape), contract)
 
 
-def _fitted(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _fitted(name: str, value: np.ndarray, shape: tuple[int, ...], contract: Preprocessing | None) -> np.ndarray:
     """Give a weight in the shape of its copy: the same, or of a first convolution for other channels."""
     if value.shape == shape:
         return value
     if len(shape) == 4 and value.shape[:2] + value.shape[3:] == shape[:2] + shape[3:]:
-        return _for_channels(value, shape[2])
+        return _for_channels(value, shape[2], contract)
     raise ValueError(
         f"{name} of shape {value.shape} belongs to the images it was trained on; it cannot become {shape}."
     )
 
 
-def _for_channels(kernel: np.ndarray, count: int) -> np.ndarray:
+def _for_channels(kernel: np.ndarray, count: int, contract: Preprocessing | None) -> np.ndarray:
     """Turn a first kernel (height, width, inputs, filters) to another number of inputs, its sum over them unchanged."""
     if count == 1:
         return kernel.sum(axis=2, keepdims=True)
+    if contract is not None and contract.order == "BGR":
+        kernel = kernel[:, :, ::-1]  # of any other number of channels the contract is RGB
     before = kernel.shape[2]
     return np.take(kernel, np.arange(count) % before, axis=2) * (before / count)
 

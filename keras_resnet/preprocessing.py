@@ -146,7 +146,8 @@ class Preprocessing:
 
         Args:
             size: tuple (height, width), in pixels.
-            channels: int; one has the average mean and deviation of all, more than there are repeat them.
+            channels: int; one has the average mean and deviation of all, more than there are repeat them, and begin
+                with red, green and blue whatever the order was.
 
         Returns:
             Preprocessing. A mean of each pixel becomes one of each channel, because it fits one size only.
@@ -155,7 +156,8 @@ class Preprocessing:
         if mean.ndim == 3 and (tuple(size) != self.size or channels != self.channels):
             mean = mean.mean(axis=(0, 1))
         if channels != self.channels:
-            order = "RGB"
+            if order == "BGR":
+                mean, std, order = mean[::-1], std[::-1], "RGB"
             places = np.arange(channels) % self.channels
             mean, std = (v.mean(keepdims=True) if channels == 1 else v[places] for v in (mean, std))
         return dataclasses.replace(self, size=size, channels=channels, mean=mean, std=std, order=order)

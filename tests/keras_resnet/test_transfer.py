@@ -137,6 +137,16 @@ def test_contract_of_more_channels_repeats():
     np.testing.assert_allclose(contract.std, [58.395, 57.12, 57.375, 58.395])
 
 
+def test_copy_of_a_network_of_bgr_images_shows_each_color_to_its_own_filters():
+    model, levels = build(tiny()), 255 * images(2, 16, 16, 3) ** 2 % 255
+    model.preprocessing = Preprocessing((16, 16), 3, (100.0, 115.0, 125.0), (50.0, 60.0, 70.0), order="BGR")
+    wide = transfer(model, input_shape=(16, 16, 6))
+    assert wide.preprocessing.order == "RGB"
+    np.testing.assert_array_equal(wide.preprocessing.mean, [125.0, 115.0, 100.0] * 2)
+    expected = outputs(model, model.preprocessing(levels))
+    assert relative_error(outputs(wide, wide.preprocessing(np.tile(levels, 2))), expected) < 1e-5
+
+
 def test_contract_with_a_mean_of_each_pixel_becomes_one_of_each_channel_at_another_size():
     mean = np.arange(16 * 16 * 3, dtype=float).reshape(16, 16, 3)
     contract = Preprocessing((16, 16), 3, mean, (1.0, 1.0, 1.0))
