@@ -29,7 +29,7 @@ class Preprocessing:
         size: tuple (height, width) of the network's input, in pixels.
         channels: int, 3 for RGB or 1 for gray.
         mean: float array, of shape (channels,) or (height, width, channels), on the scale 0 to 255.
-        std: float array of shape (channels,), on the same scale.
+        std: float array of one of these shapes, on the same scale.
         crop: float in (0, 1], share of the shorter side that the central crop keeps before resizing.
         order: "RGB", or "BGR" for networks that want the channels of an RGB image the other way round; mean and std
             are in this order.
@@ -150,17 +150,28 @@ class Preprocessing:
                 with red, green and blue whatever the order was.
 
         Returns:
-            Preprocessing. A mean of each pixel becomes one of each channel, because it fits one size only.
+            Preprocessing. What is given of each pixel becomes one value of each channel, because it fits one size only.
         """
         mean, std, order = self.mean, self.std, self.order
-        if mean.ndim == 3 and (tuple(size) != self.size or channels != self.channels):
-            mean = mean.mean(axis=(0, 1))
+        if tuple(size) != self.size or channels != self.channels:
+            mean, std = self.by_channel()
         if channels != self.channels:
             if order == "BGR":
                 mean, std, order = mean[::-1], std[::-1], "RGB"
             places = np.arange(channels) % self.channels
             mean, std = (v.mean(keepdims=True) if channels == 1 else v[places] for v in (mean, std))
         return dataclasses.replace(self, size=size, channels=channels, mean=mean, std=std, order=order)
+
+    def by_channel(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give mean and deviation of each channel.
+
+        Returns:
+            Two float arrays of shape (channels,): of what is given of each pixel the mean, and the root of the mean
+            variance.
+        """
+        mean = self.mean if self.mean.ndim == 1 else self.mean.mean(axis=(0, 1))
+        std = self.std if self.std.ndim == 1 else np.sqrt(np.square(self.std).mean(axis=(0, 1)))
+        return mean, std
 
     def to_dict(self) -> dict[str, Any]:
         """Give the contract as plain values, which `Preprocessing(**fields)` reads.

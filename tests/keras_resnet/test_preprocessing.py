@@ -124,6 +124,15 @@ def test_contract_survives_its_file(tmp_path, mean):
     np.testing.assert_array_equal(as_numpy(read(images)), as_numpy(written(images)))
 
 
+def test_deviation_of_each_pixel_becomes_one_of_each_channel_for_other_images():
+    std = np.ones((4, 4, 3))
+    std[0] = 3  # a quarter of the pixels: the mean variance is (9 + 3) / 4
+    of_pixels = Preprocessing((4, 4), 3, MEAN, std)
+    np.testing.assert_array_equal(of_pixels.for_images((4, 4), 3).std, std)
+    for size, channels in (((8, 8), 3), ((4, 4), 1), ((4, 4), 4)):
+        np.testing.assert_allclose(of_pixels.for_images(size, channels).std, [3**0.5] * channels)
+
+
 def test_contract_as_a_layer_computes_the_same_and_is_saved(tmp_path):
     published = CONTRACTS["caffe"]
     inputs = keras.Input((None, None, 3), dtype="uint8")
