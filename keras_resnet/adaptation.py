@@ -30,6 +30,10 @@ def transfer(
 
     For another number of channels the first kernel is summed over its inputs (for one channel: the copy gives for a
     gray image what the network gives for the same image as RGB), or repeated and scaled to the same sum (for more).
+    So it is where each image is prepared by the contract of its own network, of which the kernel takes up the colors'
+    deviations, and the bias of the convolution or the normalization behind it their means. It is not exact near the
+    border of the image, where the convolution sees zeros, with a mean of each pixel, and where a stem has neither bias
+    nor normalization. Without a contract it is so for images standardized alike in all channels.
 
     Args:
         model: keras.Model of this package, with its classifier or without.
@@ -63,6 +67,8 @@ def transfer(
         weight.assign(value)
     if (contract := getattr(model, "preprocessing", None)) is not None:
         copy.preprocessing = fitted(contract, copy)
+        if copy.preprocessing.channels == 1 < contract.channels:
+            _shift_to_gray(model, copy, contract)
     return copy
 
 
@@ -113,13 +119,33 @@ def _fitted(name: str, value: np.ndarray, shape: tuple[int, ...], contract: Prep
 
 
 def _for_channels(kernel: np.ndarray, count: int, contract: Preprocessing | None) -> np.ndarray:
-    """Turn a first kernel (height, width, inputs, filters) to another number of inputs, its sum over them unchanged."""
+    """Turn a first kernel (height, width, inputs, filters) to other inputs that show it the same image."""
     if count == 1:
+        if contract is not None:
+            gray, (_, std) = contract.for_images(contract.size, 1), contract.by_channel()
+            kernel = kernel * (gray.std / std)[:, np.newaxis]
         return kernel.sum(axis=2, keepdims=True)
     if contract is not None and contract.order == "BGR":
         kernel = kernel[:, :, ::-1]  # of any other number of channels the contract is RGB
     before = kernel.shape[2]
     return np.take(kernel, np.arange(count) % before, axis=2) * (before / count)
+
+
+def _shift_to_gray(model: keras.Model, copy: keras.Model, contract: Preprocessing) -> None:
+    """Make up, behind the first convolutions, for the mean of gray images, which is that of no color."""
+    mean, std = contract.by_channel()
+    offset = (contract.for_images(contract.size, 1).mean - mean) / std
+    layers = {layer.name: layer for layer in copy.layers}
+    for layer in model.layers:
+        kernel, own = (getattr(each, "kernel", None) for each in (layer, layers.get(layer.name)))
+        if own is None or len(own.shape) != 4 or own.shape == kernel.shape:
+            continue
+        shift = np.einsum("hwcf,c->f", keras.ops.convert_to_numpy(kernel), offset).astype("float32")
+        norm = layers.get(f"{layer.name.removesuffix('_conv')}_bn")
+        if layers[layer.name].bias is not None:
+            layers[layer.name].bias.assign_add(shift)
+        elif norm is not None:
+            norm.moving_mean.assign_sub(shift)
 
 
 def stages_of(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:

@@ -31,6 +31,26 @@ def test_grey_copy_gives_for_a_grey_image_what_the_network_gives_for_it_as_rgb(c
     assert relative_error(outputs(grey, x), outputs(model, np.repeat(x, 3, -1))) < 1e-5
 
 
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+@pytest.mark.parametrize(
+    ("choices", "layer"),
+    [
+        ({}, "conv1_bn"),
+        ({"normalization": "none", "biased": ("stem",)}, "conv1_conv"),
+        ({"stem": "deep"}, "conv1_1_bn"),
+    ],
+)
+def test_grey_copy_makes_up_for_means_and_deviations_of_the_colors(choices, layer, order):
+    model = build(tiny(**choices))
+    model.preprocessing = Preprocessing((16, 16), 3, (90.0, 115.0, 140.0), (40.0, 60.0, 70.0), order=order)
+    grey, levels = transfer(model, input_shape=(16, 16, 1)), np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 1))
+    found, expected = (
+        outputs(keras.Model(network.input, network.get_layer(layer).output), network.preprocessing(x))[:, 1:-1, 1:-1]
+        for network, x in ((grey, levels), (model, np.repeat(levels, 3, -1)))
+    )
+    assert relative_error(found, expected) < 1e-4
+
+
 @pytest.mark.parametrize("count", [6, 9])
 def test_copy_for_more_channels_gives_the_same_for_an_image_repeated(count):
     model = build(tiny())
