@@ -54,7 +54,9 @@ class Preprocessing:
                 f"size must be two sides, and channels a number, of 1 to {MAX_SIDE}; received "
                 f"{shortened(self.size)} and {shortened(self.channels)}."
             )
-        object.__setattr__(self, "size", tuple(self.size))
+        # NumPy's numbers are numbers too, but JSON knows none of them.
+        object.__setattr__(self, "size", tuple(map(int, self.size)))
+        object.__setattr__(self, "channels", int(self.channels))
         shapes = (self.channels,), (*self.size, self.channels)
         for field in ("mean", "std"):
             values = _numbers(getattr(self, field))
@@ -66,6 +68,7 @@ class Preprocessing:
             object.__setattr__(self, field, values)
         if not isinstance(self.crop, Real) or not 0 < self.crop <= 1:
             raise ValueError(f"crop must be a share above 0 and at most 1; received {shortened(self.crop)}.")
+        object.__setattr__(self, "crop", float(self.crop))
         if self.order not in ("RGB", "BGR"):
             raise ValueError(f"order must be 'RGB' or 'BGR'; received {shortened(self.order)}.")
         if self.interpolation not in ("bilinear", "bicubic"):

@@ -133,6 +133,13 @@ def test_deviation_of_each_pixel_becomes_one_of_each_channel_for_other_images():
         np.testing.assert_allclose(of_pixels.for_images(size, channels).std, [3**0.5] * channels)
 
 
+def test_contract_of_numpys_numbers_survives_its_file(tmp_path):
+    size = tuple(np.array([5, 6]))
+    Preprocessing(size, np.int64(3), MEAN.astype("float32"), np.array([1, 2, 3]), np.float32(0.5)).save(tmp_path / "c")
+    read = Preprocessing.load(tmp_path / "c")
+    assert (read.size, read.channels, read.crop, read.std.tolist()) == ((5, 6), 3, 0.5, [1, 2, 3])
+
+
 def test_contract_as_a_layer_computes_the_same_and_is_saved(tmp_path):
     published = CONTRACTS["caffe"]
     inputs = keras.Input((None, None, 3), dtype="uint8")
