@@ -110,8 +110,12 @@ class Preprocessing:
             images: tensor (batch, height, width, channels).
 
         Returns:
-            Two int32 scalars, in pixels of the images.
+            Two int32 scalars, in pixels of the images; integers of Python where their size is known.
         """
+        if None not in (known := tuple(images.shape[1:3])):  # while JAX compiles, it slices by plain numbers alone
+            size = np.array(self.size, "float32")
+            scale = np.float32(self.crop) * (np.array(known, "float32") / size).min()
+            return tuple(max(int(side), 1) for side in np.round(scale * size))
         shape = ops.shape(images)
         height, width = (ops.cast(shape[axis], "float32") for axis in (1, 2))
         scale = self.crop * ops.minimum(height / self.size[0], width / self.size[1])
@@ -291,7 +295,7 @@ def contract_of(model_or_contract) -> Preprocessing:
 
 @keras.saving.register_keras_serializable("keras_resnet")
 class Preprocess(keras.layers.Layer):
-    """An input contract as a layer, to stand before a network.
+    """An input contract as a layer, to stand before a network; it computes in float32 under any dtype policy.
 
     Args:
         contract: Preprocessing, its dict, or a name in `CONTRACTS`.
@@ -299,7 +303,7 @@ class Preprocess(keras.layers.Layer):
     """
 
     def __init__(self, contract: Preprocessing | Mapping[str, Any] | str, **kwargs: Any):
-        super().__init__(**kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.contract = Preprocessing(**contract) if isinstance(contract, Mapping) else contract_of(contract)
 
     def call(self, images):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import keras_resnet
 from keras_resnet.preprocessing import CONTRACTS, Preprocess, Preprocessing, preprocess
+from tests.keras_resnet.helpers import run_python
 
 MEAN, STD = np.array([100.0, 110.0, 120.0]), np.array([50.0, 60.0, 70.0])
 
@@ -150,6 +151,48 @@ def test_contract_as_a_layer_computes_the_same_and_is_saved(tmp_path):
     for each in (model, keras.models.load_model(tmp_path / "model.keras")):
         assert each.output_shape == (None, 224, 224, 3)
         np.testing.assert_allclose(keras.ops.convert_to_numpy(each(pixels)), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_layer_rounds_no_levels_under_a_policy_of_few_bits():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    levels = np.full((1, 32, 32, 3), 201.3, "float32")
+    prepared = Preprocess("cifar")(levels)
+    assert Preprocess.from_config(Preprocess("cifar").get_config()).compute_dtype == "float32"
+    np.testing.assert_allclose(as_numpy(prepared), as_numpy(CONTRACTS["cifar"](levels)), rtol=1e-6)
+
+
+def test_window_of_a_known_size_is_plain_numbers_also_in_a_graph():
+    preprocessing, found = contract((6, 5), 0.9), []
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 11, 17, 3))])
+    def resize(images):
+        found.append(preprocessing.window(images))
+        return preprocessing.resize(images)
+
+    assert resize(pixels(2, 11, 17, 3).astype("float32")).shape == (2, 6, 5, 3)
+    assert [type(side) for side in found[0]] == [int, int]
+    assert found[0] == (10, 8)  # 0.9 of the window 11 x 9.17
+
+
+RUN_ON_JAX = """
+import keras, numpy, sys
+from keras_resnet.preprocessing import CONTRACTS, Preprocess
+
+assert keras.backend.backend() == "jax"
+data = numpy.load(sys.argv[1])
+inputs = keras.Input((None, None, 3), dtype="uint8")
+numpy.save(sys.argv[2], keras.Model(inputs, Preprocess("torch")(inputs)).predict(data, verbose=0))
+"""
+
+
+@pytest.mark.slow
+def test_layer_on_jax_prepares_images_of_any_size(tmp_path):
+    pytest.importorskip("jax")
+    images = pixels(2, 300, 250, 3)
+    np.save(tmp_path / "images.npy", images)
+    run_python("-c", RUN_ON_JAX, tmp_path / "images.npy", tmp_path / "prepared.npy", KERAS_BACKEND="jax")
+    expected = as_numpy(CONTRACTS["torch"](images))
+    np.testing.assert_allclose(np.load(tmp_path / "prepared.npy"), expected, atol=1e-2)
 
 
 def test_channels_are_turned_for_networks_that_want_bgr():
