@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -119,7 +119,7 @@ def class_index(target: str | int, labels: Sequence[str]) -> int:
     """Find a class by its name or its number."""
     if target in labels:
         return list(labels).index(target)
-    if not isinstance(target, (str, os.PathLike)) and 0 <= target < len(labels):
+    if isinstance(target, Integral) and 0 <= target < len(labels):
         return int(target)
     raise ValueError(
         unknown_of_many("class", target, labels, f"The network has {len(labels)}: {labels[0]!r} and others.")

@@ -252,6 +252,7 @@ def test_network_without_maps_is_refused():
         ({"method": "grad-cam"}, r"Unknown method 'grad-cam'\. Did you mean 'grad_cam'\?"),
         ({"target": "cows"}, r"Unknown class 'cows'\. Did you mean 'cow'\? The network has 5: 'ant' and others\."),
         ({"target": 5}, r"Unknown class 5\."),
+        ({"target": 3.7}, r"Unknown class 3\.7\."),
         ({"layer": "C9"}, r"Unknown layer with maps 'C9'"),
     ],
 )
@@ -261,4 +262,4 @@ def test_what_cannot_be_explained_is_named(model, given, sentence):
 
 
 def test_class_may_be_given_by_number():
-    assert [class_index(target, LABELS) for target in (3, "bee")] == [3, 1]
+    assert [class_index(target, LABELS) for target in (3, np.int64(2), "bee")] == [3, 2, 1]
