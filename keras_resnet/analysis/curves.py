@@ -7,18 +7,30 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from keras_resnet.analysis.factors import Factor
 from keras_resnet.analysis.identity import IdentityDistance
 from keras_resnet.analysis.lines import PlaceOnLine
 from keras_resnet.analysis.paths import Lesion, PathLength
-from keras_resnet.analysis.pictures import COLORS, new_figure, save, tidy
+from keras_resnet.analysis.pictures import COLORS, lines_apart, lines_in_order, new_figure, save, tidy
 from keras_resnet.analysis.signs import NegativeShare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Target = str | os.PathLike  # the picture to write, in any format that matplotlib knows by its ending
 WIDE = (9.0, 3.4)
+NAMED = 12  # lines of a series that a legend names
+
+
+def _name_lines(figure: Figure, axes: Axes) -> None:
+    """Name the lines of a plot: in it, or beside it where they are many."""
+    if len(axes.get_legend_handles_labels()[0]) <= len(COLORS):
+        axes.legend(frameon=False, fontsize=9)
+    else:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
 
 
 def draw_responses(responses: Mapping[str, Mapping[str, float]], path: Target) -> None:
@@ -32,31 +44,36 @@ def draw_responses(responses: Mapping[str, Mapping[str, float]], path: Target) -
     """
     figure = new_figure(WIDE)
     ordered, ranked = figure.subplots(1, 2, sharey=True)
-    for color, (name, own) in zip(COLORS, responses.items()):
+    for style, (name, own) in zip(lines_apart(len(responses)), responses.items()):
         values = list(own.values())
         for axes, shown in ((ordered, values), (ranked, sorted(values, reverse=True))):
-            axes.plot(range(1, len(shown) + 1), shown, "o-", color=color, label=name, markersize=3, linewidth=1.2)
+            places = range(1, len(shown) + 1)
+            axes.plot(places, shown, marker="o", label=name, markersize=3, linewidth=1.2, **style)
     tidy(ordered, "layer", "standard deviation", "in their order", counts=True)
     tidy(ranked, "layer", "", "by magnitude", counts=True)
-    ordered.legend(frameon=False, fontsize=9)
+    _name_lines(figure, ordered)
     save(figure, path)
 
 
 def draw_gradients(norms: Mapping[str, Mapping[str, float]], path: Target) -> None:
     """Draw the norm of the gradient with respect to the kernel of each layer, for several networks.
 
+    More than six are drawn as a series, in the colors of a scale; of more than twelve some are named.
+
     Args:
-        norms: dict by the network's name of what `gradient_norms` gives.
+        norms: dict by the network's name of what `gradient_norms` gives, as a `GradientRecorder` keeps it.
         path: file to write.
     """
     figure = new_figure(WIDE)
     axes = figure.subplots()
-    for color, (name, own) in zip(COLORS, norms.items()):
+    named = {round(place) for place in np.linspace(0, len(norms) - 1, min(len(norms), NAMED))}
+    for place, (style, (name, own)) in enumerate(zip(lines_in_order(len(norms)), norms.items())):
+        label = name if place in named else None
         places = range(1, len(own) + 1)
-        axes.plot(places, list(own.values()), "o-", color=color, label=name, markersize=3, linewidth=1.2)
+        axes.plot(places, list(own.values()), marker="o", label=label, markersize=3, linewidth=1.2, **style)
     axes.set_yscale("log")
     tidy(axes, "layer", "norm of the gradient", counts=True)
-    axes.legend(frameon=False, fontsize=9)
+    _name_lines(figure, axes)
     save(figure, path)
 
 
@@ -128,14 +145,14 @@ def draw_identity_distances(distances: Mapping[str, Sequence[IdentityDistance]],
     """
     figure = new_figure(WIDE)
     panels = figure.subplots(1, 2)
-    for color, (name, rows) in zip(COLORS, distances.items()):
+    for style, (name, rows) in zip(lines_apart(len(distances)), distances.items()):
         for axes, field in zip(panels, ("distance", "cosine")):
             points = [(place, getattr(row, field)) for place, row in enumerate(rows, start=1)]
             known = [point for point in points if not math.isnan(point[1])] or [(math.nan, math.nan)]
-            axes.plot(*zip(*known), "o-", color=color, label=name, markersize=4, linewidth=1.2)
+            axes.plot(*zip(*known), marker="o", label=name, markersize=4, linewidth=1.2, **style)
     tidy(panels[0], "unit", "|output − input| / |input|", counts=True)
     tidy(panels[1], "unit", "cosine of output and input", counts=True)
-    panels[0].legend(frameon=False, fontsize=9)
+    _name_lines(figure, panels[0])
     save(figure, path)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from keras_resnet.files import write_atomically
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 # They stay apart under the common kinds of color blindness.
 COLORS = ("#3d6f9e", "#b8623a", "#4f8a5b", "#a98a1d", "#7a5aa6", "#666666")
+STROKES = ("-", "--", ":", "-.")
 DPI = 120
 
 
@@ -56,6 +59,23 @@ def write(figure: Figure, path: Path, dpi: int = DPI, colors: int = 256) -> None
     figure.savefig(buffer, dpi=dpi, format="png")
     picture = Image.open(buffer).convert("RGB").quantize(colors, dither=Image.Dither.NONE)
     picture.save(path, optimize=True, dpi=(dpi, dpi))
+
+
+def lines_apart(count: int) -> list[dict[str, Any]]:
+    """Give the style of each of several lines: a color, and where they have run out another stroke."""
+    return [
+        {"color": COLORS[place % len(COLORS)], "linestyle": STROKES[place // len(COLORS) % len(STROKES)]}
+        for place in range(count)
+    ]
+
+
+def lines_in_order(count: int) -> list[dict[str, Any]]:
+    """Give the style of each line of a series: where colors have run out, those of a scale."""
+    if count <= len(COLORS):
+        return lines_apart(count)
+    from matplotlib import colormaps
+
+    return [{"color": colormaps["viridis"](place)} for place in np.linspace(0, 0.9, count)]
 
 
 def tidy(axes: Axes, x: str, y: str, title: str = "", *, counts: bool = False) -> None:

@@ -111,6 +111,31 @@ DRAWN = {
 }
 
 
+NUMBERS = {"conv1_conv": 1.0, "conv2_conv": 2.0}
+SEVERAL = {
+    "responses": (curves.draw_responses, NUMBERS),
+    "gradients": (curves.draw_gradients, NUMBERS),
+    "identity": (curves.draw_identity_distances, [IdentityDistance(unit, 0.1, 0.9) for unit in UNITS]),
+}
+
+
+@pytest.mark.parametrize("count", [1, 6, 11, 30])
+@pytest.mark.parametrize("name", SEVERAL)
+def test_every_network_is_drawn_in_a_style_of_its_own(name, count, tmp_path, monkeypatch):
+    figures, (draw, own) = [], SEVERAL[name]
+    monkeypatch.setattr(curves, "save", lambda figure, path: figures.append(figure))
+    draw({f"network {place}": own for place in range(count)}, tmp_path / "unused.png")
+    (figure,) = figures
+    lines = figure.axes[0].lines
+    if count <= 24:  # in six colors and four strokes
+        assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == count
+    assert len(lines) == count
+    legend = figure.legends[0] if figure.legends else figure.axes[0].get_legend()
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert len(shown) == (12 if (name, count) == ("gradients", 30) else count)
+    assert (shown[0], shown[-1]) == ("network 0", f"network {count - 1}")
+
+
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", DRAWN)
 def test_everything_that_is_measured_is_drawn_in_the_same_bytes(name, tmp_path):
