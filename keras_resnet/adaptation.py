@@ -166,7 +166,7 @@ def names_of_stages(model: keras.Model) -> list[str]:
     return sorted(names, key=lambda name: int(name.removeprefix("conv"))) or [STEM]
 
 
-def freeze(model: keras.Model, stages: Sequence[str | int] = (BACKBONE,)) -> None:
+def freeze(model: keras.Model, stages: str | int | Sequence[str | int] = (BACKBONE,)) -> None:
     """Freeze stages of a network; all the others learn. Compile the model after it.
 
     The weights of a frozen stage stay as they are, and its normalizations work as at inference: their moving statistics
@@ -175,14 +175,14 @@ def freeze(model: keras.Model, stages: Sequence[str | int] = (BACKBONE,)) -> Non
     Args:
         model: keras.Model of this package.
         stages: names, as in "conv1" for the stem and "conv2" for the first stage; their numbers, as in 2; "head"; or
-            "backbone" for all but the head. None of them: everything learns.
+            "backbone" for all but the head; or a single one. None of them: everything learns.
 
     Raises:
         ValueError: the network has no such stage.
     """
     known = stages_of(model)
     frozen: set[str] = set()
-    for stage in stages:
+    for stage in [stages] if isinstance(stages, (str, int)) else stages:
         name = f"conv{stage}" if str(stage).isdecimal() else stage
         if name not in (*known, BACKBONE):
             raise ValueError(unknown("stage", name, [*known, BACKBONE]))

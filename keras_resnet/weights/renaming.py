@@ -61,7 +61,7 @@ def timm_config(model: keras.Model, contract: Preprocessing, labels: Sequence[st
     None where timm has no name for the network, as for those of CIFAR-10, or cannot prepare images so.
     """
     name = _timm_name(model.architecture)
-    if name is None or contract.order != "RGB" or contract.mean.ndim != 1:
+    if name is None or contract.order != "RGB" or not contract.mean.ndim == contract.std.ndim == 1:
         return None
     activation = ACTIVATIONS.get(model.architecture.activation)
     return {

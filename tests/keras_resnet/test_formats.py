@@ -312,6 +312,11 @@ def test_configuration_names_networks_that_timm_has_alone(network, choices, name
     assert (config and config["architecture"]) == name
 
 
+def test_configuration_of_timm_has_no_deviation_of_each_pixel():
+    model = SimpleNamespace(architecture=keras_resnet.get_architecture("ResNet50"))
+    assert timm_config(model, Preprocessing((2, 2), 3, np.ones(3), np.ones((2, 2, 3))), LABELS) is None
+
+
 @pytest.mark.slow
 def test_configuration_of_timm_is_read_back(tmp_path):
     model = keras_resnet.ResNet18(classes=3, input_shape=(32, 32, 3), activation="silu", stride_on="3x3")

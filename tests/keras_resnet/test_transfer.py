@@ -212,6 +212,15 @@ def test_freezing_again_starts_anew_and_a_copy_is_not_frozen():
     assert len(model.trainable_weights) == everything - 3
 
 
+@pytest.mark.parametrize(("stage", "same"), [("backbone", ["backbone"]), ("conv1", ["conv1"]), (2, [2])])
+def test_a_single_stage_needs_no_list(stage, same):
+    model = build(tiny())
+    freeze(model, same)
+    frozen = [layer.name for layer in model.layers if not layer.trainable]
+    freeze(model, stage)
+    assert frozen and [layer.name for layer in model.layers if not layer.trainable] == frozen
+
+
 def test_what_ends_a_preactivation_network_is_of_its_last_stage():
     stages = stages_of(keras_resnet.ResNet18V2(input_shape=(32, 32, 3)))
     assert list(stages) == ["conv1", "conv2", "conv3", "conv4", "conv5", "head"]
