@@ -171,6 +171,17 @@ def test_class_to_test_on_that_is_not_trained_is_refused(image_dir):
     assert open_source(folder_config(image_dir, validation=0.34).data).classes == ("cat", "dog")
 
 
+@pytest.mark.parametrize(("split", "count"), [("train+extra", 8), ("extra[:50%]+train", 7)])
+def test_classes_are_those_of_all_training_splits(image_dir, split, count):
+    for name in ("dog", "horse"):
+        write_image(image_dir / "extra" / name / "0.jpg", (4, 4))
+    for fields in ({}, {"validation": 0.34}):
+        source = open_source(folder_config(image_dir, **{"data.train_split": split}, **fields).data)
+        assert source.classes == ("cat", "dog", "horse")
+    labels = source.reader.labels(split)
+    assert len(labels) == count and set(labels) <= {0, 1, 2}
+
+
 def test_class_that_is_only_trained_keeps_its_label(image_dir):
     write_image(image_dir / "train" / "bird" / "0.jpg", (4, 4))
     source = open_source(folder_config(image_dir).data)

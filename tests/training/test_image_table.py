@@ -63,6 +63,15 @@ def test_order_is_not_that_of_the_table_and_never_changes(folder):
     assert sorted(orders[0]) == [0] * 10 + [1] * 10 and sorted(orders[0]) != orders[0].tolist()
 
 
+@pytest.mark.parametrize(("separator", "label"), [(None, "cow"), (";", "dog;cow")])
+def test_classes_are_those_of_all_training_splits(folder, separator, label):
+    data = table(folder, [*ROWS[:2], (ROWS[2][0], label, "extra"), ROWS[3]]).data
+    changes = {"train_split": "train+extra", "label_separator": separator}
+    source = open_source(data.model_copy(update=changes))
+    assert source.classes == ("cat", "cow", "dog")
+    assert len(source.labels(source.train_split)) == 3
+
+
 def test_numbered_classes_are_in_the_order_of_their_numbers():
     assert in_order(["10", "9", "2"]) == ("2", "9", "10")
     assert in_order(["10", "9", "x"]) == ("10", "9", "x")

@@ -22,7 +22,7 @@ from training.data.image_files import ImageFiles
 from training.data.image_folder import open_folder
 from training.data.image_table import open_table
 from training.data.registered import Registered, open_registered
-from training.data.splits import Splits, check_split, first_name, length, split_names
+from training.data.splits import Splits, check_split, length, split_names
 from training.tasks import ANY, Task
 
 TEST_SPLITS = ("test", "validation", "val")
@@ -218,13 +218,12 @@ def _open_reader(data: Data, arrays: Arrays | None) -> Reader:
                 "training.train(run_dir, train=(images, labels), test=(images, labels)); or name another dataset."
             )
         return arrays
-    train = first_name(data.train_split)
     if data.dataset == TABLE:
-        return open_table(data.data_dir, train, data.label_separator)
+        return open_table(data.data_dir, data.train_split, data.label_separator)
     if data.label_separator is not None:
         raise ValueError(f"label_separator is for the labels in a CSV file; the dataset is {data.dataset!r}.")
     if data.dataset == IMAGE_FOLDER:
-        return open_folder(data.data_dir, train)
+        return open_folder(data.data_dir, data.train_split)
     return open_registered(data)
 
 

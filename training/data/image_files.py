@@ -111,10 +111,11 @@ def shuffled(
     in_order: Callable[[set[str]], Iterable[str]] = sorted,
     task: Task = ONE,
 ) -> ImageFiles:
-    """Shuffle the (path, label) of each split, as TFDS does; the classes are those of the training split, if any."""
+    """Shuffle the (path, label) of each split, as TFDS does; the classes are those of the training splits, if any."""
     for split, own in files.items():
         random.Random(split).shuffle(own)
-    known = files.get(train) or [file for own in files.values() for file in own]
+    trained = [file for name in split_names(train) for file in files.get(name, ())]
+    known = trained or [file for own in files.values() for file in own]
     return ImageFiles(files, tuple(in_order(classes_in(known))), task=task)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from keras_resnet.images import IMAGE_SUFFIXES
 from training.data.image_files import SUFFIXES, ImageFiles, shortened, shuffled
+from training.data.splits import first_name
 
 LAYOUT = "DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg, or DIR/CLASS/*.jpg with --validation 0.2"
 # Folders that file managers, cameras and notebooks create, besides those that begin with a dot.
@@ -81,7 +82,7 @@ def open_folder(folder: Path | None, train: str) -> ImageFiles:
     if folder is None or not folder.is_dir():
         raise ValueError(f"dataset 'image_folder' needs --data-dir, a folder laid out as {LAYOUT}; received {folder}.")
     listing, files = Listing(), {}
-    for split, place in _split_folders(folder, train).items():
+    for split, place in _split_folders(folder, first_name(train)).items():
         files[split] = []
         for name in subfolders(place):
             before = len(listing.images)
