@@ -130,7 +130,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder for one process. It is made if needed, and removed again if nothing was written.
+        """Hold the folder for one process. It is made if needed, and goes again, parents too, if nothing was written.
 
         Yields:
             None.
@@ -140,6 +140,7 @@ class RunFolder:
             OSError: the folder cannot be made.
         """
         lock = self.path / LOCK
+        made = [folder for folder in self.path.parents if not folder.exists()]
         make_folder(self.path, "run folder")
         with alone(lock, f"{self.path} is being written by another process; wait for it, end it, or name another."):
             self._sweep()
@@ -148,8 +149,9 @@ class RunFolder:
             finally:
                 if [path.name for path in self.path.iterdir()] == [LOCK]:
                     lock.unlink()
-                    with contextlib.suppress(OSError):  # another process waits there
-                        self.path.rmdir()
+                    with contextlib.suppress(OSError):  # another process waits there, or has begun a run beside it
+                        for folder in (self.path, *made):
+                            folder.rmdir()
 
     def check_free(self, overwrite: bool) -> None:
         """Make sure that nothing is lost by writing here.

@@ -1,6 +1,7 @@
 """Folders of images: which files are read, in which order, as what; and what is said of the others."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from training.data import datasets, image_files
 from training.data.datasets import open_source
 from training.data.image_files import ImageFiles, broken_images
 from training.data.image_folder import open_folder
+from training.run_folder import RunFolder
 
 
 def names(folder: ImageFiles, split: str) -> list[str]:
@@ -280,6 +282,39 @@ def test_prepared_data_sets_are_not_checked(tiny, monkeypatch):
     monkeypatch.setattr(image_files, "broken_images", lambda *_: pytest.fail("read it"))
     source = open_source(tiny().data)
     datasets.check_images(source, source.train_split, source.test_split)
+
+
+# What lies beside the images.
+
+
+@pytest.mark.parametrize("place", ["", "train"])
+@pytest.mark.parametrize("run", ["runs/first", "first", "a/b/c"])
+def test_a_run_may_write_into_the_folder_of_its_data(image_dir, monkeypatch, place, run):
+    monkeypatch.chdir(image_dir / place)  # with splits, and with classes alone
+    names = sorted(path.name for path in Path().iterdir())
+    config, folder = folder_config(Path(), validation=0.34), RunFolder(Path(run))
+    before = open_source(config.data).reader
+    with folder.held():
+        assert open_source(config.data).reader == before
+    assert sorted(path.name for path in Path().iterdir()) == names  # a failure leaves nothing
+    folder.path.mkdir(parents=True)
+    folder.config_file.write_text(config.to_yaml(), encoding="utf-8")
+    write_image(folder.path / "curves.png", (4, 4))
+    assert open_source(config.data).reader == before
+
+
+def test_folders_that_are_no_splits_are_passed_over(image_dir, tmp_path):
+    expected = open_source(folder_config(image_dir).data)
+    (image_dir / "backup" / "monday").mkdir(parents=True)
+    (image_dir / "notes" / "drafts" / "folder.jpg").mkdir(parents=True)
+    assert open_source(folder_config(image_dir).data).reader == expected.reader
+    sentence = r"class folder .*monday holds no image"
+    with pytest.raises(ValueError, match=sentence):
+        open_source(folder_config(image_dir, test_split="backup").data)
+    (image_dir / "test" / "cat").mkdir(parents=True)  # which is tested on where no other split is named
+    with pytest.raises(ValueError, match=r"class folder .*test/cat holds no image"):
+        open_source(folder_config(image_dir).data)
+    assert open_source(folder_config(image_dir, test_split="val").data).reader == expected.reader
 
 
 # Folders that are none.

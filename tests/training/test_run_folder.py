@@ -183,6 +183,17 @@ def test_folder_in_which_nothing_was_written_goes_again(tmp_path):
     assert names_in(folder) == ["config.yaml", "run.lock"]
 
 
+def test_folders_that_were_made_around_it_go_too(tmp_path):
+    (tmp_path / "there").mkdir()
+    folder = RunFolder(tmp_path / "there" / "runs" / "new" / "run")
+    with folder.held():
+        assert names_in(folder) == ["run.lock"]
+    assert os.listdir(tmp_path) == ["there"] and os.listdir(tmp_path / "there") == []
+    with folder.held(), RunFolder(folder.path.with_name("beside")).held():
+        pass
+    assert os.listdir(tmp_path / "there") == []
+
+
 def test_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with (

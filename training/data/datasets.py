@@ -223,7 +223,8 @@ def _open_reader(data: Data, arrays: Arrays | None) -> Reader:
     if data.label_separator is not None:
         raise ValueError(f"label_separator is for the labels in a CSV file; the dataset is {data.dataset!r}.")
     if data.dataset == IMAGE_FOLDER:
-        return open_folder(data.data_dir, data.train_split)
+        tested = split_names(data.test_split) if data.test_split else () if data.validation else TEST_SPLITS
+        return open_folder(data.data_dir, data.train_split, tested)
     return open_registered(data)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_resnet.images import IMAGE_SUFFIXES
 from training.data.image_files import SUFFIXES, ImageFiles, shortened, shuffled
-from training.data.splits import first_name
+from training.data.splits import first_name, split_names
+from training.run_folder import LOCK, RunFolder
 
 LAYOUT = "DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg, or DIR/CLASS/*.jpg with --validation 0.2"
 # Folders that file managers, cameras and notebooks create, besides those that begin with a dot.
@@ -72,27 +73,51 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name in HIDDEN
 
 
+def holds_run(folder: str | os.PathLike) -> bool:
+    """Tell whether a folder is that of a run, also of one that has only begun, of which the lock is there first."""
+    return os.path.exists(os.path.join(folder, LOCK)) or RunFolder(Path(folder)).is_run()
+
+
 def subfolders(folder: str | os.PathLike) -> list[str]:
-    """List the names of the folders in a folder that users see, in their order."""
-    return sorted(entry.name for entry in os.scandir(folder) if _is_true(entry.is_dir) and not is_hidden(entry.name))
+    """List the names of the folders in a folder that users see, in their order, but for those of runs."""
+    seen = (entry for entry in os.scandir(folder) if _is_true(entry.is_dir) and not is_hidden(entry.name))
+    return sorted(entry.name for entry in seen if not holds_run(entry.path))
 
 
-def open_folder(folder: Path | None, train: str) -> ImageFiles:
-    """Find the images of a folder, in the order that TFDS's `ImageFolder` gives them."""
+def open_folder(folder: Path | None, train: str, tested: Collection[str] = ()) -> ImageFiles:
+    """Find the images of a folder, in the order that TFDS's `ImageFolder` gives them.
+
+    What lies beside the splits to train and to test on, and is not laid out as a split, is left out.
+    """
     if folder is None or not folder.is_dir():
         raise ValueError(f"dataset 'image_folder' needs --data-dir, a folder laid out as {LAYOUT}; received {folder}.")
-    listing, files = Listing(), {}
+    read, files = Listing(), {}
     for split, place in _split_folders(folder, first_name(train)).items():
-        files[split] = []
-        for name in subfolders(place):
-            before = len(listing.images)
-            listing.add(os.path.join(place, name))
-            listing.check()
-            files[split] += [(path, name) for path in listing.images[before:]]
-            if len(listing.images) == before:
-                raise ValueError(f"The class folder {place / name} holds no image ({SUFFIXES}). Fill or remove it.")
-    listing.print_unread(folder)
+        listing = Listing()
+        try:
+            found = _files_of(place, listing)
+        except ValueError:
+            if split in (*split_names(train), *tested):
+                raise
+            continue
+        files |= {split: found} if found else {}
+        read.unread += listing.unread
+    read.print_unread(folder)
     return shuffled(files, train)
+
+
+def _files_of(place: Path, listing: Listing) -> list[tuple[str, str]]:
+    """List (path, class) of the folder of a split."""
+    files = []
+    for name in subfolders(place):
+        before = len(listing.images)
+        listing.add(os.path.join(place, name))
+        listing.check()
+        files += [(path, name) for path in listing.images[before:]]
+        # Runs that were begun from within the data lie in a folder beside the classes.
+        if len(listing.images) == before and not any(holds_run(inner) for inner, *_ in os.walk(place / name)):
+            raise ValueError(f"The class folder {place / name} holds no image ({SUFFIXES}). Fill or remove it.")
+    return files
 
 
 def _split_folders(folder: Path, train: str) -> dict[str, Path]:
