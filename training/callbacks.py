@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from training.averaging import ShownAverage
 from training.clock import EpochClock
 from training.divergence import check_epoch, check_weights
 from training.plan import Plan
+from training.rows import add_row
 from training.run_folder import EPOCH, RunFolder
 from training.selection import best_epoch
 
@@ -84,19 +84,6 @@ class SaveRun(keras.callbacks.Callback):
     def save_checkpoint(self) -> None:
         """Save the weights and the state of the optimizer."""
         self.model.save_weights(self.folder.checkpoint_file)
-
-
-def add_row(path: Path, rows: list[dict[str, float]], row: dict[str, float]) -> None:
-    """Write the row of an epoch behind those of the epochs before it."""
-    kept = [*(before for before in rows if before["epoch"] < row["epoch"]), row]
-
-    def write(part: Path) -> None:
-        with open(part, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row), restval="nan")  # earlier versions noted less
-            writer.writeheader()
-            writer.writerows({**one, "epoch": int(one["epoch"])} for one in kept)
-
-    write_atomically(path, write)
 
 
 class StopAt(keras.callbacks.Callback):

@@ -154,14 +154,14 @@ def image_size(options: ExportOptions) -> tuple[int, ...] | None:
 def open_data(folder: RunFolder, options: ExportOptions) -> Source:
     """Open the data of a run, for calibration and comparison."""
     from training.data.datasets import open_source
-    from training.evaluation.candidates import check_classes
+    from training.data_record import check_classes
 
     for name in ("calibration", "tested"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be at least 1; received {getattr(options, name)}.")
     data = folder.read_config().data
     source = open_source(data.model_copy(update=given(options, ("data_dir", "download"))))
-    check_classes(source, folder.read_labels(), data)
+    check_classes(folder, source)
     return source
 
 

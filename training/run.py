@@ -15,8 +15,7 @@ import keras
 import keras_resnet
 from keras_resnet.adaptation import freeze
 from keras_resnet.analysis import count_multiply_adds, count_parameters
-from keras_resnet.files import write_atomically, write_text
-from keras_resnet.labels import write_labels
+from keras_resnet.files import write_text
 from training.averaging import shown_average
 from training.callbacks import SaveRun, SeedLayers, StopAt
 from training.checks import check_compiled, check_export, check_resumable, check_start
@@ -27,6 +26,7 @@ from training.data.arrays import Arrays
 from training.data.augmentation import streams
 from training.data.augmentation.registry import mixes
 from training.data.standardization import make_preprocessing
+from training.data_record import check_data, check_steps, write_data
 from training.distribution import MergeReplicas, choose_devices, make_distribution
 from training.distribution.interface import Distribution
 from training.divergence import CountSkippedSteps, StopAtDivergence
@@ -49,7 +49,6 @@ from training.run_folder import RunFolder
 from training.run_log import RunLog, log_examples
 from training.selection import StopEarly, best_epoch, early_epochs, following, is_stalled
 from training.session import prepare_session, restored
-from training.skipped import check_skipped, write_skipped
 from training.tasks import ANY
 from training.whitening import whiten_stem
 
@@ -121,9 +120,7 @@ def train(
         with worker.opening() if worker else contextlib.nullcontext():
             source = datasets.open_source(config.data, arrays)
         make_loss(config.loss, task=source.task)  # refused before images are read
-        if resume:
-            check_skipped(folder, source)
-        else:
+        if not resume:
             datasets.check_trained(source, config.data)
         run = Run(config, folder, source, Plan.of(source, config), distribution)
         if worker:
@@ -146,8 +143,7 @@ def begin(run: Run, architecture: keras_resnet.Architecture | None, overwrite: b
     prepare(model, run)
     run.folder.create(overwrite)
     write_text(run.folder.config_file, run.config.to_yaml())
-    write_atomically(run.folder.labels_file, lambda part: write_labels(part, run.source.classes))
-    write_skipped(run.folder, run.source)
+    write_data(run.folder, run.source)
     model.preprocessing.save(run.folder.preprocessing_file)
     return model
 
@@ -171,12 +167,14 @@ def new_network(
 
 
 def resumed(run: Run) -> keras.Model:
-    """Load the network of a run, and its optimizer, as the last complete epoch left them."""
+    """Load the network of a run, and its optimizer, as the last complete epoch left them, to go on with its data."""
+    check_data(run.folder, run.source)
     hardware = run.config.hardware
     model = learning(run.folder.load_model(), hardware.accumulation, hardware.remat)
     model.preprocessing = run.folder.read_preprocessing()
     prepare(model, run)
     run.folder.load_checkpoint(model)
+    check_steps(run.folder, run.plan, steps_done(model))
     return model
 
 

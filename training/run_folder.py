@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from keras_resnet.weights.own import load_noted, load_weights
 from training.config import RunConfig, make_config, read_fields
 from training.config.files import is_former, is_of_run, read_mapping
 from training.locks import alone
+from training.rows import read_rows
 
 # What a run writes into its folder, all else being the user's. The configuration, by which a run is known, comes last:
 # where one is put aside and the process killed, what is left is a run that can be put aside.
@@ -31,6 +31,7 @@ RUN_FILES = (
     "preprocessing.json",
     "labels.txt",
     "skipped.json",
+    "data.json",
     "curves.png",
     "test.json",
     "report.md",
@@ -97,6 +98,11 @@ class RunFolder:
     def skipped_file(self) -> Path:
         """The image files that a run leaves out as it cannot read them, where it may leave any out."""
         return self.path / "skipped.json"
+
+    @property
+    def data_file(self) -> Path:
+        """What its data are, as JSON, by which other data are told from them."""
+        return self.path / "data.json"
 
     @property
     def test_file(self) -> Path:
@@ -310,7 +316,7 @@ class RunFolder:
         Raises:
             ValueError: the file is damaged.
         """
-        return _read_rows(self.metrics_file)
+        return read_rows(self.metrics_file)
 
     def read_times(self) -> list[dict[str, float]]:
         """Read how long all complete epochs took.
@@ -321,7 +327,7 @@ class RunFolder:
         Raises:
             ValueError: the file is damaged.
         """
-        return _read_rows(self.times_file)
+        return read_rows(self.times_file)
 
 
 def _why_none(config: RunConfig) -> str:
@@ -332,19 +338,3 @@ def _why_none(config: RunConfig) -> str:
 def _is_trace(path: Path) -> bool:
     """Tell whether something in a run folder is no more than what a killed process left."""
     return path.name == LOCK or path.name.startswith((PART, REPLACED))
-
-
-def _read_rows(path: Path) -> list[dict[str, float]]:
-    """Read a CSV file of numbers, one row an epoch; none where there is no file."""
-    if not path.is_file():
-        return []
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = [{name: float(value) for name, value in row.items()} for row in reader]
-        if any("epoch" not in row for row in rows):
-            raise ValueError("it has no column 'epoch'")
-    except (ValueError, TypeError, csv.Error) as error:  # no number, too few or too many of them, no text
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} is damaged ({reason}). Put back a copy; or remove it, and go on without.") from error
-    return rows

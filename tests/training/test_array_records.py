@@ -8,9 +8,9 @@ from tensorflow_datasets.core.data_sources.base import BaseDataSource
 from training.config import RunConfig
 from training.data import batches
 from training.data.datasets import Source, open_source
+from training.data.facts import FIRST, data_facts
 from training.data.shares import Share
 from training.data.standardization import make_preprocessing
-from training.hosts.worker import FIRST, data_facts
 from training.session import prepare_session
 
 AUGMENTATION = ["rand_augment", {"name": "pad_crop", "pixels": 1}, {"name": "mixup", "share": 0.5}]
@@ -85,9 +85,9 @@ def test_each_host_reads_its_own_records_of_the_batches_of_one(tiny, records, nu
 
 def test_data_are_told_from_others_without_reading_all(tiny, records, numbers):
     config = tiny(data_dir=records)
-    facts = data_facts(open_source(config.data), config)
+    facts = data_facts(open_source(config.data))
     assert 2 * FIRST <= len(numbers) < 4 * FIRST  # some ahead of need; there are 1,797
-    assert facts == data_facts(open_source(config.data), config)
+    assert facts == data_facts(open_source(config.data))
     other = tiny(data_dir=records, **{"data.train_split": "train[1:]+train[:1]"})
-    assert facts["labels"] != data_facts(open_source(other.data), other)["labels"]
-    assert facts["labels"] != data_facts(open_source(tiny().data), tiny())["labels"]  # which may come in another order
+    assert facts["labels"] != data_facts(open_source(other.data))["labels"]
+    assert facts["labels"] != data_facts(open_source(tiny().data))["labels"]  # which may come in another order

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from training.callbacks import add_row
 from training.config import make_config
 from training.config.fields import flat_config
+from training.rows import add_row
 from training.run_folder import RunFolder
 
 CHOOSING = {"validation": 0.1, "test_split": "test", "evaluation.keep_best": True}

@@ -19,12 +19,13 @@ from tests.keras_resnet.helpers import run_python
 from tests.shared import ROOT
 from tests.training.helpers import folder_config, write_image
 from training.data.datasets import open_source
+from training.data.facts import data_facts
 from training.data.shares import Share
 from training.hosts.addresses import Hosts, expand, hosts_of
 from training.hosts.links import Link
 from training.hosts.meeting import call, free_port, gather
 from training.hosts.supervisor import JobError, Supervisor, differences, files_to_resume, worker_arguments
-from training.hosts.worker import data_facts
+from training.hosts.worker import start_facts
 
 TWO = ("--hosts", "a:1,b:2")
 
@@ -351,7 +352,7 @@ def facts(tmp_path):
 
     def read(**fields) -> dict:
         config = folder_config(tmp_path, **fields)
-        return data_facts(open_source(config.data), config)
+        return {**data_facts(open_source(config.data)), **start_facts(config)}
 
     return read
 

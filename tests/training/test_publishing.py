@@ -9,10 +9,10 @@ import pytest
 
 import keras_resnet
 from keras_resnet.weights.own import note_down
-from training.callbacks import add_row
 from training.config import load_recipe, make_config
 from training.config.fields import flat_config
 from training.publishing import nearest_recipe
+from training.rows import add_row
 from training.run_folder import RunFolder
 
 

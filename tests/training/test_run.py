@@ -50,6 +50,7 @@ def test_run_leaves_every_file_it_promises(trained):
         "report.md",
         "test.json",
         "labels.txt",
+        "data.json",
         "preprocessing.json",
         "savedmodel/saved_model.pb",
         "savedmodel/assets/labels.txt",

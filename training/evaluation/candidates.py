@@ -12,9 +12,10 @@ import keras
 
 from keras_resnet.preprocessing import Preprocessing, contract_of
 from keras_resnet.weights.loading import network_of
-from training.config import FIELDS, Data, RunConfig, make_config
+from training.config import FIELDS, RunConfig, make_config
 from training.config.fields import flat_config, is_of_files
 from training.data import datasets
+from training.data_record import check_classes
 from training.distribution import devices_here, distribution_of
 from training.evaluation.testing import evaluate
 from training.named import names_run
@@ -129,17 +130,11 @@ def open_run(folder: RunFolder, changes: Mapping[str, Any], best: bool = False, 
         config = config.model_copy(update={"hardware": config.hardware.model_copy(update={"devices": devices})})
     distribution = distribution_of(config.hardware)  # before TensorFlow, which reads, takes them
     source = datasets.open_source(config.data, only_test=only_test)
-    check_classes(source, folder.read_labels(), config.data)
+    check_classes(folder, source)
     with distribution.scope():
         model = folder.load_model(best)
     check_task(model, source.task, f"The weights of {folder.path}", "Name other data.")
     return Candidate(str(folder.path), model, source, folder.read_preprocessing(), config)
-
-
-def check_classes(source: datasets.Source, labels: list[str], data: Data) -> None:
-    """Refuse data of other classes than a network knows."""
-    if list(source.classes) != labels:
-        raise ValueError(f"{data.dataset!r} has other classes than the network was trained on: {labels}.")
 
 
 def open_file(path: str | os.PathLike, network: str | None, changes: dict[str, Any]) -> Candidate:

@@ -40,6 +40,7 @@ RESUMED = (
     "preprocessing.json",
     "labels.txt",
     "skipped.json",
+    "data.json",
 )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from keras_resnet import files
 from training.config import RunConfig
 from training.config.fields import OF_THE_MACHINE, flat_config, name_of
+from training.data.facts import data_facts
 from training.hosts.links import Link
 from training.hosts.supervisor import WORKER
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 PACKAGES = ("keras-resnet-suite", "keras", "jax", "jaxlib", "tensorflow", "tensorflow-cpu")
 OPTIONS = ("resume", "overwrite", "export")  # of the command, which all must be given alike
-FIRST = 64  # images of each split by which data are told from others
 
 
 class Worker:
@@ -81,7 +81,7 @@ class Worker:
 
     def agree_on_data(self, source: Source, config: RunConfig) -> None:
         """Make sure that all hosts have the same data, and the same weights to start from."""
-        self.agree("data", data_facts(source, config))
+        self.agree("data", {**data_facts(source), **start_facts(config)})
 
     def connect(self) -> None:
         """Let JAX of all hosts find each other, and see the devices of all."""
@@ -111,24 +111,12 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def data_facts(source: Source, config: RunConfig) -> dict[str, Any]:
-    """Describe data so that other data differ: classes, numbers of images, labels, and the first images."""
+def start_facts(config: RunConfig) -> dict[str, str]:
+    """Describe the weights that a run starts from, if any, so that others differ."""
     from training.run_folder import RunFolder
 
-    pixels, labels = hashlib.blake2b(digest_size=6), hashlib.blake2b(digest_size=6)
-    for split in dict.fromkeys((source.train_split, source.watched.test_split, source.test_split)):
-        for image, _ in source.examples(split).take(FIRST).as_numpy_iterator():
-            pixels.update(image if isinstance(image, bytes) else image.tobytes())
-        labels.update(source.fingerprint(split))
-    facts = {
-        "classes": len(source.classes),
-        "images to train on": source.count(source.train_split),
-        "images to test": source.count(source.test_split),
-        "names of classes": hashlib.blake2b("\n".join(source.classes).encode(), digest_size=6).hexdigest(),
-        "labels": labels.hexdigest(),
-        "first images": pixels.hexdigest(),
-    }
-    if weights := config.start.weights:
-        path = RunFolder(Path(weights)).model_file if Path(weights).is_dir() else Path(weights)
-        facts["weights to start from"] = hashlib.blake2b(path.read_bytes()).hexdigest() if path.is_file() else weights
-    return facts
+    if not (weights := config.start.weights):
+        return {}
+    path = RunFolder(Path(weights)).model_file if Path(weights).is_dir() else Path(weights)
+    found = hashlib.blake2b(path.read_bytes()).hexdigest() if path.is_file() else weights
+    return {"weights to start from": found}
