@@ -75,6 +75,28 @@ def test_runs_of_another_image_folder_are_no_other_seed_unless_it_was_only_moved
     assert [own.seed for own in moved.runs] == [0, 2] and [own.seed for own in other.runs] == [1]
 
 
+def test_records_tell_which_image_folders_are_the_same(run):
+    fields = {"dataset": "image_folder", "image_size": 8}
+    places = ("/cats", "/cars", "/moved", "/cats", "/cats", "/cats")
+    folders = [run(f"s{seed}", [0.9], seed=seed, data_dir=place, **fields) for seed, place in enumerate(places)]
+    for folder, record in zip(folders[:5], ("ab", "cd", "ab", "ef", "ab")):
+        Preprocessing((8, 8), 1, np.array([100.5]), np.array([50.0])).save(folder.preprocessing_file)
+        write_labels(folder.labels_file, ("cat", "dog"))  # as those of the others, and as many images
+        folder.test_file.write_text(json.dumps({"split": "test", "examples": 360, "accuracy": 0.9}))
+        folder.data_file.write_text(json.dumps({"classes": 2, "labels": record}))
+    cats, cars, changed = sort_by_configuration([read_run(folder) for folder in folders])
+    assert [own.seed for own in cats.runs] == [0, 2, 4, 5]  # the last one without a record, by its place
+    assert cars.differing == {"data.data_dir": "/cars"} and changed.differing == {"data.data_dir": "/cats (2)"}
+
+
+def test_other_parts_of_one_image_folder_are_told_by_their_fields_alone(run):
+    fields = {"dataset": "image_folder", "data_dir": "/cats"}
+    folders = [run(f"v{share}", [0.9], validation=share, **fields) for share in (0, 0.2)]
+    for folder in folders:
+        folder.data_file.write_text(json.dumps({"labels": folder.path.name}))
+    assert list(sort_by_configuration([read_run(folder) for folder in folders])[0].differing) == ["data.validation"]
+
+
 def test_augmentations_are_told_by_their_names_unless_these_are_the_same(run):
     folders = [run("a", [0.5], augmentation=["pad_crop", "flip"]), run("b", [0.5], augmentation=["flip"])]
     first, second = sort_by_configuration([read_run(folder) for folder in folders])

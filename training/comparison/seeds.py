@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from training.comparison.images import DATA_DIR, Images, name_images, note_of, read_tested
+from training.comparison.images import DATA_DIR, images_of, name_images
 from training.config.fields import OF_THE_MACHINE, choice_of, flat_config, is_of_files, shown_name
 from training.config.text import write_inline
 from training.run_folder import RunFolder
@@ -137,10 +137,11 @@ def read_run(folder: RunFolder) -> Run:
 
 
 def name_moved(runs: Sequence[Run]) -> list[Run]:
-    """Let image files that lie elsewhere have the place of the first run that is known to be of the same."""
-    places = [run.fields.get(DATA_DIR) for run in runs]
-    noted = [note_of(run.folder, read_tested(run.folder)) if place else frozenset() for run, place in zip(runs, places)]
-    names = name_images(list(map(Images, places, noted)))
+    """Let image files that lie elsewhere have the place of the first run that is known to be of the same.
+
+    Those that lie where the images of another run did, and are others, have a place of their own.
+    """
+    names = name_images([images_of(run.folder, run.fields) for run in runs])
     return [replace(run, fields={**run.fields, DATA_DIR: name}) if name else run for run, name in zip(runs, names)]
 
 
