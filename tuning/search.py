@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_resnet.files import make_folder
+from training.config import make_config
 from training.config.fields import flatten
 from training.config.files import is_former, read_mapping
 from training.hosts.addresses import parse_address
@@ -43,7 +44,7 @@ from tuning.results import (
     write_text,
 )
 from tuning.space.reading import PLACE
-from tuning.study import STUDY_FILE, Study, given_fields, make_study
+from tuning.study import STUDY_FILE, Study, given_fields, make_study, without_searched
 from tuning.watching import Watch
 
 BUDGET = ("trials", "total_epochs", "hours", "finalists")  # may be another when a study goes on, as PLACE may
@@ -107,8 +108,11 @@ def check_folder(folder: Path, study: Study) -> None:
 
 
 def _decisive(study: Study) -> dict[str, Any]:
-    """Give the settings that decide what a study finds."""
-    fields = {path: value for path, value in flatten(study.fields).items() if path not in PLACE}
+    """Give the settings that decide what a study finds; a field that it does not name counts as its default."""
+    own = {"data.validation": study.validation, "evaluation.each_epoch": True}  # which some fields need
+    config = make_config({**flatten(study.fields), **own}, "the study", base={"epochs": 1})  # where they are searched
+    common = without_searched(flatten(config.model_dump(mode="json")), study.space)
+    fields = {path: value for path, value in common.items() if path not in (*PLACE, *own)}
     settings = study.model_dump(exclude={*BUDGET, *WORDS, "fields", "space"})
     return {"space": study.space, **settings, "fields": fields}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
+import pydantic_core
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -177,7 +178,10 @@ def make_study(settings: Mapping[str, Any], origin: str) -> Study:
     for name in settings:
         if name not in (*Study.model_fields, "recipe"):
             raise ValueError(f"{origin}: {unknown('setting of a study:', name, [*Study.model_fields, 'recipe'])}")
-    settings = dict(settings)
+    try:
+        settings = pydantic_core.to_jsonable_python(dict(settings))  # as a study's file will hold them for workers
+    except pydantic_core.PydanticSerializationError as error:
+        raise ValueError(f"{origin}: {error}; give plain numbers, texts, lists and mappings.") from error
     recipe = settings.pop("recipe", None)
     space = settings.get("space") or {}
     read_space(space)

@@ -18,10 +18,12 @@ import yaml
 from tests.shared import ROOT
 from training.config import make_config, read_fields
 from training.config.fields import flatten, nest
+from training.config.files import read_mapping
 from training.data import batches
 from training.evaluation.candidates import evaluate_run, open_run
 from training.locks import alone
 from training.run_folder import RunFolder
+from tuning.__main__ import read_search
 from tuning.engine.service import Outside
 from tuning.engine.tuners import make_oracle
 from tuning.results import COMPLETED, DIVERGED, FAILED, read_results
@@ -278,6 +280,36 @@ def test_study_may_go_on_with_another_budget_elsewhere(complete, data_dir):
     )
     with pytest.raises(ValueError, match="holds a study with another fields;"):
         check_folder(folder, before.model_copy(update={"fields": {**before.fields, "epochs": 9}}))
+
+
+def test_study_goes_on_where_its_file_lacks_a_field_that_came_later(tmp_path):
+    space = {"optimizer": ["adamw", {"name": "sgd", "learning_rate": [0.1, 0.2]}], "epochs": [1, 2]}
+    _, described = read_search({"recipe": "digits", "space": space, "tuner": "grid"}, [])  # names every field
+    fields = {path: value for path, value in flatten(described.fields).items() if path != "hardware.remat"}
+    stored = described.model_copy(update={"fields": nest(fields)})
+    (tmp_path / "study.yaml").write_text(stored.to_yaml(), encoding="utf-8")
+    check_folder(tmp_path, described)
+    for change in ({"hardware.remat": True}, {"optimizer.momentum": 0.5}, {"test_split": "test[:50%]"}):
+        other = described.model_copy(update={"fields": {**flatten(described.fields), **change}})
+        with pytest.raises(ValueError, match="holds a study with another fields;"):
+            check_folder(tmp_path, other)
+
+
+@pytest.mark.parametrize("text", ["{recipe: digits, space: {activation: [relu, gelu]}, tuner: grid}", None])
+def test_study_that_python_made_or_a_user_wrote_goes_on_by_the_command(tmp_path, study, text):
+    file = tmp_path / "study.yaml"
+    file.write_text(text or study({"activation": ["relu", "gelu"]}).to_yaml(), encoding="utf-8")
+    _, described = read_search(read_mapping(file), ["--config", str(file), "--study-dir", str(tmp_path)], str(file))
+    check_folder(tmp_path, described)
+    assert described != read_study(tmp_path)  # which does not name every field
+
+
+def test_study_with_tuples_is_that_of_its_file(tmp_path, study):
+    spaces = {"start.freeze": [(), ("conv1",)], "data.image_size": (8, 16)}
+    made = study(spaces, fields={"network.choices": {"blocks": (1, 1, 1)}, "data_dir": tmp_path})
+    (tmp_path / "study.yaml").write_text(made.to_yaml(), encoding="utf-8")
+    check_folder(tmp_path, made)
+    assert read_study(tmp_path) == made and len(list(made.parsed_space.points())) == 4
 
 
 RATE = {"low": 0.02, "high": 0.5, "scale": "log", "points": 3}

@@ -82,6 +82,7 @@ BOTH = {"activation": ["relu"], "learning_rate": [0.1, 0.2]}
             "activation, learning_rate cannot be both in fields and in space",
         ),
         ({"space": {}}, "The search space is empty"),
+        ({"fields": {"epochs": object()}}, "test: Unable to serialize .*; give plain numbers, texts, lists and mappings."),
         ({"fields": [{"epochs": 3}]}, "fields must be those of a run by name, as in {epochs: 30}; received "),
         (
             {"fields": {"network.choices": {"activation": "gelu"}}},
