@@ -28,12 +28,13 @@ from training.options import read_options
 from tuning.engine.access import Access, check_name, read_access, wait_for_access
 from tuning.packaged import SIZES, STUDIES, packaged_study
 from tuning.space.reading import DECIDED, default_space
-from tuning.study import Settings, Study, fields_of, make_study, without_searched
+from tuning.study import Settings, Study, fields_of, make_study, without_decided, without_searched
 
 if TYPE_CHECKING:
     from tuning.results import StudyResults
 
 PROGRAM = called("tuning")
+SETTINGS = {"seed", "data.validation"}  # the options of a run that are settings of a study
 DEFAULT_SEARCH = "activation,shortcut,placement,optimizer"
 
 DESCRIPTION = f"""Search which choices learn best, and leave a study folder that explains itself.
@@ -165,7 +166,7 @@ def read_search(
     recipe = option(arguments, "--recipe") or written or (None if config else DEFAULT_RECIPE)
     # The fields that the options lie over: those of the recipe and of the study file.
     own = {"seed": described.get("seed", 0), "validation": described.get("validation", 0.1)}
-    base = lay_over(lay_over(load_recipe(recipe) if recipe else {}, fields_of(described)), own)
+    base = lay_over(lay_over(load_recipe(recipe) if recipe else {}, fields_of(described, config or "the study")), own)
     settings = Settings(**{name: described[name] for name in Settings.model_fields if name in described})
     shown = make_config({}, config or f"recipe {recipe!r}", base)
     own = SearchOptions(settings, recipe or "study", Path(config) if config else None)
@@ -209,11 +210,10 @@ def study_of(
     if both := given.keys() - without_searched(given, space).keys():
         names = " and ".join(sorted({"--" + shown_name(path).replace("_", "-") for path in both}))
         raise ValueError(f"{names} would be lost: this study searches it. Leave it out, or search something else.")
-    fields = {
-        path: value
-        for path, value in without_searched(flatten(config.model_dump(mode="json")), space).items()
-        if path not in DECIDED and value is not None
-    }
+    for path in sorted(given.keys() & DECIDED.keys() - SETTINGS):
+        raise ValueError(f"--{path.replace('_', '-')} would be lost: {DECIDED[path]}. Leave it out.")
+    common = without_decided(without_searched(flatten(config.model_dump(mode="json")), space))
+    fields = {path: value for path, value in common.items() if value is not None}
     own = {"seed": config.seed, "validation": config.data.validation, "fields": fields, "space": space}
     return make_study({**described, **options.settings.model_dump(), **own}, str(options.config or "options"))
 

@@ -19,7 +19,7 @@ from training.config.files import is_former, read_mapping
 from training.config.groups import NAMED, REGISTRIES
 from tuning.claims import TESTED, Claim, Ensemble, Published, has
 from tuning.space.dimensions import Space, label_of
-from tuning.space.reading import parse_space, read_space, searched_paths
+from tuning.space.reading import DECIDED, parse_space, read_space, searched_paths
 
 OBJECTIVES = {"accuracy": 1, "loss": -1}  # with the sign with which more of it is better
 STUDY_FILE = "study.yaml"
@@ -185,8 +185,8 @@ def make_study(settings: Mapping[str, Any], origin: str) -> Study:
     recipe = settings.pop("recipe", None)
     space = settings.get("space") or {}
     read_space(space)
-    base = without_searched(flatten(load_recipe(recipe)), space) if recipe else {}
-    fields = nest(lay_over(base, fields_of(settings), origin))
+    base = without_searched(without_decided(flatten(load_recipe(recipe))), space) if recipe else {}
+    fields = nest(lay_over(base, fields_of(settings, origin), origin))
     try:
         return Study(**{**settings, "fields": fields, "space": space})
     except pydantic.ValidationError as error:
@@ -197,6 +197,11 @@ def without_searched(fields: Mapping[str, Any], space: Mapping[str, Any]) -> dic
     """Leave out the fields, by path, that a space searches; an option of the same name builds on an optimizer's."""
     searched = searched_paths(space) - (set(REGISTRIES) - {"augmentation"})
     return {path: value for path, value in fields.items() if not {path, choice_of(path)} & searched}
+
+
+def without_decided(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the fields, by path, that a study decides by its own settings."""
+    return {path: value for path, value in fields.items() if path not in DECIDED}
 
 
 def read_study(folder: Path) -> Study:
@@ -216,14 +221,18 @@ def read_study(folder: Path) -> Study:
         raise ValueError(f"{folder} is no study: it has no {STUDY_FILE}. `python -m tuning` makes one.")
     settings = read_mapping(path)
     if is_former(given_fields(settings)):
-        return Study(**{**settings, "fields": nest(fields_of(settings))})
+        fields = without_decided(former.translate(given_fields(settings)))
+        return Study(**{**settings, "fields": nest(fields)})
     return make_study(settings, str(path))
 
 
-def fields_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of a study, those of version 0.1.0, which wrote them without groups, as they are today."""
+def fields_of(settings: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Give the fields of a study by path; those of version 0.1.0, which had no groups, as they are today."""
     fields = given_fields(settings)
-    return former.translate(fields) if is_former(fields) else fields
+    flat = lay_over({}, former.translate(fields) if is_former(fields) else fields, origin)
+    for path in sorted(flat.keys() & DECIDED.keys()):
+        raise ValueError(f"{origin}: {name_of(path)} cannot be in fields: {DECIDED[path]}.")
+    return flat
 
 
 def given_fields(settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -132,6 +132,22 @@ def test_recipe_of_the_command_line_takes_the_place_of_that_of_the_file(parsed, 
     assert (config.data.dataset, config.data.image_size, config.epochs) == ("digits", None, 7)
 
 
+@pytest.mark.parametrize("command", [["--trials", 1], ["study", "activations"], ["--config"]])
+def test_finalists_and_papers_studies_are_tested_on_the_split_that_is_named(parsed, tmp_path, command):
+    path = tmp_path / "described.yaml"
+    path.write_text("{recipe: digits, fields: {test_split: 'test[:50%]'}, space: {activation: [relu]}, trials: 1}")
+    option = [path] if command == ["--config"] else ["--test-split", "test[:50%]"]
+    study, _ = parsed(*command, *option)
+    assert study.final_config({"activation": "relu"}).data.test_split == "test[:50%]"
+
+
+def test_field_of_a_study_file_that_the_study_decides_is_refused(refused, tmp_path):
+    path = tmp_path / "described.yaml"
+    path.write_text("{recipe: digits, fields: {validation: 0.3}, space: {activation: [relu]}, trials: 1}")
+    said = f"{path}: validation cannot be in fields: give validation as a setting of the study."
+    assert refused("--config", path) == said
+
+
 def test_study_file_of_a_study_repeats_it(parsed, tmp_path):
     study, _ = parsed(
         "--trials", 5, "--epochs", 3, "--optimizer.weight-decay", 0.001, "--objective", "loss", "--stop", "median"
@@ -166,6 +182,8 @@ def test_commands_have_a_help(capsys, command):
         (["--trials", 1, "--network", "ResNet9"], "6n+2"),
         (["study", "degradation", "--network", "ResNet8"], "--network would be lost: this study searches it."),
         (["--search", "shortcut", "--trials", 1, "--shortcut", "B"], "--shortcut would be lost: this study searches"),
+        (["--trials", 1, "--data.validation-seed", 7], "--data.validation-seed would be lost: the seed of the study"),
+        (["study", "options", "--evaluation.no-each-epoch"], "--evaluation.each-epoch would be lost: trials are "),
         (["study", "options", "--deepest"], "The study 'options' has no --deepest; give --full, or neither for its"),
     ],
 )

@@ -34,6 +34,13 @@ def test_validation_decides_even_where_a_test_split_is_named(study):
     assert (made.config({}).data.test_split, made.final_config({}).data.test_split) == (None, "test[:50%]")
 
 
+@pytest.mark.parametrize("recipe", ["he2015-imagenet", "cifar10-94"])  # with a validation split; tested at the end
+def test_study_decides_the_split_and_the_tests_whatever_its_recipe_says(recipe):
+    made = make_study({"recipe": recipe, "space": {"activation": ["relu"]}, "tuner": "grid"}, "x")
+    assert (made.config({}).data.validation, made.final_config({}).data.validation) == (0.1, 0)
+    assert made.config({}).evaluation.each_epoch and not made.final_config({}).evaluation.each_epoch
+
+
 def test_option_of_the_same_name_builds_on_the_recipes_optimizer(study):
     made = study({"optimizer": [{"name": "sgd", "learning_rate": [0.2]}, "muon"]})
     recipe = make_config(load_recipe("digits")).optimizer
@@ -82,8 +89,15 @@ BOTH = {"activation": ["relu"], "learning_rate": [0.1, 0.2]}
             "activation, learning_rate cannot be both in fields and in space",
         ),
         ({"space": {}}, "The search space is empty"),
-        ({"fields": {"epochs": object()}}, "test: Unable to serialize .*; give plain numbers, texts, lists and mappings."),
+        ({"fields": {"epochs": object()}}, "test: Unable to serialize .*; give plain numbers, texts, lists"),
         ({"fields": [{"epochs": 3}]}, "fields must be those of a run by name, as in {epochs: 30}; received "),
+        ({"fields": {"validation": 0.3}}, "test: validation cannot be in fields: give validation as a setting of the"),
+        ({"fields": {"seed": 5}}, "test: seed cannot be in fields: give seed as a setting of the study"),
+        ({"fields": {"data": {"validation_seed": 5}}}, "data.validation_seed cannot be in fields: the seed of the"),
+        (
+            {"fields": {"evaluation.each_epoch": False, "momentum": 0.5}},
+            "evaluation.each_epoch cannot be in fields: trials are tested after each epoch, and finalists once",
+        ),
         (
             {"fields": {"network.choices": {"activation": "gelu"}}},
             "activation cannot be both among network.choices and",
@@ -120,7 +134,7 @@ def test_study_file_whose_fields_are_a_list_is_refused_in_words(tmp_path, read):
 
 
 def test_trials_are_tested_after_each_epoch_and_finalists_once(study):
-    described = study(fields={"evaluation.each_epoch": True})
+    described = study()
     assert described.config({}).evaluation.each_epoch
     assert not described.final_config({}).evaluation.each_epoch
 

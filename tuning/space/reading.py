@@ -32,17 +32,17 @@ from training.config.fields import CHOICES, choice_of, flatten, name_of
 from training.config.groups import REGISTRIES
 from tuning.space.dimensions import Ancestors, Choice, Dimension, Option, Range, Space, label_of
 
-# What the study itself decides, where it runs, and what all trials have in common beside that, cannot be searched.
-DECIDED = (
-    "seed",
-    "data.validation",
-    "data.validation_seed",
-    "data.test_split",
-    "evaluation.views",
-    "evaluation.each_epoch",
-)
+# The fields that the study itself decides, and how. Neither these can be searched, nor what all trials have in common
+# beside them, nor where they run.
+DECIDED: dict[str, str] = {
+    "seed": "give seed as a setting of the study",
+    "data.validation": "give validation as a setting of the study",
+    "data.validation_seed": "the seed of the study decides its validation split",
+    "evaluation.each_epoch": "trials are tested after each epoch, and finalists once, after the last one",
+}
+COMMON = ("data.train_split", "data.test_split", "evaluation.views")
 PLACE = ("data.data_dir", "data.download", "hardware.devices")
-RESERVED = (*DECIDED, *PLACE, "data.train_split")
+RESERVED = (*DECIDED, *COMMON, *PLACE)
 SCALES = ("linear", "log")
 # The registries of the choices that take parameters, by path.
 PARAMETERS: dict[str, Mapping[str, Callable]] = {path: REGISTRIES[path] for path in CHOICES if path in REGISTRIES}
