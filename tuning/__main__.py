@@ -25,9 +25,10 @@ from training.config.fields import flatten, lay_over, shown_name
 from training.config.files import read_mapping
 from training.hosts.addresses import parse_address
 from training.options import read_options
+from tuning.claims import ENSEMBLE, Claim, Published, absent
 from tuning.engine.access import Access, check_name, read_access, wait_for_access
 from tuning.packaged import SIZES, STUDIES, packaged_study
-from tuning.space.reading import DECIDED, default_space
+from tuning.space.reading import DECIDED, default_space, parse_space
 from tuning.study import Settings, Study, fields_of, make_study, without_decided, without_searched
 
 if TYPE_CHECKING:
@@ -215,7 +216,23 @@ def study_of(
     common = without_decided(without_searched(flatten(config.model_dump(mode="json")), space))
     fields = {path: value for path, value in common.items() if value is not None}
     own = {"seed": config.seed, "validation": config.data.validation, "fields": fields, "space": space}
-    return make_study({**described, **options.settings.model_dump(), **own}, str(options.config or "options"))
+    settings = {**described, **options.settings.model_dump(), **own}
+    if options.search is not None:
+        settings |= statements_about(space, described)
+    return make_study(settings, str(options.config or "options"))
+
+
+def statements_about(space: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Pick the claims of a study, and what is published, that are about a space that took the place of its own."""
+    kinds = {name: kind for name, kind in (("claims", Claim), ("published", Published)) if described.get(name)}
+    ensembles = [{ENSEMBLE: ensemble["name"]} for ensemble in described.get("ensembles", ())]
+    points = [*parse_space(space).points(coarse=True), *ensembles] if kinds else []
+    picked = {
+        name: [one for one in described[name] if absent(kind(**one), points) is None] for name, kind in kinds.items()
+    }
+    if left := sum(len(described[name]) - len(kept) for name, kept in picked.items()):
+        print(f"{left} claims and published errors are about what --search does not name, and are left out.")
+    return picked
 
 
 def report(arguments: list[str]) -> None:

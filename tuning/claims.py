@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,6 +43,11 @@ class Claim(BaseModel):
         return {str(where[ENSEMBLE]) for side in self.sides for where in side if ENSEMBLE in where}
 
     @property
+    def wheres(self) -> tuple[Where, ...]:
+        """What it speaks of."""
+        return (*self.sides[0], *self.sides[1])
+
+    @property
     def sides(self) -> tuple[tuple[Where, ...], tuple[Where, ...]]:
         """Both sides, each as what is added and what is taken off."""
         return tuple(side if isinstance(side, tuple) else (side,) for side in (self.higher, self.lower))
@@ -55,6 +61,11 @@ class Ensemble(BaseModel):
     name: str = Field(description="by which claims name it, as in {ensemble: all depths}")
     of: tuple[Where, ...] = Field(min_length=1, description="the points")
 
+    @property
+    def wheres(self) -> tuple[Where, ...]:
+        """What it is of."""
+        return self.of
+
 
 class Published(BaseModel):
     """An error that is published of a point of the space."""
@@ -64,7 +75,28 @@ class Published(BaseModel):
     where: Where = Field(description="values of the dimensions that decide it")
     error: str = Field(description="as it is published, in percent")
 
+    @property
+    def wheres(self) -> tuple[Where, ...]:
+        """What it is published of."""
+        return (self.where,)
+
 
 def has(values: Mapping[str, Any], where: Where) -> bool:
-    """Tell whether a point has values, which are written as in the space, or by their labels."""
-    return all(name in values and label_of(values[name]) == label_of(value) for name, value in where.items())
+    """Tell whether a point has values, which are written as in the space, or by their labels; 0 is 0.0 too."""
+    return all(name in values and _is_same(values[name], value) for name, value in where.items())
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return label_of(one) == label_of(other) or None is not _number(one) == _number(other)
+
+
+def _number(value: Any) -> float | None:
+    """Read a number, or the label of one; None where it is none."""
+    with contextlib.suppress(ValueError, OverflowError):
+        return float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
+    return None
+
+
+def absent(statement: Claim | Published | Ensemble, points: Iterable[Mapping[str, Any]]) -> Where | None:
+    """Give the values that a statement speaks of and no point has; None where there are points for all of it."""
+    return next((where for where in statement.wheres if not any(has(point, where) for point in points)), None)

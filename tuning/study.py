@@ -17,7 +17,7 @@ from training.config import RunConfig, explain, former, load_recipe, make_config
 from training.config.fields import choice_of, flatten, lay_over, name_of, nest
 from training.config.files import is_former, read_mapping
 from training.config.groups import NAMED, REGISTRIES
-from tuning.claims import TESTED, Claim, Ensemble, Published, has
+from tuning.claims import ENSEMBLE, TESTED, Claim, Ensemble, Published, absent, has
 from tuning.space.dimensions import Space, label_of
 from tuning.space.reading import DECIDED, parse_space, read_space, searched_paths
 
@@ -70,6 +70,7 @@ class Study(Settings):
         if not self.validation:
             self._check_unchosen()
         self._check_ensembles()
+        self._check_statements()
         flat, searched = flatten(self.fields), searched_paths(self.space)
         both = flat.keys() - without_searched(flat, self.space)
         overlap = sorted({name_of(path if path in searched else choice_of(path) or path) for path in both})
@@ -97,7 +98,7 @@ class Study(Settings):
             )
 
     def _check_ensembles(self) -> None:
-        """Refuse an ensemble that has no two points, and a claim about one that is not there or not trained."""
+        """Refuse ensembles of which one would be chosen, and a claim about one that is not there or not trained."""
         if self.ensembles and self.validation:
             raise ValueError("ensembles are tested on the test set, which chooses nothing; set validation: 0 for them")
         names = {ensemble.name for ensemble in self.ensembles}
@@ -109,13 +110,32 @@ class Study(Settings):
                     f"an ensemble is tested after the last epoch; the claim {claim.claim!r} needs one of the measures "
                     f"{', '.join(TESTED)}, and no at; received {claim.measure}, at {claim.at:g}"
                 )
-        points = [self.parsed_space.active(point) for point in self.parsed_space.points()] if self.ensembles else []
+
+    def _check_statements(self) -> None:
+        """Refuse what is stated of points that are not in the space, or of the test set where it is not looked at."""
+        if self.validation and (self.claims or self.published):
+            raise ValueError(
+                "claims, and errors that are published, are of the test set, which chooses nothing: set validation: 0 "
+                "for them, or leave them out"
+            )
+        statements = {
+            **{f"ensemble {ensemble.name!r}": ensemble for ensemble in self.ensembles},
+            **{f"the claim {claim.claim!r}": claim for claim in self.claims},
+            **{f"the published error {row.error}, of {label_of(row.where)}": row for row in self.published},
+        }
+        points = self.spoken_of if statements else []
+        for name, statement in statements.items():
+            if (where := absent(statement, points)) is not None:
+                raise ValueError(f"{name}: no point of the space has {label_of(where)}")
         for ensemble in self.ensembles:
-            for where in ensemble.of:
-                if not any(has(point, where) for point in points):
-                    raise ValueError(f"ensemble {ensemble.name!r}: no point of the space has {label_of(where)}")
             if sum(any(has(point, where) for where in ensemble.of) for point in points) < 2:
                 raise ValueError(f"ensemble {ensemble.name!r} is of a single point; name several")
+
+    @property
+    def spoken_of(self) -> list[dict[str, Any]]:
+        """The points of the grid, and the ensembles, which claims may be about."""
+        points = [self.parsed_space.active(point) for point in self.parsed_space.points()]
+        return [*points, *({ENSEMBLE: ensemble.name} for ensemble in self.ensembles)]
 
     @cached_property
     def parsed_space(self) -> Space:

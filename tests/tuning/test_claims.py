@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tuning.__main__ import read_search
 from tuning.claims import has
 from tuning.packaged import packaged_study
 from tuning.report.verdicts import HOLDS, OPPOSITE, Verdict, judge
@@ -102,6 +103,9 @@ def test_sides_are_those_of_the_claim():
         ({"augmentation": ["flip"]}, True),
         ({"absent": None}, False),
         ({}, True),
+        ({"rate": "0.10"}, True),
+        ({"batch_size": 16.0}, True),
+        ({"nesterov": 1}, False),
     ],
     ids=str,
 )
@@ -114,3 +118,39 @@ def test_side_names_values_as_the_space_does_or_by_their_labels(where, expected)
         "rate": 0.1,  # of a range, which has no labels
     }
     assert has(point, where) == expected
+
+
+CLAIMED = {
+    "recipe": "digits",
+    "space": {"shortcut": ["none", "A"], "loss.label_smoothing": [0.0, 0.1]},
+    "tuner": "grid",
+    "validation": 0,
+    "finalists": 0,
+}
+CLAIM = {"claim": "More.", "source": "nowhere", "higher": {"shortcut": "none"}, "lower": {"shortcut": "A"}}
+PUBLISHED = {"where": {"loss.label_smoothing": 0}, "error": "3"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"claims": [{**CLAIM, "higher": {"shortcut": "nonee"}}]}, "the claim 'More.': no point .* {shortcut: nonee}"),
+        ({"claims": [{**CLAIM, "lower": [{}, {"shrtcut": "A"}]}]}, "the claim 'More.': no point .* {shrtcut: A}"),
+        ({"published": [{**PUBLISHED, "where": {"nope": 1}}]}, "the published error 3, of {nope: 1}: no point of the"),
+        ({"claims": [CLAIM], "validation": 0.1}, "claims, .*: set validation: 0 for them, or leave"),
+        ({"published": [PUBLISHED], "validation": 0.1}, "set validation: 0 for them, or leave them out"),
+    ],
+)
+def test_what_is_stated_of_no_point_or_of_no_test_is_refused(settings, sentence):
+    assert make_study({**CLAIMED, "claims": [CLAIM], "published": [PUBLISHED]}, "a test")
+    with pytest.raises(ValueError, match=sentence):
+        make_study({**CLAIMED, **settings}, "a test")
+
+
+def test_search_of_something_else_leaves_out_what_is_stated_of_the_former_space(capsys):
+    _, study = read_search(packaged_study("options"), ["--search", "activation"])
+    assert study.claims == study.published == () and [*study.space] == ["activation"]
+    said = "8 claims and published errors are about what --search does not name, and are left out.\n"
+    assert capsys.readouterr().out == said
+    _, study = read_search(packaged_study("options"), ["--search", "shortcut,activation", "--tuner", "grid"])
+    assert len(study.claims) == len(study.published) == 4

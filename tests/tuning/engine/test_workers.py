@@ -29,6 +29,7 @@ def test_study_of_several_labels_needs_another_objective(tmp_path):
     assert planned_epochs(make_study(described, "a test")) == 7
     sides = {"higher": {"activation": "relu"}, "lower": {"activation": "gelu"}}
     claimed = {**described, "claims": [{"claim": "ReLU errs more.", "source": "nowhere", **sides}]}
+    claimed |= {"tuner": "grid", **CHOOSES_NOTHING, "fields": {**fields, "test_split": "train"}}
     with pytest.raises(ValueError, match=r"'ReLU errs more\.' is of an error, .*; measure training loss or test loss"):
         planned_epochs(make_study(claimed, "a test"))
 

@@ -13,6 +13,7 @@ from tuning.report.writing import write_report
 from tuning.results import read_results
 
 SPACE = {"shortcut": ["none", "A"], "network": ["ResNet20", "ResNet56"]}
+CLAIMED = {**SPACE, "shortcut": ["none", "A", "B"]}  # of which B is not trained yet
 DEEP = [{"shortcut": shortcut, "network": "ResNet56"} for shortcut in SPACE["shortcut"]]
 CLAIM = {
     "claim": "Deep plain networks err more.",
@@ -37,7 +38,7 @@ ACCURACIES = {("none", "ResNet20"): 0.9, ("none", "ResNet56"): 0.5, ("A", "ResNe
 
 @pytest.fixture
 def folder(tmp_path):
-    study = write_study(tmp_path / "study", SPACE, trials=None, **SETTINGS)
+    study = write_study(tmp_path / "study", CLAIMED, trials=None, **SETTINGS)
     for number, ((shortcut, network), accuracy) in enumerate(ACCURACIES.items()):
         values = {"shortcut": shortcut, "network": network}
         write_trial(tmp_path / "study", study, f"{number:04d}", values, [accuracy, accuracy + 0.02])
@@ -74,7 +75,7 @@ def test_page_tells_both_errors_beside_what_is_published(folder):
 
 
 def test_page_says_of_what_diverged_that_it_did(tmp_path):
-    study = write_study(tmp_path, SPACE, trials=None, **SETTINGS)
+    study = write_study(tmp_path, CLAIMED, trials=None, **SETTINGS)
     lost = {"status": "diverged", "reason": "The loss became nan", "epochs_made": 0}
     write_trial(tmp_path, study, "0000", DEEP[0], [None, None], **lost)
     write_trial(tmp_path, study, "0001", DEEP[1], [0.94, 0.96])
