@@ -18,6 +18,7 @@ from training.locks import alone
 from training.selection import is_stalled
 from tuning.engine.chief import Chief
 from tuning.engine.continuing import length_matters
+from tuning.engine.epochs import epochs_of_point, epochs_of_run
 from tuning.engine.jobs import Job, Share, execute, visible_gpus
 from tuning.engine.oracles import Proposals
 from tuning.engine.pool import serve
@@ -154,7 +155,7 @@ def _run_finals(oracle: Proposals, folder: Path, workers: int) -> StudyResults:
     for trial in results.finalists(study.finalists):
         epochs = stalled_after(study, trial, oracle.planned)
         configs = [study.final_config(trial.fields, repeat, epochs) for repeat in range(study.repeats)]
-        facts = {"values": trial.values, "fields": trial.fields, "epochs": configs[0].epochs or oracle.planned}
+        facts = {"values": trial.values, "fields": trial.fields, "epochs": epochs_of_run(configs[0], oracle.planned)}
         jobs += prepare(folder / FINALS / trial.id, facts, configs, objective=study.objective)
     pending = iter(jobs)  # which the workers share
 
@@ -182,7 +183,7 @@ def stalled_after(study: Study, trial: TrialResult, planned: int) -> int | None:
     config = study.config(trial.fields)
     if length_matters(config) or "milestones" in config.schedule:
         return None
-    length, patience = config.epochs or planned, config.evaluation.patience
+    length, patience = epochs_of_point(study, config, planned), config.evaluation.patience
     ended = [run.outcome.status == COMPLETED and is_stalled(run.history, patience) for run in trial.runs]
     made = [run.outcome.epochs if is_early else length for run, is_early in zip(trial.runs, ended)]
     epochs = statistics.median_high(made)

@@ -1,6 +1,7 @@
 """Finalists: which runs of them are made, of studies whose trials end early too. Nothing is trained."""
 
 import csv
+import dataclasses
 import json
 import types
 
@@ -85,6 +86,16 @@ def test_trial_that_the_median_ended_tells_nothing_of_the_length_of_a_finalist(t
     assert search.stalled_after(study, read_results(tmp_path).trials[0], LENGTH) == 6
     write_outcome(tmp_path / "trials/0000/seed-0", Outcome(STOPPED, 0.5, {}, epochs=6))
     assert search.stalled_after(study, read_results(tmp_path).trials[0], LENGTH) is None
+
+
+def test_length_that_runs_fell_short_of_is_that_of_their_point(tmp_path, data_dir):
+    fields = {"dataset": "digits", "data_dir": str(data_dir), "iterations": 900, "evaluation.patience": 2}
+    study = write_study(tmp_path, {"batch_size": [16, 128]}, fields=fields, repeats=1)
+    write_trial(tmp_path, study, "0000", {"batch_size": "128"}, [0.5], epochs=LENGTH)
+    trial = read_results(tmp_path).trials[0]
+    stalled = [{"epoch": epoch, "val_accuracy": min(epoch, 18)} for epoch in range(1, LENGTH + 1)]
+    trial = dataclasses.replace(trial, runs=(trial.runs[0]._replace(history=stalled),))
+    assert search.stalled_after(study, trial, 12) == LENGTH  # of 90; batches of 16 make 12
 
 
 def test_report_says_how_long_finalists_were_trained(finals, tmp_path):

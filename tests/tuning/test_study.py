@@ -148,7 +148,7 @@ def test_finalists_choose_no_epoch_by_a_split_that_they_have_not(study):
         assert (final.evaluation.keep_best, final.evaluation.patience) == (False, None)
 
 
-def test_epochs_of_a_rung_take_the_place_of_iterations_that_are_searched():
+def test_epochs_that_a_finalist_makes_take_the_place_of_iterations_that_are_searched():
     made = make_study({"recipe": "digits", "space": {"iterations": [100, 200]}, "tuner": "grid"}, "x")
-    config = made.config({"iterations": 100}, epochs=3)
+    config = made.final_config({"iterations": 100}, epochs=3)
     assert (config.epochs, config.iterations) == (3, None)

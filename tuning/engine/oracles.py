@@ -17,6 +17,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src.engine import conditions
 
 from keras_resnet.files import write_atomically
+from tuning.engine.epochs import deciding_lengths, epochs_of_run
 from tuning.results import by_number, write_text
 from tuning.space.dimensions import Range, Space, signature
 from tuning.study import Study
@@ -48,12 +49,14 @@ class Proposals(keras_tuner.Oracle):
     """An oracle of keras-tuner's; how it searches is what `propose` says."""
 
     def __init__(self, study: Study, planned: int):
-        self.study, self.planned = study, planned  # the epochs of a run
+        self.study, self.planned = study, planned  # the epochs of a run, where no point decides them
         self.space = study.parsed_space
         self.listed: list[dict[str, Any]] | None = None  # all points of a small space
         self.fault: str | None = None  # what this search itself failed with
         self.finished = False
         self._spent, self._began = 0.0, monotonic()
+        self._points_decide = bool(deciding_lengths(study))  # how long a run is
+        self._lengths: dict[str, int] = {}  # the epochs of trials
         super().__init__(
             objective=keras_tuner.Objective(study.objective, "max" if study.sign > 0 else "min"),
             hyperparameters=declare(self.space),
@@ -134,9 +137,21 @@ class Proposals(keras_tuner.Oracle):
     @property
     def epochs_left(self) -> float:
         """The epochs of a run that the budget still holds, where each trial is one run."""
-        spent = sum(epochs_of(trial.hyperparameters.values, self.planned) for trial in self.trials.values())
         most = self.study.total_epochs
-        return most / self.study.repeats - spent if most else math.inf
+        return most / self.study.repeats - sum(map(self._epochs, self.trials.values())) if most else math.inf
+
+    def _epochs(self, trial: Trial) -> int:
+        """Count the epochs of a run of a trial, once for all: it is asked for whenever a worker asks for a trial."""
+        if trial.trial_id not in self._lengths:
+            values = trial.hyperparameters.values
+            self._lengths[trial.trial_id] = epochs_of(values, self.length(values))
+        return self._lengths[trial.trial_id]
+
+    def length(self, values: Mapping[str, Any]) -> int:
+        """Count the epochs of a run of a point at its full length."""
+        if not self._points_decide:
+            return self.planned
+        return epochs_of_run(self.study.config(self.space.fields(values)), self.planned)
 
     @property
     def seconds(self) -> float:

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 from tuning.engine.bayesian import BayesianOracle
+from tuning.engine.epochs import deciding_lengths
 from tuning.engine.halving import HalvingOracle
 from tuning.engine.oracles import Proposals
 from tuning.engine.tpe import TpeOracle
@@ -39,7 +40,7 @@ ORACLES: dict[str, type[Proposals]] = {
 
 
 def make_oracle(study: Study, planned: int) -> Proposals:
-    """Make the oracle of a study whose runs take the planned epochs, a keras_tuner.Oracle too.
+    """Make the oracle of a study, a keras_tuner.Oracle too; its runs take the planned epochs, or as their points say.
 
     A ValueError says that an option fits nothing in the space, or that a grid has more points than the budget, or that
     runs of several lengths would be held against each other.
@@ -49,13 +50,14 @@ def make_oracle(study: Study, planned: int) -> Proposals:
             "stop=median compares runs of one length, and hyperband makes runs of several and ends what does badly "
             "itself. Leave stop out, or choose another tuner."
         )
+    check_length(study)
     oracle, space = ORACLES[study.tuner](study, planned), study.parsed_space
     if study.tuner == "grid" or space.is_listable:
         oracle.listed = possible_points(space, space.points(), study.problem)
     else:
         possible_points(space, itertools.islice(space.points(coarse=True), LISTED), study.problem)
     points = len(oracle.listed or ())
-    epochs = points * study.repeats * planned
+    epochs = study.repeats * sum(map(oracle.length, oracle.listed)) if study.tuner == "grid" else 0
     if study.tuner == "grid" and study.trials is not None and study.trials < points:
         raise ValueError(
             f"The grid has {points} points and the budget is {study.trials} trials, which would cover the first "
@@ -67,3 +69,20 @@ def make_oracle(study: Study, planned: int) -> Proposals:
             "Give as many, a smaller space, or the random tuner."
         )
     return oracle
+
+
+def check_length(study: Study) -> None:
+    """Refuse lengths of runs that a space decides where the search does so itself, or needs runs of one length."""
+    if not (names := " and ".join(deciding_lengths(study))):
+        return
+    of_steps = " of a run of so many iterations" if names == "batch_size" else ""
+    if study.tuner == "hyperband":
+        raise ValueError(
+            f"hyperband decides itself how long runs are, and {names}{of_steps} is searched, which would decide it "
+            "too. Give epochs in fields instead, or choose another tuner."
+        )
+    if study.stop == "median":
+        raise ValueError(
+            f"stop=median compares runs of one length, and {names}{of_steps} is searched, which makes several. Give "
+            "epochs in fields instead, or leave stop out."
+        )

@@ -20,6 +20,7 @@ from tuning.claims import LOSSES
 from tuning.engine.access import Access, LostLeaseError
 from tuning.engine.chief import HANDED_BACK
 from tuning.engine.client import ChiefClient
+from tuning.engine.epochs import epochs_of_point
 from tuning.engine.jobs import Job, Share, execute, settle
 from tuning.engine.oracles import SPREAD
 from tuning.results import DIVERGED, FAILED, FAULT, KILLED, ORACLE_FOLDER, TRIALS, deviation, write_text, write_trial
@@ -76,7 +77,8 @@ class StudyTuner(BaseTuner):
         space, epochs = study.parsed_space, values.get("tuner/epochs")
         fields = space.fields(values)
         configs = [study.config(fields, repeat, epochs) for repeat in range(study.repeats)]
-        facts = {"values": space.active(values), "fields": fields, "epochs": configs[0].epochs or self.planned}
+        length = epochs_of_point(study, configs[0], self.planned)
+        facts = {"values": space.active(values), "fields": fields, "epochs": length}
         common = {"objective": study.objective, "stop": study.stop, "grace": study.grace, "share": self.share}
         jobs = prepare(self.folder / TRIALS / trial.trial_id, facts, configs, attempt=client.attempt, **common)
         if values.get("tuner/initial_epoch"):

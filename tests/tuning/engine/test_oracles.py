@@ -11,8 +11,10 @@ from keras_tuner.engine.trial import TrialStatus
 from tuning.engine.chief import open_state
 from tuning.engine.oracles import declare
 from tuning.engine.tuners import make_oracle
+from tuning.engine.workers import planned_epochs
 from tuning.space.dimensions import signature
 from tuning.space.reading import parse_space
+from tuning.study import make_study
 
 FOUR = {"activation": ["relu", "gelu"], "shortcut": ["A", "B"]}
 MIXED = {"activation": ["relu", "prelu"], "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"}}
@@ -118,6 +120,59 @@ def test_grid_larger_than_its_budget_is_refused(made, settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         made(**settings)
     assert len(run(made(trials=4, total_epochs=8))) == 4
+
+
+LENGTHS = {"epochs": [50, 1]}
+BATCHES = {"batch_size": [16, 128]}  # of 1293 images, so that 400 iterations are 5 epochs, or 40
+
+
+@pytest.fixture
+def of_lengths(tmp_path, data_dir):
+    """Make the oracle of a study of several lengths."""
+
+    def make(space, fields=None, **settings):
+        described = {"recipe": "digits", "fields": {"data_dir": str(data_dir), **(fields or {})}, "space": space}
+        study = make_study({**described, "tuner": "grid", **settings}, "a test")
+        oracle = make_oracle(study, planned_epochs(study))
+        open_state(oracle, tmp_path)
+        return oracle
+
+    return make
+
+
+def test_budget_counts_the_epochs_of_each_point(of_lengths):
+    assert len(run(of_lengths(LENGTHS, total_epochs=51))) == 2
+    with pytest.raises(ValueError, match="The grid has 2 points, which take 51 epochs, and the budget is 50"):
+        of_lengths(LENGTHS, total_epochs=50)
+
+
+def test_random_search_ends_with_the_epochs_that_its_trials_make(of_lengths):
+    oracle = of_lengths({"epochs": {"low": 1, "high": 50}}, tuner="random", total_epochs=60)
+    epochs = [fields["epochs"] for fields in run(oracle)]
+    assert sum(epochs[:-1]) < 60 <= sum(epochs)
+
+
+def test_batches_decide_the_epochs_of_a_run_of_so_many_iterations(of_lengths):
+    space = {"batch_size": [16, 128, 5000]}  # more than all images, so that the run fails, and counts as the first
+    oracle = of_lengths(space, {"iterations": 400}, total_epochs=50)
+    assert [oracle.length(values) for values in oracle.listed] == [5, 40, 5]
+    with pytest.raises(ValueError, match="which take 50 epochs"):
+        of_lengths(space, {"iterations": 400}, total_epochs=49)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"tuner": "hyperband", "trials": 4}, "hyperband decides itself how long runs are, and {} is searched, which"),
+        ({"stop": "median"}, "stop=median compares runs of one length, and {} is searched, which makes several"),
+    ],
+)
+def test_search_that_needs_one_length_refuses_several(of_lengths, settings, sentence):
+    with pytest.raises(ValueError, match=sentence.format("epochs")):
+        of_lengths(LENGTHS, **settings)
+    with pytest.raises(ValueError, match=sentence.format("batch_size of a run of so many iterations")):
+        of_lengths(BATCHES, {"iterations": 400}, **settings)
+    assert of_lengths({**BATCHES, "epochs": [9]}, **settings).planned == 9
 
 
 def test_budget_of_epochs_counts_repeats(made):
