@@ -220,7 +220,12 @@ class Proposals(keras_tuner.Oracle):
 
     def reload(self) -> None:
         """Read the state; trials that were running when it was written run again."""
-        super().reload()
+        # keras-tuner's own takes the folder for a pattern, so that in `s[1]` it finds the trials of `s1`.
+        for file in Path(self._project_dir).glob("trial_*/trial.json"):
+            trial = Trial.load(str(file))
+            self.trials[trial.trial_id] = trial
+        super(keras_tuner.Oracle, self).reload(self._get_oracle_fname())
+        self.ongoing_trials = {}
         # keras-tuner writes its state before it takes a trial that has ended from those that run.
         for trial in self.trials.values():  # one may have been noted before the state was written
             self._record_values(trial)

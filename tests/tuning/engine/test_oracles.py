@@ -175,6 +175,16 @@ def test_search_that_needs_one_length_refuses_several(of_lengths, settings, sent
     assert of_lengths({**BATCHES, "epochs": [9]}, **settings).planned == 9
 
 
+def test_search_goes_on_in_a_folder_whose_name_could_be_a_pattern(made):
+    for folder in ("study1", "study[1]"):
+        oracle = made(folder=folder, tuner="random", trials=3, seed=int(folder == "study1"))
+        finish(oracle, oracle.create_trial("one"), 0.5)
+    again = made(folder="study[1]", tuner="random", trials=4)
+    (trial,) = again.trials.values()
+    assert trial.hyperparameters.values == oracle.trials["0000"].hyperparameters.values and again.end_order == ["0000"]
+    assert len(run(again)) == 3
+
+
 def test_budget_of_epochs_counts_repeats(made):
     assert len(run(made(tuner="random", total_epochs=12, repeats=2))) == 3
 
