@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.config import FIELDS
+from training.config.fields import flatten
 from tuning.claims import ENSEMBLE, Ensemble, has
 from tuning.results import (
     COMPLETED,
@@ -19,6 +21,7 @@ from tuning.results import (
     write_outcome,
     write_trial,
 )
+from tuning.space.reading import PLACE
 from tuning.study import Study
 
 
@@ -57,13 +60,15 @@ def run_ensembles(study: Study, folder: Path) -> None:
             if before is not None and before.status == COMPLETED:
                 continue
             runs = [run for trial in members for run in trial.runs if run.seed == seed]
-            outcome = tested_together(runs, study.objective)
+            outcome = tested_together(runs, study)
             write_outcome(place / f"seed-{seed}", outcome)
             print(f"ensemble {ensemble.name}, seed {seed}: {study.objective} {outcome.score:.4f}", flush=True)
 
 
-def tested_together(runs: Sequence[Run], objective: str) -> Outcome:
+def tested_together(runs: Sequence[Run], study: Study) -> Outcome:
     """Test networks on their test split, where the mean of their probabilities is the answer.
+
+    Data and devices are where the study has them now, which may be elsewhere than when the networks were trained.
 
     Source: arXiv 1512.03385, Table 5, an ensemble of networks of different depth.
     """
@@ -71,11 +76,12 @@ def tested_together(runs: Sequence[Run], objective: str) -> Outcome:
     from training.evaluation.ensembles import evaluate_together
     from training.run_folder import RunFolder
 
-    began = time.perf_counter()
-    results = evaluate_together(open_run(RunFolder(run.folder), {}) for run in runs)
+    began, common = time.perf_counter(), flatten(study.fields)
+    place = {path: common.get(path, FIELDS[path].default) for path in PLACE}
+    results = evaluate_together(open_run(RunFolder(run.folder), place) for run in runs)
     return Outcome(
         COMPLETED,
-        score=results["ensemble"][objective],
+        score=results["ensemble"][study.objective],
         results={**results["ensemble"], "split": results["split"], "examples": results["examples"]},
         seconds=time.perf_counter() - began,
         parameters=sum(run.outcome.parameters for run in runs),

@@ -45,7 +45,7 @@ def asked(monkeypatch):
     """What is tested together instead of being tested: the folders of the runs, by call."""
     calls = []
 
-    def test(runs, objective):
+    def test(runs, study):
         calls.append([run.folder.relative_to(run.folder.parents[2]).as_posix() for run in runs])
         accuracy = 0.95 + 0.01 * runs[0].seed
         return Outcome(COMPLETED, accuracy, {"split": "test", "accuracy": accuracy, "loss": 1 - accuracy})
@@ -59,6 +59,22 @@ def test_networks_of_one_seed_are_tested_together_and_once(folder, asked):
     run_ensembles(study, folder)
     run_ensembles(study, folder)
     assert asked == [[f"trials/{trial}/seed-{seed}" for trial in ("0000", "0002")] for seed in (0, 1)]
+
+
+@pytest.mark.parametrize("place", [{"data.data_dir": "elsewhere", "hardware.devices": ["CPU:0"]}, {}])
+def test_networks_are_tested_on_the_data_where_these_lie_now(folder, monkeypatch, place):
+    opened = []
+
+    def together(candidates):
+        opened.extend(candidates)
+        return {"ensemble": {"accuracy": 0.9, "loss": 0.1}, "split": "test", "examples": 1}
+
+    monkeypatch.setattr("training.evaluation.candidates.open_run", lambda run, changes: (run.path.parent.name, changes))
+    monkeypatch.setattr("training.evaluation.ensembles.evaluate_together", together)
+    study = read_results(folder).study
+    run_ensembles(study.model_copy(update={"fields": {**study.fields, **place}}), folder)
+    changes = {"data.data_dir": None, "data.download": False, "hardware.devices": None, **place}
+    assert opened == [(name, changes) for name in ("0000", "0002")] * 2
 
 
 def test_claim_sets_a_network_against_the_ensemble(folder, asked):
