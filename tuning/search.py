@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import statistics
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -157,14 +158,20 @@ def _run_finals(oracle: Proposals, folder: Path, workers: int) -> StudyResults:
         configs = [study.final_config(trial.fields, repeat, epochs) for repeat in range(study.repeats)]
         facts = {"values": trial.values, "fields": trial.fields, "epochs": epochs_of_run(configs[0], oracle.planned)}
         jobs += prepare(folder / FINALS / trial.id, facts, configs, objective=study.objective)
-    pending = iter(jobs)  # which the workers share
+    pending, leaving = iter(jobs), threading.Event()  # which the workers share
 
     def run(worker: int) -> list[Outcome]:
         share = Share.of(worker, workers)
-        return [execute(job._replace(share=share)) for job in pending]
+        return [execute(job._replace(share=share), leaving=leaving) for job in pending if not leaving.is_set()]
 
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        outcomes = list(itertools.chain.from_iterable(pool.map(run, range(workers))))
+        try:
+            outcomes = list(itertools.chain.from_iterable(pool.map(run, range(workers))))
+        except (
+            BaseException
+        ):  # Ctrl-C in a program of the user's own: the pool waits for the runs, which end with their epoch
+            leaving.set()
+            raise
     for outcome in outcomes:
         if outcome.status == FAULT:
             raise ValueError(f"The search stopped: {outcome.reason} The same command goes on with it.")

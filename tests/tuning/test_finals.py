@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import signal
 import types
 
 import pytest
@@ -13,7 +14,7 @@ from tuning import search
 from tuning.report.findings import Findings
 from tuning.report.sentences import finals_named
 from tuning.report.writing import write_report
-from tuning.results import COMPLETED, STOPPED, Outcome, read_results, write_outcome
+from tuning.results import COMPLETED, KILLED, STOPPED, Outcome, read_results, write_outcome
 
 SPACE = {"activation": ["relu", "gelu"]}
 LENGTH = 20
@@ -44,7 +45,7 @@ def finals(tmp_path, monkeypatch):
         ended_early(tmp_path, study, "0000", "gelu", *epochs)
         jobs = []
 
-        def execute(job):
+        def execute(job, leaving):
             jobs.append(job)
             write_outcome(job.folder, Outcome(COMPLETED, 0.4, {"accuracy": 0.4, "loss": 0.6}, job.config["epochs"]))
             return Outcome(COMPLETED)
@@ -98,6 +99,26 @@ def test_length_that_runs_fell_short_of_is_that_of_their_point(tmp_path, data_di
     assert search.stalled_after(study, trial, 12) == LENGTH  # of 90; batches of 16 make 12
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_ends_the_finals_with_the_runs_that_are_on(tmp_path, monkeypatch, workers):
+    study = write_study(tmp_path, SPACE, finalists=2, repeats=3)
+    for number, activation in enumerate(SPACE["activation"]):
+        write_trial(tmp_path, study, f"{number:04d}", {"activation": activation}, [0.5] * 3)
+    begun = []
+
+    def execute(job, leaving):
+        begun.append(job)
+        if len(begun) == workers:
+            signal.raise_signal(signal.SIGINT)
+        assert leaving.wait(60)
+        return Outcome(KILLED)
+
+    monkeypatch.setattr(search, "execute", execute)
+    with pytest.raises(KeyboardInterrupt):
+        search._run_finals(types.SimpleNamespace(study=study, planned=8), tmp_path, workers)
+    assert len(begun) == workers
+
+
 def test_report_says_how_long_finalists_were_trained(finals, tmp_path):
     finals()
     write_report(tmp_path)
@@ -111,7 +132,7 @@ def test_length_of_a_halved_finalist_is_that_of_its_runs(tmp_path, monkeypatch):
     fields = {"network": "ResNet8", "dataset": "digits", "epochs": 9}
     study = write_study(tmp_path, SPACE, tuner="hyperband", fields=fields, repeats=1, finalists=1)
     write_trial(tmp_path, study, "0000", {"activation": "gelu"}, [0.5], epochs=3)
-    monkeypatch.setattr(search, "execute", lambda job: Outcome(COMPLETED))
+    monkeypatch.setattr(search, "execute", lambda job, leaving: Outcome(COMPLETED))
     search._run_finals(types.SimpleNamespace(study=study, planned=9), tmp_path, 1)
     assert read_results(tmp_path).finals[0].epochs == 9  # not those of the rung
 
