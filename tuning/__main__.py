@@ -150,6 +150,11 @@ def run_packaged(arguments: list[str]) -> None:
         print("\n".join(f"  {name:15} {packaged_study(name)['title']}" for name in STUDIES))
         return
     name, *others = arguments
+    if config := option(others, "--config"):
+        raise ValueError(
+            f"--config {config} would be lost: study {name} has a file of its own. Leave it out; or leave out study "
+            f"{name}, to search as the file says."
+        )
     asked = [sizes[word] for word in others if word in sizes]
     size = max(asked, key=SIZES.index, default=None)
     described = packaged_study(name, size)

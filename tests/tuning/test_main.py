@@ -184,6 +184,11 @@ def test_commands_have_a_help(capsys, command):
         (["--search", "shortcut", "--trials", 1, "--shortcut", "B"], "--shortcut would be lost: this study searches"),
         (["--trials", 1, "--data.validation-seed", 7], "--data.validation-seed would be lost: the seed of the study"),
         (["study", "options", "--evaluation.no-each-epoch"], "--evaluation.each-epoch would be lost: trials are "),
+        (["study", "options", "--config", "nowhere.yaml"], "--config nowhere.yaml would be lost: study options has"),
+        (
+            ["study", "options", "--config=nowhere.yaml"],
+            "--config nowhere.yaml would be lost: study options has a file",
+        ),
         (["study", "options", "--deepest"], "The study 'options' has no --deepest; give --full, or neither for its"),
     ],
 )
