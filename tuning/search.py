@@ -167,9 +167,8 @@ def _run_finals(oracle: Proposals, folder: Path, workers: int) -> StudyResults:
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         try:
             outcomes = list(itertools.chain.from_iterable(pool.map(run, range(workers))))
-        except (
-            BaseException
-        ):  # Ctrl-C in a program of the user's own: the pool waits for the runs, which end with their epoch
+        except BaseException:
+            # Ctrl-C in a program of the user's own: the pool waits for the runs, which end with their epoch.
             leaving.set()
             raise
     for outcome in outcomes:
