@@ -15,7 +15,7 @@ from keras_resnet import model as networks
 from keras_resnet.model import uncompiled
 from keras_resnet.weights.own import load_noted
 from tests.keras_resnet.helpers import images, outputs, run_python, tiny
-from training import callbacks, clock
+from training import callbacks, clock, rows
 from training.callbacks import SaveRun
 from training.clock import EpochClock
 from training.optimization.rules import L2SGD
@@ -168,7 +168,7 @@ def test_run_that_is_stopped_between_two_files_loses_no_row(tmp_path, monkeypatc
             raise KeyboardInterrupt
         write(path, *arguments)
 
-    for module in (callbacks, networks):
+    for module in (callbacks, networks, rows):
         monkeypatch.setattr(module, "write_atomically", stop)
     with pytest.raises(KeyboardInterrupt):
         end_epoch(callback, 1, loss=2.0)
@@ -196,7 +196,7 @@ def test_best_model_is_kept_and_written_before_its_epoch_counts(tmp_path, monkey
         write(path, *arguments)
 
     before = folder.best_file.read_bytes()
-    monkeypatch.setattr(callbacks, "write_atomically", stop)
+    monkeypatch.setattr(rows, "write_atomically", stop)
     with pytest.raises(KeyboardInterrupt):
         end_epoch(callback, 3, val_accuracy=1.0)
     assert folder.best_file.read_bytes() != before and len(folder.read_metrics()) == 3
@@ -246,7 +246,7 @@ def test_full_disk_is_named_when_metrics_are_written(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     callback = saver(RunFolder(tmp_path))
-    monkeypatch.setattr(callbacks.csv, "DictWriter", full)
+    monkeypatch.setattr(rows.csv, "DictWriter", full)
     with pytest.raises(OSError, match=r"Cannot save .*metrics\.csv: No space left on device"):
         end_epoch(callback, 0, loss=1.0)
 

@@ -143,7 +143,7 @@ def test_finalists_of_a_search_that_makes_several_trials_of_a_point_are_distinct
     trials = (("relu", 0.6, 1), ("gelu", 0.5, 1), ("relu", 0.7, 3), ("relu", 0.9, 9))
     for number, (activation, score, epochs) in enumerate(trials):
         write_trial(tmp_path, study, f"{number:04d}", {"activation": activation}, [score], epochs=epochs)
-    monkeypatch.setattr(search, "execute", lambda job: Outcome(COMPLETED))
+    monkeypatch.setattr(search, "execute", lambda job, leaving: Outcome(COMPLETED))
     search._run_finals(types.SimpleNamespace(study=study, planned=9), tmp_path, 1)
     found = read_results(tmp_path)
     assert {final.id: final.values["activation"] for final in found.finals} == {"0001": "gelu", "0003": "relu"}

@@ -16,7 +16,7 @@ CHOICES = [
     {"name": "constant", "warmup": 0.1},
     {"name": "constant", "warmup": 5},
     {"name": "steps", "milestones": [10, 30]},
-    {"name": "steps", "milestones": [10, 30], "warmup": 0.2},
+    {"name": "steps", "milestones": [10, 30], "warmup": 0.05},
     {"name": "exponential", "every": 8},
     {"name": "exponential", "every": 8, "warmup": 3},
     {"name": "plateau", "warmup": 0.5},

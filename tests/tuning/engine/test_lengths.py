@@ -35,7 +35,7 @@ TOO_LONG = [
     ),
     (
         {"schedule": {"name": "steps", "milestones": [0.5, 0.75], "warmup_steps": 10}},
-        f"{ONE_EPOCH}: warmup_steps=10 reach the first milestone, step 10 of 20",
+        f"{ONE_EPOCH}: warmup_steps=10 takes 10 steps and the first milestone is step 10 of 20",
     ),
 ]
 

@@ -14,6 +14,7 @@ from tuning.results import read_results
 
 SPACE = {"shortcut": ["none", "A"], "network": ["ResNet20", "ResNet56"]}
 CLAIMED = {**SPACE, "shortcut": ["none", "A", "B"]}  # of which B is not trained yet
+NOT_BEGUN = "missing: " + "; ".join(f"shortcut=B, network={name} (without a result)" for name in SPACE["network"])
 DEEP = [{"shortcut": shortcut, "network": "ResNet56"} for shortcut in SPACE["shortcut"]]
 CLAIM = {
     "claim": "Deep plain networks err more.",
@@ -62,7 +63,7 @@ def test_page_tells_claim_figures_and_verdict(folder):
         " 44.00 % ± 6.08 % ",
         " holds ",
     ]
-    assert lines[1].endswith("| – | – | – | not run |")  # noqa: RUF001
+    assert lines[1].endswith(f"| – | {NOT_BEGUN} | – | not run |")  # noqa: RUF001
 
 
 def test_page_tells_both_errors_beside_what_is_published(folder):
@@ -92,7 +93,10 @@ def test_page_says_of_what_diverged_that_it_did(tmp_path):
 
 def test_terminal_tells_what_became_of_the_claims(folder):
     text = found_text(read_results(folder))
-    assert text.splitlines() == ["holds: Deep plain networks err more.", "not run: Deep plain networks err more."]
+    assert text.splitlines() == [
+        "holds: Deep plain networks err more.",
+        f"not run: Deep plain networks err more. ({NOT_BEGUN})",
+    ]
 
 
 def test_claim_of_which_a_point_lacks_is_not_judged_and_the_point_named(tmp_path):
