@@ -2,6 +2,7 @@
 
 import copy
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -54,7 +55,7 @@ def halved(inputs):
     + [{"stem": "deep", "projection": "average_pool", "padding": "same"}]
     + [{"stem": "imagenet", "pool_padding": "zeros", "dropout": 0.1, "synchronized": True}]
     + [{"hidden": (8,), "downsampling": "max_pool", "normalization": "none", "biased": ("1",)}],
-    ids=str,
+    ids=lambda choices: re.sub(r" at 0x\w+", "", str(choices)),  # without addresses, which each process has its own of
 )
 def test_networks_of_every_choice_are_let_through(tmp_path, choices):
     saved = keras_resnet.ResNet("ResNet8", input_shape=(32, 32, 3), classes=4, **choices)
