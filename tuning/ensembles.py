@@ -17,7 +17,7 @@ from tuning.results import (
     TrialResult,
     read_outcome,
     read_results,
-    untried,
+    with_untried,
     write_outcome,
     write_trial,
 )
@@ -46,8 +46,7 @@ def run_ensembles(study: Study, folder: Path) -> None:
         ValueError: a network cannot be read.
         OSError: a file cannot be written.
     """
-    results = read_results(folder)
-    trials = [*results.trials, *untried(results)]
+    trials = with_untried(read_results(folder))
     for number, ensemble in enumerate(study.ensembles):
         members, place = members_of(ensemble, trials), folder / ENSEMBLES / f"{number:04d}"
         if not members:

@@ -172,14 +172,15 @@ class StudyResults(NamedTuple):
         return sum(signature(trial.fields) in ended for trial in wanted), len(wanted)
 
 
-def untried(results: StudyResults) -> list[TrialResult]:
-    """Give the points of a grid of which no trial has begun, or none can be read, as trials without a run."""
+def with_untried(results: StudyResults) -> list[TrialResult]:
+    """Give all trials, and as trials without a run the points of a grid of which none has begun, or can be read."""
     study, space = results.study, results.study.parsed_space
     if study.tuner != "grid":
-        return []
+        return [*results.trials]
     left = [TrialResult("", values, space.fields(values), 0, runs=()) for values in space.points()]
     tried = {signature(trial.fields) for trial in results.trials}
-    return [one for one in left if signature(one.fields) not in tried and study.problem(one.fields) is None]
+    untried = (one for one in left if signature(one.fields) not in tried)
+    return [*results.trials, *(one for one in untried if study.problem(one.fields) is None)]
 
 
 def by_number(trial_id: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from tuning.report.effects import main_effects
 from tuning.report.statistics import better_half, compare, noise, pair_table, within_noise
 from tuning.report.verdicts import judge
 from tuning.report.wording import NONE, VERDICTS, Measure
-from tuning.results import StudyResults, TrialResult, untried
+from tuning.results import StudyResults, TrialResult, with_untried
 from tuning.space.dimensions import signature
 
 
@@ -34,7 +34,7 @@ class Findings:
     @cached_property
     def points(self) -> list[TrialResult]:
         """All trials, and beside them the points of a grid of which there is none."""
-        return [*self.results.trials, *untried(self.results)]
+        return with_untried(self.results)
 
     def verdict(self, trial: TrialResult) -> str:
         """Say whether a trial is within noise of the best one."""
