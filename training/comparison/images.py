@@ -12,16 +12,16 @@ from training.data.facts import read_facts
 from training.run_folder import RunFolder
 
 DATA_DIR = "data.data_dir"
-# Fields that decide which images of its data a run reads, and what their labels are.
-PARTING = (
-    "data.label_separator",
-    "data.display_names",
+# Fields that decide which images of its data a run reads.
+SPLITTING = (
     "data.train_split",
     "data.test_split",
     "data.validation",
     "data.validation_seed",
     "data.on_bad_image",
 )
+# These, and those that decide what the labels are.
+PARTING = ("data.label_separator", "data.display_names", *SPLITTING)
 
 
 class Images(NamedTuple):

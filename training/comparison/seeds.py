@@ -9,23 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from training.comparison.images import DATA_DIR, images_of, name_images
+from training.comparison.images import DATA_DIR, SPLITTING, images_of, name_images
 from training.config.fields import OF_THE_MACHINE, choice_of, flat_config, is_of_files, shown_name
 from training.config.text import write_inline
 from training.run_folder import RunFolder
 from training.tasks import Task, task_of
 
 # Fields that decide which images are trained and tested on.
-OF_THE_IMAGES = (
-    "data.dataset",
-    DATA_DIR,
-    "data.arrays",
-    "data.train_split",
-    "data.test_split",
-    "data.validation",
-    "data.validation_seed",
-    "data.on_bad_image",
-)
+OF_THE_IMAGES = ("data.dataset", DATA_DIR, "data.arrays", *SPLITTING)
 
 
 @dataclass(frozen=True, eq=False)
