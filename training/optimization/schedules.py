@@ -56,14 +56,18 @@ def warmed_up(function: Callable) -> Callable:
 
     def added(peak: float, steps: int, *, warmup: Warmup = 0.0, warmup_from: WarmupFrom = 0.0, **parameters):
         warm = warm_steps(warmup, steps)
-        scheduled = function(peak, steps - warm, **parameters)
-        if not warm:
-            return scheduled
-        from training.optimization.curves import WarmUp
-
-        return WarmUp(warm, warmup_from, scheduled, warm)
+        return warming_up(function(peak, steps - warm, **parameters), warm, warmup_from, begin=warm)
 
     return extended(function, added)
+
+
+def warming_up(scheduled: Any, warm: int, start: float, begin: int) -> Any:
+    """Let the share of a rate or schedule rise from `start` over so many steps, if any; it counts from `begin`."""
+    if not warm:
+        return scheduled
+    from training.optimization.curves import WarmUp
+
+    return WarmUp(warm, start, scheduled, begin)
 
 
 def warm_steps(warmup: float, steps: int) -> int:
@@ -137,11 +141,7 @@ def divide_at_milestones(
         places, rates = [warmup_steps, *places], [peak * 0.1, *rates]
     # Keras keeps the old rate at the boundary itself; a milestone is the first step at the new one.
     scheduled = keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in places], rates)
-    if not warm:
-        return scheduled
-    from training.optimization.curves import WarmUp
-
-    return WarmUp(warm, warmup_from, scheduled, 0)
+    return warming_up(scheduled, warm, warmup_from, begin=0)
 
 
 # The warm-ups of the next two are steps of their curves: a common one rounds otherwise than in the runs made so far.
