@@ -35,6 +35,18 @@ def check_compiled(config: RunConfig) -> None:
         )
 
 
+def check_scales(model: keras.Model, config: RunConfig) -> None:
+    """Refuse to fix the scales of normalizations that begin at zero: nothing before them would ever learn."""
+    if config.optimizer.get("scale_share") != 0:
+        return
+    shut = [v.path.split("/")[0] for v in model.trainable_variables if v.name == "gamma" and not v.numpy().any()]
+    if shut:
+        raise ValueError(
+            f"optimizer.scale_share=0 fixes scales, and those of {shut[0]} are zeros: nothing before them would ever "
+            "learn. Leave out zero_init_residual=True; weights to start from may hold such scales too."
+        )
+
+
 def check_resumable(folder: RunFolder, config: RunConfig) -> None:
     """Refuse to go on with a run under another configuration, or with one of version 0.1.0."""
     before = folder.read_config()

@@ -18,7 +18,7 @@ from keras_resnet.analysis import count_multiply_adds, count_parameters
 from keras_resnet.files import write_text
 from training.averaging import shown_average
 from training.callbacks import SaveRun, SeedLayers, StopAt
-from training.checks import check_compiled, check_export, check_resumable, check_start
+from training.checks import check_compiled, check_export, check_resumable, check_scales, check_start
 from training.clock import EpochClock
 from training.config import RunConfig, Start
 from training.data import batches, datasets
@@ -162,6 +162,7 @@ def new_network(
     model.labels = tuple(source.classes)
     check_sizes(model, config)
     check_views(model, config)
+    check_scales(model, config)
     whiten_stem(model, config, source)
     return learning(model, config.hardware.accumulation, config.hardware.remat)
 

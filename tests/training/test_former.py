@@ -91,7 +91,7 @@ def test_table_names_fields_and_parameters_that_exist(path):
 COMMON = {"clip_norm": 0.0, "clip_value": 0.0, "scaling": "none", "reference_batch": 256}
 LATER = {
     **dict.fromkeys(("sgd", "adamw"), COMMON),
-    "muon": {**COMMON, "head_share": 1.0},
+    "muon": {**COMMON, "head_share": 1.0, "scale_share": 1.0, "offset_share": 1.0},
     "constant": {"warmup": 0.0, "warmup_from": 0.0},
     "steps": {"warmup_steps": 0, "warmup": 0.0, "warmup_from": 0.0},
     "one_cycle": {"warmup_from": 0.0},

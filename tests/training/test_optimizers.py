@@ -250,6 +250,26 @@ def test_muon_gives_the_classifier_a_rate_of_its_own():
     assert np.linalg.norm(trained[2].numpy()) == pytest.approx(4, rel=1e-4)  # Muon keeps the norm, sqrt(16)
 
 
+def test_muon_gives_normalizations_rates_of_their_own():
+    model = keras_resnet.ResNet("ResNet8", input_shape=(8, 8, 3), classes=2, activation="trainable_swish")
+    norm, swish = model.get_layer("conv1_bn"), model.get_layer("conv1_relu")
+    trained = [norm.gamma, norm.beta, swish.beta, model.get_layer("predictions").bias]
+    assert swish.beta.name == norm.beta.name
+    before = [variable.numpy() for variable in trained]
+    shares = {"head_share": 0.5, "scale_share": 0, "offset_share": 3}
+    choice = {"name": "muon", "learning_rate": 0.2, "momentum": 0, "weight_decay": 0.1, "decayed": "all", **shares}
+    optimizer = make_optimizer(choice, make_schedule("constant", 2), {"conv1_bn": 0.5})
+    optimizer.apply([keras.ops.ones(variable.shape) for variable in trained], trained)
+    gamma, beta, own, bias = (left - variable.numpy() for left, variable in zip(before, trained))
+    assert not gamma.any()
+    np.testing.assert_allclose(beta, 0.3, rtol=1e-4)  # three times half of the rate, as the stages ask
+    np.testing.assert_allclose(own, 0.22, rtol=1e-4)  # an activation's own beta is no offset: the rate, and its decay
+    np.testing.assert_allclose(bias, 0.1, rtol=1e-4)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    again.build(trained)
+    assert again._shares == optimizer._shares == [0, 1.5, 1, 0.5]
+
+
 OURS = {"adamw": AdamW, "lion": Lion, "lamb": LAMB}
 
 

@@ -176,6 +176,13 @@ def test_weights_of_another_network_are_refused(refused, training, tmp_path):
     assert sentence.startswith(f"weights='{path}' does not hold the weights of 'resnet8': ")
 
 
+def test_scales_that_are_fixed_at_zero_are_refused(refused, training):
+    muon = ("--optimizer", "{name: muon, scale_share: 0}")
+    sentence = refused(*training, *muon, "--network.choices", "{zero_init_residual: true}")
+    assert sentence.startswith("optimizer.scale_share=0 fixes scales, and those of conv2_block1_2_bn are zeros")
+    assert "Leave out zero_init_residual=True;" in sentence
+
+
 def test_fine_tuning_needs_something_to_start_from(refused, training, tmp_path):
     assert refused("--recipe", "fine-tune", "--run-dir", tmp_path / "run").startswith("new_head=True needs weights")
 

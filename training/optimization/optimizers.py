@@ -134,6 +134,12 @@ def muon(
     head_share: Annotated[
         float, Range(0, math.inf, above=True), "rate of the classifier as a share of learning_rate"
     ] = 1.0,
+    scale_share: Annotated[
+        float, Range(0, math.inf), "rate of normalizations' scales as a share of learning_rate; 0 fixes them"
+    ] = 1.0,
+    offset_share: Annotated[
+        float, Range(0, math.inf, above=True), "rate of normalizations' offsets as a share of learning_rate"
+    ] = 1.0,
     momentum: Momentum = 0.9,
     nesterov: Nesterov = True,
     weight_decay: Decay = 5e-4,
@@ -142,15 +148,17 @@ def muon(
     """Muon for convolution kernels, SGD for all other parameters.
 
     Both have the momentum; `kernel_rate` is Muon's and follows the same schedule; all others are SGD's, so that of
-    "kernels" only the classifier's decays. `head_share` lets it learn more slowly than the offsets and scales of
-    normalizations.
+    "kernels" only the classifier's decays. `head_share`, `scale_share` and `offset_share` give the classifier and the
+    normalizations rates of their own.
 
-    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; scales fixed at 1 and
+        offsets that learn faster: arXiv 2404.00498, section 3.
     """
     from keras_resnet.build.head import TOP
     from training.optimization.rules import Muon
 
     own = {"l2": weight_decay, "decayed": decayed, "kernel_ratio": kernel_rate / learning_rate}
+    own |= {"scale_share": scale_share, "offset_share": offset_share}
     if head_share != 1:
         rates = common["rates"]
         common = {**common, "rates": {**rates, TOP: rates.get(TOP, 1.0) * head_share}}

@@ -186,6 +186,7 @@ class Muon(L2SGD):
     makes its scale meaningless, so each step ends by scaling it back to a fixed norm, and weight decay is not
     for it. All other variables follow SGD. (Keras's own Muon hands convolutions to AdamW.) `kernel_ratio` is the
     kernels' learning rate as a multiple of the other; kernels always look ahead, whatever `nesterov` says.
+    `scale_share` and `offset_share` are the rates of a normalization's gamma and beta as shares of the other.
 
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; with kernels of
         fixed norm as in the authors' CIFAR-10 speed records.
@@ -199,10 +200,21 @@ class Muon(L2SGD):
         l2=5e-4,
         decayed="kernels",
         kernel_ratio=0.075,
+        *,
+        scale_share=1.0,
+        offset_share=1.0,
         **kwargs,
     ):
         super().__init__(learning_rate, momentum, nesterov, l2, decayed=decayed, **kwargs)
-        self.kernel_ratio = kernel_ratio
+        self.kernel_ratio, self.scale_share, self.offset_share = kernel_ratio, scale_share, offset_share
+
+    def build(self, variables) -> None:
+        """Make the optimizer's state, and give scales and offsets of normalizations rates of their own."""
+        super().build(variables)
+        # By the layer's name too: an activation that learns may call its own coefficient beta.
+        own = {"_bn/gamma": self.scale_share, "_bn/beta": self.offset_share}
+        for place, variable in enumerate(variables):
+            self._shares[place] *= next((own[end] for end in own if variable.path.endswith(end)), 1.0)
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable by its gradient."""
@@ -223,7 +235,8 @@ class Muon(L2SGD):
 
     def get_config(self) -> dict:
         """Return the optimizer's configuration."""
-        return {**super().get_config(), "kernel_ratio": self.kernel_ratio}
+        own = {name: getattr(self, name) for name in ("kernel_ratio", "scale_share", "offset_share")}
+        return {**super().get_config(), **own}
 
 
 class DecoupledDecay(Layerwise):
