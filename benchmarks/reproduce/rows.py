@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -69,6 +70,8 @@ class Row:
         network: str, a name in the catalogue, by itself; None for the network of the recipe, with its choices.
         published: tuple of Published, one for each table; of a row of a paper only.
         change: str, what is changed, as in "without label smoothing"; of a row of ingredients only.
+        base: str, key of the row that it is compared with, and over whose fields its own are laid; empty for a row that
+            stands by itself.
         seeds: int, how many runs are wanted.
         choices: mapping of fields of `Architecture`, over those of the network.
         augmentations: mapping from names of augmentations of the recipe to parameters over theirs, or to None, which
@@ -81,6 +84,7 @@ class Row:
     network: str | None = None
     published: tuple[Published, ...] = ()
     change: str = ""
+    base: str = ""
     seeds: int = 1
     choices: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     augmentations: Mapping[str, Mapping[str, Any] | None] = dataclasses.field(default_factory=dict)
@@ -185,7 +189,10 @@ def read_rows(path: Path = ROWS) -> dict[str, Row]:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(rows, Mapping):
         raise ValueError(f"{path} must hold a mapping from the keys of rows to their fields.")
-    return {str(key): make_row(str(key), fields) for key, fields in rows.items()}
+    made: dict[str, Row] = {}
+    for key, fields in rows.items():
+        made[str(key)] = make_row(str(key), fields, made)
+    return made
 
 
 def read_all(files: Sequence[Path] = (ROWS, INGREDIENTS)) -> dict[str, Row]:
@@ -209,15 +216,30 @@ def read_all(files: Sequence[Path] = (ROWS, INGREDIENTS)) -> dict[str, Row]:
     return found
 
 
-def make_row(key: str, fields: Any) -> Row:
-    """Make a row of its fields, and check them."""
+def make_row(key: str, fields: Any, above: Mapping[str, Row] = MappingProxyType({})) -> Row:
+    """Make a row of its fields, and check them; its base is one of those above it in the file."""
     try:
+        if isinstance(fields, Mapping) and "base" in fields:
+            _check("base", fields["base"], (str,), "the key of a row above")
+            fields = _laid_over(pick(above, fields["base"]), fields)
         known = _known(Row, fields, given=("key",))
         if "published" in known:
             known["published"] = _make_published(known["published"])
         return Row(key=key, **known)
     except ValueError as error:
         raise ValueError(f"row {key!r}: {error}") from error
+
+
+def _laid_over(base: Row, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay the fields of a row over those of its base; a network takes the place of the base's with its choices."""
+    if "recipe" in fields:
+        raise ValueError(f"leave recipe out, it is that of base, {base.recipe!r}; received {fields['recipe']!r}.")
+    layered = ("augmentations", "overrides") if "network" in fields else ("choices", "augmentations", "overrides")
+    below = {"recipe": base.recipe} if "network" in fields else {"recipe": base.recipe, "network": base.network}
+    own = {name: fields.get(name, {}) for name in layered}
+    for name, changes in own.items():
+        _check(name, changes, (Mapping,), "a mapping of fields")
+    return {**below, **fields, **{name: {**getattr(base, name), **changes} for name, changes in own.items()}}
 
 
 def _make_published(items: Any) -> tuple[Published, ...]:

@@ -146,17 +146,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Ingredient:
-    """A recipe with one thing changed, beside the recipe as it stands.
+    """A recipe with one thing changed, beside that in which it is not.
 
     Args:
         row: Row.
         measured: tuple of Measured, one for each engine and precision; empty where the row was not run.
-        recipe: tuple of Measured of the recipe itself; None in its own line.
+        base: tuple of Measured of the row that it is compared with; empty where there is none.
     """
 
     row: Row
     measured: tuple[Measured, ...]
-    recipe: tuple[Measured, ...] | None
+    base: tuple[Measured, ...]
 
     @property
     def accuracies(self) -> list[str]:
@@ -165,9 +165,9 @@ class Ingredient:
 
     @property
     def differences(self) -> list[str]:
-        """How much more accurate than the recipe it is by the same engine at the same precision, item by item."""
-        recipe = {one.way: one for one in self.recipe or ()}
-        return [signed(recipe[one.way].mean - one.mean) if one.way in recipe else "" for one in self.measured]
+        """How much more accurate than its base it is by the same engine at the same precision, item by item."""
+        base = {one.way: one for one in self.base}
+        return [signed(base[one.way].mean - one.mean) if one.way in base else "" for one in self.measured]
 
 
 def list_ways(measured: Sequence[Measured], text: Callable[[Measured], str]) -> list[str]:
@@ -227,7 +227,7 @@ def make_tables(known: Mapping[str, Row], found: Sequence[Result]) -> list[Table
 
 
 def make_ingredients(known: Mapping[str, Row], found: Sequence[Result]) -> list[Ingredient]:
-    """Lay out rows of ingredients beside the row of their recipe, whose key is the recipe's name.
+    """Lay out rows of ingredients, each beside its base.
 
     Args:
         known: mapping of rows.
@@ -235,13 +235,9 @@ def make_ingredients(known: Mapping[str, Row], found: Sequence[Result]) -> list[
 
     Returns:
         List of Ingredient, in the order of the rows.
-
-    Raises:
-        ValueError: there is no row of a recipe as it stands.
     """
     measured = measure_rows(known, found)
-    recipes = {key: measured[rows.pick(known, row.recipe).key] for key, row in known.items()}
-    return [Ingredient(row, measured[key], None if key == row.recipe else recipes[key]) for key, row in known.items()]
+    return [Ingredient(row, measured[key], measured[row.base] if row.base else ()) for key, row in known.items()]
 
 
 def render(known: Mapping[str, Row], found: Sequence[Result], page: str = REPRODUCTION) -> str:

@@ -143,7 +143,7 @@ def test_run_of_another_ingredient_or_tested_in_other_views_is_refused(tmp_path,
     status, printed, results = enter("cosine", folder)
     assert (status, results) == (1, []) and "is no run of row 'cosine': " in printed
     assert "schedule.name is 'one_cycle' instead of 'cosine'" in printed
-    assert "its network is another" in enter("max_pool", folder)[1]
+    assert "its network is another" in enter("strides", folder)[1]
     folder = write_run(tmp_path / "single", OF_RECIPE["no_smoothing"].config(**{"evaluation.views": "single"}))
     status, printed, results = enter("no_smoothing", folder)
     assert (status, results) == (1, []) and "evaluation.views.name is 'single' instead of 'flip'." in printed

@@ -149,18 +149,21 @@ def test_mean_of_runs_is_compared_with_the_papers_mean_where_it_has_one():
     assert ROWS["plain20"].published[0].reference is ROWS["resnet110-dropout"].published[0].reference is None
 
 
-# What of a configuration each row of ingredients changes, and into what; a network is compared as what it is.
+# What of a configuration each row of ingredients changes in its base, and into what; networks are compared below.
 RECIPE = make_config(load_recipe("cifar10-94"))
 CHANGES = {
     "cifar10-94": {},
+    "small": {"epochs": 4},
     "no_whitening": {"start.whiten": None, "start.freeze": ()},
     "sgd": {"optimizer": "sgd"},
+    "head_at_full_rate": {"optimizer": "muon"},
+    "learned_scales": {"optimizer": "muon"},
     "cosine": {"schedule": "cosine"},
     "no_smoothing": {"loss": "cross_entropy"},
     "random_flip": {"augmentation": ["pad_crop", "flip"]},
     "no_flip": {"augmentation": ["pad_crop"]},
     "no_shifts": {"augmentation": ["flip"]},
-    "max_pool": {},
+    "strides": {},
     "no_shortcut": {},
     "paper_network": {},
 }
@@ -177,14 +180,15 @@ def field_of(config: RunConfig, path: str):
 def test_rows_of_ingredients_are_those_of_one_recipe():
     assert list(OF_RECIPE) == list(CHANGES)
     assert {row.recipe for row in OF_RECIPE.values()} == {"cifar10-94"}
-    assert [row.seeds for row in OF_RECIPE.values()] == [3] + 10 * [1]
+    assert [row.seeds for row in OF_RECIPE.values()] == [3, 3] + 12 * [1]
+    assert [row.base for row in OF_RECIPE.values()] == ["", ""] + 12 * ["small"]
     assert len({row.change for row in OF_RECIPE.values()}) == len(OF_RECIPE)
     assert config_of("cifar10-94") == RECIPE
 
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_row_of_ingredients_changes_what_it_says_and_nothing_else(key):
-    before, now = flat_config(RECIPE), flat_config(config_of(key))
+    before, now = flat_config(config_of(OF_RECIPE[key].base or "cifar10-94")), flat_config(config_of(key))
     paths = {path for path in before | now if before.get(path) != now.get(path) and not path.startswith("network.")}
     changed = {choice_of(path) or path for path in paths}
     assert {path: field_of(config_of(key), path) for path in changed} == CHANGES[key]
@@ -192,19 +196,26 @@ def test_row_of_ingredients_changes_what_it_says_and_nothing_else(key):
 
 def test_parameters_of_changed_ingredients():
     assert config_of("no_smoothing").loss["label_smoothing"] == 0
-    assert [config_of(key).augmentation[-1]["alternating"] for key in ("cifar10-94", "random_flip")] == [True, False]
+    assert [config_of(key).augmentation[-1]["alternating"] for key in ("small", "random_flip")] == [True, False]
+    before, head, scales = (config_of(key).optimizer for key in ("small", "head_at_full_rate", "learned_scales"))
+    assert head == {**before, "head_share": 1, "weight_decay": pytest.approx(before["weight_decay"] * 0.02)}
+    assert scales == {**before, "scale_share": 1, "offset_share": 1}
     optimizer = config_of("sgd").optimizer
     assert (optimizer["nesterov"], optimizer["decayed"], optimizer["scaling"]) == (True, "kernels", "linear")
     # arXiv 1512.03385, section 4.2: 0.1 for 128 images.
     assert (optimizer["learning_rate"], optimizer["reference_batch"]) == (0.1, 128)
 
 
+SMALL = architecture_of(OF_RECIPE["cifar10-94"]).replace(blocks=(1, 1, 1), downsampling="max_pool")
+
+
 @pytest.mark.parametrize(
     ("key", "architecture"),
     [
-        ("cifar10-94", architecture_of(OF_RECIPE["cifar10-94"])),
-        ("max_pool", architecture_of(OF_RECIPE["cifar10-94"]).replace(downsampling="max_pool")),
-        ("no_shortcut", architecture_of(OF_RECIPE["cifar10-94"]).replace(shortcut="none")),
+        ("cifar10-94", make_architecture(RECIPE.network, RECIPE.start)),
+        ("small", SMALL),
+        ("strides", SMALL.replace(downsampling="stride")),
+        ("no_shortcut", SMALL.replace(shortcut="none")),
         ("paper_network", keras_resnet.get_architecture("ResNet20")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -234,6 +245,54 @@ def test_rows_change_augmentations_where_they_stand(tmp_path):
     assert row.fields() == {"augmentation": expected}
     with pytest.raises(ValueError, match=r"row two: Unknown augmentation of the recipe 'flop'. Did you mean 'flip'\?"):
         Row("two", recipe, change="a change", augmentations={"flop": None}).config()
+
+
+def test_row_is_laid_over_its_base_field_by_field(tmp_path):
+    base = {
+        "recipe": "cifar10",
+        "change": "none",
+        "choices": {"blocks": [1, 1, 1], "stem_width": 8},
+        "augmentations": {"flip": {"alternating": True}},
+        "overrides": {"epochs": 4},
+        "seeds": 3,
+    }
+    change = {"base": "base", "change": "b", "choices": {"stem_width": 16}, "augmentations": {"pad_crop": None}}
+    other = {"base": "other", "change": "c", "overrides": {"seed": 1, "epochs": 5}, "seeds": 2}
+    rows = read_rows(
+        write_yaml(tmp_path / "rows.yaml", base=base, other=change, third=other, paper={**other, "network": "ResNet8"})
+    )
+    laid = rows["other"]
+    assert (laid.recipe, laid.network, laid.seeds, laid.overrides) == ("cifar10", None, 1, {"epochs": 4})
+    assert laid.choices == {"blocks": [1, 1, 1], "stem_width": 16}
+    assert laid.augmentations == {"flip": {"alternating": True}, "pad_crop": None}
+    assert (rows["third"].choices, rows["third"].overrides) == (laid.choices, {"seed": 1, "epochs": 5})
+    assert (rows["paper"].network, rows["paper"].choices, rows["paper"].augmentations) == (
+        "ResNet8",
+        {},
+        laid.augmentations,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"base": "bose", "change": "b"}, "row 'other': Unknown row 'bose'. Did you mean 'base'?"),
+        ({"base": "other", "change": "b"}, "row 'other': Unknown row 'other'."),
+        ({"base": ["base"], "change": "b"}, "row 'other': base must be the key of a row above; received ['base']."),
+        (
+            {"base": "base", "change": "b", "recipe": "cifar100"},
+            "row 'other': leave recipe out, it is that of base, 'cifar10'; received 'cifar100'.",
+        ),
+        (
+            {"base": "base", "change": "b", "choices": ["A"]},
+            "row 'other': choices must be a mapping of fields; received ['A'].",
+        ),
+    ],
+)
+def test_row_with_a_bad_base_raises_an_error(tmp_path, fields, message):
+    path = write_yaml(tmp_path / "rows.yaml", base={"recipe": "cifar10", "change": "a"}, other=fields)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_rows(path)
 
 
 def test_rows_are_read_without_a_backend():
