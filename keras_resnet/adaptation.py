@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_resnet.build.head import FLOAT32_HEAD, TOP, check_classes, classifier, global_pool, has_top
+from keras_resnet.build.head import (
+    FLOAT32_HEAD,
+    TOP,
+    check_activation,
+    check_classes,
+    classifier,
+    global_pool,
+    has_top,
+)
 from keras_resnet.build.network import check_shape
 from keras_resnet.build.stages import STEM, stage_names, stage_of
 from keras_resnet.messages import unknown
@@ -48,7 +56,8 @@ def transfer(
         classes. The model is left as it was.
 
     Raises:
-        ValueError: the network cannot take such images, or classes is not a positive integer.
+        ValueError: the network cannot take such images, classes is not a positive integer, or Keras has no such
+            activation.
     """
     shape = model.input_shape[1:] if input_shape is None else tuple(input_shape)
     levels = getattr(model, "levels", None) or {}
@@ -91,6 +100,7 @@ def _fresh(layer: keras.layers.Layer) -> keras.layers.Layer:
 def _classified(model: keras.Model, x, classes: int, activation: str | None):
     """End a network in a new classifier, like its old one where it had one."""
     given = {} if activation == KEPT else {"activation": activation}
+    check_activation(given.get("activation"))
     if has_top(model):
         config = model.get_layer(TOP).get_config()
         return keras.layers.Dense.from_config({**config, "units": classes, "trainable": True, **given})(x)

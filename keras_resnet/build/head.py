@@ -8,7 +8,9 @@ import keras
 
 from keras_resnet.architecture import Architecture
 from keras_resnet.build.operations import normalize_and_activate, penalty
+from keras_resnet.choices.activations import KERAS_FUNCTIONS, UNFIT
 from keras_resnet.layers.conventions import he_initializer, spatial_axes
+from keras_resnet.messages import unknown
 
 TOP = "predictions"  # the layer of the classifier
 FLOAT32_HEAD = ("avg_pool", "dropout", TOP)  # the layers that compute in float32 under any dtype policy
@@ -33,6 +35,7 @@ def global_pool(x):
 
 def classifier(x, classes: int, activation: str | None, penalty: keras.regularizers.Regularizer | None = None):
     """Classify a vector, in float32 under any dtype policy; the activation None gives logits."""
+    check_activation(activation)
     return keras.layers.Dense(
         classes,
         activation=activation,
@@ -92,3 +95,16 @@ def check_classes(classes: int) -> int:
     if isinstance(classes, bool) or not isinstance(classes, Integral) or classes < 1:
         raise ValueError(f"classes must be a positive integer; received {classes!r}.")
     return int(classes)
+
+
+def check_activation(activation: object) -> None:
+    """Refuse what is no activation, and one of Keras that does not give a number for each class."""
+    if isinstance(activation, str) and activation in UNFIT:
+        raise ValueError(
+            f"classifier_activation={activation!r} cannot end a classifier, for it does not make one number of each; "
+            "give 'softmax', 'sigmoid', or None for logits."
+        )
+    try:
+        keras.activations.get(activation)
+    except ValueError:
+        raise ValueError(unknown("classifier_activation", activation, KERAS_FUNCTIONS)) from None

@@ -1,5 +1,7 @@
 """The forward pass against the papers' formulas; the arguments of the call."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -141,6 +143,22 @@ def test_input_tensor_is_built_upon_and_its_source_becomes_the_input():
     x = images(2, 16, 16, 3)
     np.testing.assert_array_equal(on_tensor.predict(x, verbose=0), plain.predict(x / 2, verbose=0))
     assert on_tensor.inputs == [image]
+
+
+@pytest.mark.parametrize(
+    ("activation", "message"),
+    [
+        ("glu", "classifier_activation='glu' cannot end a classifier, for it does not make one number of each; give"),
+        ("threshold", "classifier_activation='threshold' cannot end a classifier"),
+        ("sofmax", "Unknown classifier_activation 'sofmax'. Did you mean 'softmax'? Allowed: celu, "),
+        (3, "Unknown classifier_activation 3. Allowed: celu, "),
+    ],
+)
+def test_classifier_that_ends_in_no_activation_raises_an_error(activation, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        build(tiny(), classifier_activation=activation, classes=8)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        keras_resnet.transfer(build(tiny()), classes=8, classifier_activation=activation)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", None])
