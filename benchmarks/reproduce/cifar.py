@@ -14,6 +14,10 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import jax
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
@@ -133,7 +137,15 @@ def device(precision: str) -> tuple[str, str]:
 
     name = processor().get("model name", first.device_kind) if first.platform == "cpu" else first.device_kind
     policy = POLICIES[precision]
-    return name, "tf32" if first.platform in ("gpu", "cuda") and policy == "float32" else policy
+    return name, "tf32" if policy == "float32" and has_tf32(first) else policy
+
+
+def has_tf32(device: jax.Device) -> bool:
+    """Tell whether JAX computes products of float32 in TF32 there: on GPUs of NVIDIA from Ampere on."""
+    try:
+        return device.platform in ("gpu", "cuda") and float(device.compute_capability) >= 8
+    except (AttributeError, ValueError):  # GPUs of others have none, or one that is a name, as "gfx90a"
+        return False
 
 
 if __name__ == "__main__":

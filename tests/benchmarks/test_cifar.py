@@ -101,6 +101,21 @@ def test_options_are_checked(more, sentence, capsys):
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("platform", "capability", "expected"),
+    [
+        ("gpu", "9.0", True),
+        ("cuda", "8.0", True),
+        ("gpu", "7.5", False),
+        ("gpu", "gfx90a", False),
+        ("cpu", None, False),
+    ],
+)
+def test_float32_is_tf32_on_gpus_that_have_it(platform, capability, expected):
+    has = {} if capability is None else {"compute_capability": capability}
+    assert cifar.has_tf32(SimpleNamespace(platform=platform, **has)) is expected
+
+
 def test_arithmetic_limit_is_that_of_the_papers_multiply_adds():
     assert speed.peak_of("NVIDIA H100 80GB HBM3", "tf32") == 495
     assert speed.peak_of("NVIDIA H100 PCIe", "mixed_bfloat16") == 756
