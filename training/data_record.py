@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_resnet.files import write_atomically, write_text
 from keras_resnet.labels import write_labels
-from training.data.facts import data_facts, read_facts
+from training.data.facts import data_facts, fact_differences, read_facts
 from training.data.image_files import shortened
 from training.plan import Plan
 from training.run_folder import RunFolder
@@ -42,18 +41,11 @@ def check_data(folder: RunFolder, source: Source) -> None:
     """Refuse to go on with a run on other data than it began with, wherever they lie."""
     check_skipped(folder, source)
     check_classes(folder, source)
-    if changed := _differences(read_facts(folder.data_file) or {}, data_facts(source)):
+    if changed := fact_differences(read_facts(folder.data_file) or {}, data_facts(source)):
         raise ValueError(
             f"{folder.path} cannot be resumed: its data are not those that it began with: {changed}. Put "
             "them back, give their place by --data-dir, or start it anew with --overwrite."
         )
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Say what changed, by how many where that is known; nothing where nothing did."""
-    changed = [name for name, fact in now.items() if before.get(name, fact) != fact]
-    counted = [f"{now[name]} {name} instead of {before[name]}" for name in changed if isinstance(now[name], int)]
-    return ", ".join(counted) or (f"other {' and '.join(changed)}, or in another order" if changed else "")
 
 
 def check_steps(folder: RunFolder, plan: Plan, done: int) -> None:

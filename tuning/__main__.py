@@ -295,9 +295,12 @@ def work(arguments: list[str]) -> None:
     study = read_study(options.study)
     processes()
     start_keras()
+    from tuning.data_record import check_data
     from tuning.engine import workers
 
-    planned = workers.planned_epochs(study)
+    source = workers.data_of(study)
+    planned = workers.planned_epochs(study, source)
+    check_data(options.study, source)
 
     def find() -> Access:
         found = read_access(options.study)

@@ -10,13 +10,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from keras_resnet.files import make_folder
+from keras_resnet.files import PART, make_folder
 from training.config import make_config
 from training.config.fields import flatten
 from training.config.files import is_former, read_mapping
 from training.hosts.addresses import parse_address
 from training.locks import alone
 from training.selection import is_stalled
+from tuning.data_record import check_data, write_data
 from tuning.engine.chief import Chief
 from tuning.engine.continuing import length_matters
 from tuning.engine.epochs import epochs_of_point, epochs_of_run
@@ -25,7 +26,7 @@ from tuning.engine.oracles import Proposals
 from tuning.engine.pool import serve
 from tuning.engine.service import Outside, read_credentials
 from tuning.engine.tuners import make_oracle
-from tuning.engine.workers import FAULT_FILE, planned_epochs, prepare
+from tuning.engine.workers import FAULT_FILE, data_of, planned_epochs, prepare
 from tuning.ensembles import run_ensembles
 from tuning.report.hparams import write_hparams
 from tuning.report.tables import found_text
@@ -49,6 +50,7 @@ from tuning.space.reading import PLACE
 from tuning.study import STUDY_FILE, Study, given_fields, make_study, without_searched
 from tuning.watching import Watch
 
+LOCK = "chief.lock"
 BUDGET = ("trials", "total_epochs", "hours", "finalists")  # may be another when a study goes on, as PLACE may
 WORDS = ("title", "about", "claims", "published")  # of the page, which may change too
 
@@ -72,9 +74,13 @@ def run_study(study: Study, folder: Path, workers: int = 1, outside: Outside | N
     """
     check_folder(folder, study)
     check_workers(workers, outside)
-    oracle = make_oracle(study, planned_epochs(study))
+    source = data_of(study)
+    oracle = make_oracle(study, planned_epochs(study, source))
     make_folder(folder, "study folder")
-    with alone(folder / "chief.lock", f"{folder} is being searched by another process; wait for it, or end it."):
+    with alone(folder / LOCK, f"{folder} is being searched by another process; wait for it, or end it."):
+        check_data(folder, source)
+        write_text(folder / STUDY_FILE, study.to_yaml())
+        write_data(folder, source)
         _run_trials(oracle, folder, workers, outside)
         if study.ensembles:
             run_ensembles(study, folder)
@@ -89,8 +95,8 @@ def check_folder(folder: Path, study: Study) -> None:
     """Make sure that a folder is free, or holds this very study, with more or less of a budget."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is no folder; give another --study-dir.")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
+    if not folder.exists() or all(path.name == LOCK or path.name.startswith(PART) for path in folder.iterdir()):
+        return  # also where a study was killed before it wrote its file
     path = folder / STUDY_FILE
     if not path.is_file():
         raise ValueError(f"{folder} is no study (it has no {STUDY_FILE}), so nothing is written there.")
@@ -133,8 +139,6 @@ def check_workers(workers: int, outside: Outside | None) -> None:
 
 
 def _run_trials(oracle: Proposals, folder: Path, workers: int, outside: Outside | None) -> None:
-    study = oracle.study
-    write_text(folder / STUDY_FILE, study.to_yaml())
     (folder / FAULT_FILE).unlink(missing_ok=True)
     chief = Chief(oracle, folder)
     watch = Watch(oracle, folder, oracle.most_trials)

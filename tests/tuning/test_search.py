@@ -362,6 +362,9 @@ def test_study_is_searched_by_one_chief_at_a_time(tmp_path, study):
 def test_folder_of_something_else_is_refused(tmp_path, study):
     check_folder(tmp_path, study())
     check_folder(tmp_path / "new", study())
+    for name in ("chief.lock", ".part-here-1-12345678-study.yaml"):  # of one that was killed at its first file
+        (tmp_path / name).touch()
+    check_folder(tmp_path, study())
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match=r"is no study .*nothing is written there"):
         check_folder(tmp_path, study())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,13 @@ def data_facts(source: Source) -> dict[str, int | str]:
         "labels": labels.hexdigest(),
         "first images": pixels.hexdigest(),
     }
+
+
+def fact_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say what of the facts of data changed, by how many where that is known; nothing where nothing did."""
+    changed = [name for name, fact in now.items() if before.get(name, fact) != fact]
+    counted = [f"{now[name]} {name} instead of {before[name]}" for name in changed if isinstance(now[name], int)]
+    return ", ".join(counted) or (f"other {' and '.join(changed)}, or in another order" if changed else "")
 
 
 def read_facts(file: Path) -> dict[str, Any] | None:

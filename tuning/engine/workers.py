@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras_tuner
 import numpy as np
@@ -25,6 +25,9 @@ from tuning.engine.jobs import Job, Share, execute, settle
 from tuning.engine.oracles import SPREAD
 from tuning.results import DIVERGED, FAILED, FAULT, KILLED, ORACLE_FOLDER, TRIALS, deviation, write_text, write_trial
 from tuning.study import Study, read_study
+
+if TYPE_CHECKING:
+    from training.data.datasets import Source
 
 PATIENCE = 600.0  # seconds for which a worker waits for a chief that is away
 TOLD_TO_END = 128 + signal.SIGTERM  # the exit status that says so to a shell or a scheduler
@@ -114,15 +117,26 @@ def prepare(folder: Path, facts: Mapping[str, Any], configs: list[RunConfig], **
     return [Job(config.model_dump(mode="json"), folder / f"seed-{config.seed}", **common) for config in configs]
 
 
-def planned_epochs(study: Study) -> int:
+def usual_config(study: Study) -> RunConfig:
+    """Describe a run of a study, that of the first point of its space."""
+    space = study.parsed_space
+    return study.config(space.fields(next(space.points(coarse=True))))
+
+
+def data_of(study: Study) -> Source:
+    """Open the data of a study."""
+    from training.data.datasets import open_source  # imports TensorFlow Datasets
+
+    return open_source(usual_config(study).data)
+
+
+def planned_epochs(study: Study, source: Source) -> int:
     """Give the epochs of a run; a ValueError says that the data set, the fields or the lengths of runs do not work."""
-    from training.data.datasets import check_trained, open_source  # imports TensorFlow Datasets
+    from training.data.datasets import check_trained  # imports TensorFlow Datasets
     from training.plan import Plan
     from tuning.engine.lengths import check_lengths
 
-    space = study.parsed_space
-    config = study.config(space.fields(next(space.points(coarse=True))))
-    source = open_source(config.data)
+    config = usual_config(study)
     check_trained(source, config.data)
     if study.objective not in ("loss", source.task.measure):
         raise ValueError(

@@ -3,7 +3,7 @@
 import pytest
 
 from tuning.engine.lengths import ends
-from tuning.engine.workers import planned_epochs
+from tuning.engine.workers import data_of, planned_epochs
 from tuning.search import run_study
 from tuning.space.reading import parse_space
 
@@ -17,7 +17,8 @@ def planned(study, data_dir):
 
     def plan(space=None, fields=None, **settings) -> int:
         common = {"data_dir": str(data_dir), "epochs": 9, **(fields or {})}
-        return planned_epochs(study(space or ONE, common, **settings))
+        described = study(space or ONE, common, **settings)
+        return planned_epochs(described, data_of(described))
 
     return plan
 

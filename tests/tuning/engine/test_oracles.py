@@ -11,7 +11,7 @@ from keras_tuner.engine.trial import TrialStatus
 from tuning.engine.chief import open_state
 from tuning.engine.oracles import declare
 from tuning.engine.tuners import make_oracle
-from tuning.engine.workers import planned_epochs
+from tuning.engine.workers import data_of, planned_epochs
 from tuning.space.dimensions import signature
 from tuning.space.reading import parse_space
 from tuning.study import make_study
@@ -133,7 +133,7 @@ def of_lengths(tmp_path, data_dir):
     def make(space, fields=None, **settings):
         described = {"recipe": "digits", "fields": {"data_dir": str(data_dir), **(fields or {})}, "space": space}
         study = make_study({**described, "tuner": "grid", **settings}, "a test")
-        oracle = make_oracle(study, planned_epochs(study))
+        oracle = make_oracle(study, planned_epochs(study, data_of(study)))
         open_state(oracle, tmp_path)
         return oracle
 

@@ -8,11 +8,16 @@ from keras_tuner.errors import FailedTrialError, FatalValueError
 
 from tests.training.helpers import write_image
 from tuning.engine.jobs import Share
-from tuning.engine.workers import StudyTuner, planned_epochs
+from tuning.engine.workers import StudyTuner, data_of, planned_epochs
 from tuning.results import COMPLETED, DIVERGED, FAULT, KILLED, Outcome
 from tuning.study import make_study
 
 CHOOSES_NOTHING = {"validation": 0, "finalists": 0}
+
+
+def planned(described: dict) -> int:
+    study = make_study(described, "a test")
+    return planned_epochs(study, data_of(study))
 
 
 def test_study_of_several_labels_needs_another_objective(tmp_path):
@@ -24,14 +29,14 @@ def test_study_of_several_labels_needs_another_objective(tmp_path):
     fields = {**data, "network": "ResNet8", "epochs": 7, "batch_size": 1}
     described = {"trials": 1, "space": {"activation": ["relu", "gelu"]}, "validation": 0.5, "fields": fields}
     with pytest.raises(ValueError, match="objective accuracy is for images of one class each, and those of 'csv' may"):
-        planned_epochs(make_study(described, "a test"))
+        planned(described)
     described["objective"] = "loss"
-    assert planned_epochs(make_study(described, "a test")) == 7
+    assert planned(described) == 7
     sides = {"higher": {"activation": "relu"}, "lower": {"activation": "gelu"}}
     claimed = {**described, "claims": [{"claim": "ReLU errs more.", "source": "nowhere", **sides}]}
     claimed |= {"tuner": "grid", **CHOOSES_NOTHING, "fields": {**fields, "test_split": "train"}}
     with pytest.raises(ValueError, match=r"'ReLU errs more\.' is of an error, .*; measure training loss or test loss"):
-        planned_epochs(make_study(claimed, "a test"))
+        planned(claimed)
 
 
 def test_study_whose_validation_split_takes_all_images_of_a_class_is_refused(tmp_path):
@@ -41,8 +46,8 @@ def test_study_whose_validation_split_takes_all_images_of_a_class_is_refused(tmp
     fields |= {"batch_size": 1, "data.standardize": "imagenet"}
     described = {"trials": 1, "space": {"activation": ["relu", "gelu"]}, "validation": 0.8, "fields": fields}
     with pytest.raises(ValueError, match=r"^validation=0\.8 takes every training image of the class cat to test on"):
-        planned_epochs(make_study(described, "a test"))
-    assert planned_epochs(make_study({**described, "validation": 0.5}, "a test")) == 1
+        planned(described)
+    assert planned({**described, "validation": 0.5}) == 1
 
 
 @pytest.fixture
