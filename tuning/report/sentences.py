@@ -142,7 +142,17 @@ def unfinished(findings: Findings) -> str:
         parts.append(f"{ended} of {count_text(wanted, 'finalist')} tested so far")
     if not results.trials:
         parts.append("no trial has begun")
+    elif left := points_left(findings):
+        parts.append(f"{count_text(left, 'point is', 'points are')} not tried yet")
     return listing(parts)
+
+
+def points_left(findings: Findings) -> int:
+    """Count the points of a grid that are still to be tried; none where epochs or hours may end it before."""
+    study, tried = findings.study, len(findings.results.trials)
+    if study.total_epochs or study.hours:
+        return 0
+    return max(min(len(findings.points), study.trials or len(findings.points)) - tried, 0)
 
 
 def why_none(findings: Findings) -> str:

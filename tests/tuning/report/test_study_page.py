@@ -1,5 +1,6 @@
 """The page of a study that chooses nothing: claims, both errors, what is published."""
 
+import re
 import shutil
 
 import matplotlib
@@ -88,7 +89,7 @@ def test_page_says_of_what_diverged_that_it_did(tmp_path):
     assert "A run that diverged counts as wrong on every image, at any epoch." in page
     assert "A run that diverged is drawn as far as it came." in page
     assert "| none, ResNet56 |" in page.replace("shortcut=", "").replace("network=", "")  # among the failed ones
-    assert "not finished" not in page
+    assert "**This study is not finished: 4 points are not tried yet.**" in page  # and nothing is said of the lost runs
 
 
 def test_terminal_tells_what_became_of_the_claims(folder):
@@ -187,8 +188,29 @@ def test_page_of_an_unfinished_study_says_so(tmp_path):
     write_report(tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert page.startswith("# Study of shortcut and network on digits\n")
-    assert "**This study is not finished: 1 trial has runs without an outcome.**" in page
+    said = "1 trial has runs without an outcome and 3 points are not tried yet"
+    assert f"**This study is not finished: {said}.**" in page
     assert "claimed" not in page and "published" not in page.lower()
+
+
+@pytest.mark.parametrize(
+    ("budget", "left"),
+    [
+        ({"trials": None}, "2 points are not tried yet"),
+        ({"trials": 3}, "1 point is not tried yet"),
+        ({"trials": 2}, None),
+        ({"trials": None, "hours": 1.0}, None),  # within which no more could be tried
+        ({"trials": None, "tuner": "random", "total_epochs": 32}, None),
+    ],
+)
+def test_grid_that_was_killed_between_trials_is_not_finished(tmp_path, budget, left):
+    chosen = {"fields": SETTINGS["fields"], "tuner": "grid", "repeats": 2, "finalists": 0, **budget}
+    study = write_study(tmp_path, SPACE, **chosen)
+    for number, values in enumerate(DEEP):
+        write_trial(tmp_path, study, f"{number:04d}", values, [0.5, 0.6])
+    write_report(tmp_path)
+    told = re.findall(r"This study is not finished: (.*)\.\*\*", (tmp_path / "report.md").read_text(encoding="utf-8"))
+    assert told == ([left] if left else [])
 
 
 def test_page_of_images_of_several_labels_has_no_errors(tmp_path):
