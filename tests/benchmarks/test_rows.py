@@ -157,7 +157,7 @@ CHANGES = {
     "no_whitening": {"start.whiten": None, "start.freeze": ()},
     "sgd": {"optimizer": "sgd"},
     "head_at_full_rate": {"optimizer": "muon"},
-    "learned_scales": {"optimizer": "muon"},
+    "fixed_scales": {"optimizer": "muon"},
     "cosine": {"schedule": "cosine"},
     "no_smoothing": {"loss": "cross_entropy"},
     "random_flip": {"augmentation": ["pad_crop", "flip"]},
@@ -197,9 +197,9 @@ def test_row_of_ingredients_changes_what_it_says_and_nothing_else(key):
 def test_parameters_of_changed_ingredients():
     assert config_of("no_smoothing").loss["label_smoothing"] == 0
     assert [config_of(key).augmentation[-1]["alternating"] for key in ("small", "random_flip")] == [True, False]
-    before, head, scales = (config_of(key).optimizer for key in ("small", "head_at_full_rate", "learned_scales"))
+    before, head, scales = (config_of(key).optimizer for key in ("small", "head_at_full_rate", "fixed_scales"))
     assert head == {**before, "head_share": 1, "weight_decay": pytest.approx(before["weight_decay"] * 0.02)}
-    assert scales == {**before, "scale_share": 1, "offset_share": 1}
+    assert scales == {**before, "scale_share": 0, "offset_share": 90}
     optimizer = config_of("sgd").optimizer
     assert (optimizer["nesterov"], optimizer["decayed"], optimizer["scaling"]) == (True, "kernels", "linear")
     # arXiv 1512.03385, section 4.2: 0.1 for 128 images.
