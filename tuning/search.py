@@ -78,9 +78,9 @@ def run_study(study: Study, folder: Path, workers: int = 1, outside: Outside | N
     oracle = make_oracle(study, planned_epochs(study, source))
     make_folder(folder, "study folder")
     with alone(folder / LOCK, f"{folder} is being searched by another process; wait for it, or end it."):
-        check_data(folder, source)
+        facts = check_data(folder, source)
         write_text(folder / STUDY_FILE, study.to_yaml())
-        write_data(folder, source)
+        write_data(folder, facts)
         _run_trials(oracle, folder, workers, outside)
         if study.ensembles:
             run_ensembles(study, folder)

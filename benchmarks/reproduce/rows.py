@@ -235,10 +235,10 @@ def _laid_over(base: Row, fields: Mapping[str, Any]) -> dict[str, Any]:
     if "recipe" in fields:
         raise ValueError(f"leave recipe out, it is that of base, {base.recipe!r}; received {fields['recipe']!r}.")
     layered = ("augmentations", "overrides") if "network" in fields else ("choices", "augmentations", "overrides")
-    below = {"recipe": base.recipe} if "network" in fields else {"recipe": base.recipe, "network": base.network}
     own = {name: fields.get(name, {}) for name in layered}
     for name, changes in own.items():
         _check(name, changes, (Mapping,), "a mapping of fields")
+    below = {"recipe": base.recipe, "network": base.network}
     return {**below, **fields, **{name: {**getattr(base, name), **changes} for name, changes in own.items()}}
 
 

@@ -27,8 +27,7 @@ def source_at(place):
 
 
 def test_study_goes_on_with_its_data_that_were_moved(images, tmp_path):
-    check_data(tmp_path, source_at(images))  # of a study without a record
-    write_data(tmp_path, source_at(images))
+    write_data(tmp_path, check_data(tmp_path, source_at(images)))  # of a study without a record
     images.rename(tmp_path / "moved")
     check_data(tmp_path, source_at(tmp_path / "moved"))
 
@@ -54,7 +53,7 @@ def test_study_on_other_data_is_refused_and_left_alone(images, tmp_path, study, 
     described = study({"activation": ["relu", "gelu"]}, {**fields, "data_dir": str(images)}, validation=0.25)
     folder.mkdir()
     (folder / "study.yaml").write_text(described.to_yaml(), encoding="utf-8")
-    write_data(folder, data_of(described))
+    write_data(folder, check_data(folder, data_of(described)))
     change(images)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(ValueError, match=re.escape(f"{folder} are not those that it began with: {told}")):
